@@ -1,0 +1,52 @@
+"""The `edgekit` command. Each command lives in a module of its own, imported only when it is used."""
+
+from importlib import import_module
+from typing import Any, List, Mapping, Optional
+
+import click
+
+from edgekit import __version__
+
+#: command → module that defines it as a click command of the same name.
+COMMANDS: Mapping[str, str] = {
+    "classify": "edgekit.cli.classify",
+    "convert": "edgekit.cli.convert",
+    "inspect": "edgekit.cli.inspect",
+    "zoo": "edgekit.cli.zoo",
+}
+
+#: Shown by `edgekit --help`, so that it need not import the commands.
+SUMMARIES: Mapping[str, str] = {
+    "classify": "Name what is in pictures, with the model's own labels and preprocessing.",
+    "convert": "Turn a trained Keras, SavedModel or float .tflite model into a verified .tflite.",
+    "inspect": "Show what a .tflite holds: ops, tensors, quantization, metadata.",
+    "zoo": "List or build models with published ImageNet weights.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported on use: `edgekit --help` must not wait for any of them."""
+
+    def list_commands(self, ctx: click.Context) -> List[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> Optional[click.Command]:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, SUMMARIES[name]) for name in self.list_commands(ctx)])
+
+    def resolve_command(self, ctx: click.Context, args: List[str]) -> Any:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"There is no command {args[0]!r}. Commands: {', '.join(sorted(COMMANDS))}.")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="edgekit")
+def main() -> None:
+    """From a trained image classifier to the Edge TPU, phones and plain CPUs."""

@@ -1,0 +1,62 @@
+"""What every command shares: its options, its way to fail, its two kinds of output."""
+
+import functools
+import json
+import sys
+from typing import Any, Callable, TypeVar
+
+import click
+
+from edgekit.errors import EdgekitError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def command_options(function: Command) -> Command:
+    """Adds `--json` and `-v`, and turns EdgekitError into one or two lines and an exit code.
+
+    The decorated command receives `as_json: bool` and `verbose: bool`.
+    """
+
+    @functools.wraps(function)
+    def run(*args: Any, as_json: bool, **kwargs: Any) -> Any:
+        try:
+            return function(*args, as_json=as_json, **kwargs)
+        except EdgekitError as error:
+            fail(error, as_json)
+        except BrokenPipeError:
+            # The reader (`| head`) has gone; nothing is left to tell it.
+            sys.stderr.close()
+            sys.exit(1)
+        except KeyboardInterrupt:
+            click.echo("Interrupted; nothing was written.", err=True)
+            sys.exit(130)
+
+    wrapped = click.option("-v", "--verbose", is_flag=True, help="Show what the tools underneath print.")(run)
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")(wrapped)  # type: ignore[return-value]
+
+
+def fail(error: EdgekitError, as_json: bool) -> None:
+    """Prints an error as the user asked for it and exits with its code."""
+    if as_json:
+        echo_json({"error": error.kind, "message": error.message, "hint": error.hint})
+    else:
+        click.echo(click.style("Error: ", fg="red", bold=True) + error.message, err=True)
+        if error.hint:
+            click.echo(error.hint, err=True)
+    sys.exit(error.exit_code)
+
+
+def echo_json(value: Any) -> None:
+    """Prints a value as one JSON document; NaN and infinities, which JSON lacks, become null."""
+    click.echo(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    return value

@@ -1,0 +1,98 @@
+"""Everything that edgekit raises on purpose.
+
+    EdgekitError                    what happened; `hint` says what to do next
+    ├── UsageError                  options that contradict each other or name nothing
+    ├── ModelError                  a model file that cannot be used
+    │   ├── ModelFormatError        damaged, truncated, or not what its name says
+    │   ├── UnsafeModelError        opening it would run code that the file brings along
+    │   └── UnsupportedModelError   readable, but not an image classifier edgekit can convert
+    ├── DataError                   representative data: empty, unreadable, of the wrong shape
+    │   └── PictureError            one picture that cannot be decoded
+    ├── PreprocessingError          how pictures must be scaled is not clear
+    ├── ConversionError             a conversion step failed or its result is wrong
+    ├── DeviceError                 no interpreter, delegate or accelerator, or it failed
+    ├── CompilerError               edgetpu_compiler is missing, failed or refused the model
+    ├── MissingDependencyError      an optional package is not installed
+    └── OutputError                 a result could not be written
+
+The command line prints `message` and `hint` in a line each and exits with `exit_code`;
+exit code 1 is kept for findings («the accuracy asked for is not met»), which are no errors.
+"""
+
+from typing import Optional
+
+
+class EdgekitError(Exception):
+    """An expected failure, told in words a user can act on.
+
+    Attributes:
+      message: what happened and where, in one sentence, without any file content.
+      hint: what to do next, or None where the message already says it.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, hint: Optional[str] = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    @property
+    def kind(self) -> str:
+        """Stable name of the error for machines, such as `ModelFormatError`."""
+        return type(self).__name__
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}" if self.hint else self.message
+
+
+class UsageError(EdgekitError):
+    """Options that contradict each other or name something that does not exist."""
+
+
+class ModelError(EdgekitError):
+    """A model file that cannot be used."""
+
+
+class ModelFormatError(ModelError):
+    """The file is damaged, truncated, or not of the format that its name promises."""
+
+
+class UnsafeModelError(ModelError):
+    """Opening the model would run code stored in the file."""
+
+
+class UnsupportedModelError(ModelError):
+    """The model can be read, but it is not one that edgekit can convert or run."""
+
+
+class DataError(EdgekitError):
+    """Representative or test data that cannot be used."""
+
+
+class PictureError(DataError):
+    """A single picture that cannot be decoded."""
+
+
+class PreprocessingError(EdgekitError):
+    """The scaling of the model's input pictures could not be determined."""
+
+
+class ConversionError(EdgekitError):
+    """A conversion step failed, or its result does not match what went in."""
+
+
+class DeviceError(EdgekitError):
+    """No interpreter, delegate or accelerator was found, or it failed."""
+
+
+class CompilerError(EdgekitError):
+    """edgetpu_compiler is missing, failed, or refused the model."""
+
+
+class MissingDependencyError(EdgekitError):
+    """An optional dependency is not installed."""
+
+
+class OutputError(EdgekitError):
+    """A result could not be written."""

@@ -1,0 +1,242 @@
+"""From a picture to a model's input: one path for calibration, evaluation and the devices.
+
+`decode` opens a picture of any kind as upright RGB, `fit` brings it to the input size, and
+`normalize` applies `(pixel - mean) / std`. `InputSpec` records all three steps and travels with
+the model, so that nobody has to know «mean 127, std 128» a second time.
+"""
+
+import warnings
+from dataclasses import asdict, dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Dict, Mapping, Tuple, Union
+
+import numpy as np
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+
+from edgekit.errors import PictureError, UsageError
+
+#: What `decode` takes: a path, the encoded bytes of a file, an opened picture, or an H×W(×C) array.
+Picture = Union[str, Path, bytes, "Image.Image", np.ndarray]
+
+#: name → (mean, std, channel order). The conventions in use for ImageNet-style classifiers.
+CONVENTIONS: Mapping[str, Tuple[Tuple[float, ...], Tuple[float, ...], str]] = {
+    "raw": ((0.0,) * 3, (1.0,) * 3, "rgb"),
+    "0..1": ((0.0,) * 3, (255.0,) * 3, "rgb"),
+    "-1..1": ((127.5,) * 3, (127.5,) * 3, "rgb"),
+    "lite": ((127.0,) * 3, (128.0,) * 3, "rgb"),
+    "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375), "rgb"),
+    "caffe": ((103.939, 116.779, 123.68), (1.0,) * 3, "bgr"),
+}
+
+RESIZE_MODES = ("stretch", "crop")
+_FILTERS = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3}
+INTERPOLATIONS = tuple(_FILTERS)
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """How a picture becomes a model's input tensor.
+
+    Attributes:
+      height, width: size of the input in pixels.
+      channels: 3 (colour) or 1 (grey).
+      mean, std: one value per channel, in the model's channel order and in pixel units (0–255);
+        the model sees `(pixel - mean) / std`.
+      order: "rgb" or "bgr", the channel order the model expects.
+      resize: "stretch" ignores the aspect ratio; "crop" keeps it and takes the centre.
+      crop: for "crop", the fraction of the shorter side that is kept (ImageNet evaluation: 0.875).
+      interpolation: Pillow filter used for resizing (antialiased when shrinking).
+    """
+
+    height: int
+    width: int
+    channels: int = 3
+    mean: Tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: Tuple[float, ...] = (1.0, 1.0, 1.0)
+    order: str = "rgb"
+    resize: str = "stretch"
+    crop: float = 1.0
+    interpolation: str = "bilinear"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mean", tuple(float(v) for v in self.mean))
+        object.__setattr__(self, "std", tuple(float(v) for v in self.std))
+        problem = _spec_problem(self)
+        if problem:
+            raise UsageError(f"Input description is not usable: {problem}.")
+
+    @property
+    def shape(self) -> Tuple[int, int, int]:
+        """(height, width, channels)."""
+        return (self.height, self.width, self.channels)
+
+    def with_convention(self, name: str) -> "InputSpec":
+        """The same input under one of `CONVENTIONS`; grey inputs take the channels' average."""
+        mean, std, order = CONVENTIONS[name]
+        if self.channels == 1:
+            mean, std, order = (sum(mean) / 3,), (sum(std) / 3,), "rgb"
+        return replace(self, mean=mean, std=std, order=order)
+
+    def to_json(self) -> Dict[str, Any]:
+        """A JSON-ready dictionary that `from_json` reads back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "InputSpec":
+        """Reads what `to_json` wrote. Raises UsageError where a field is missing or unusable."""
+        known = {name: value[name] for name in cls.__dataclass_fields__ if name in value}
+        try:
+            return cls(**known)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"Input description is not usable: {error}.") from error
+
+
+def _spec_problem(spec: InputSpec) -> str:
+    if spec.channels not in (1, 3):
+        return f"{spec.channels} channels, expected 1 or 3"
+    if not (isinstance(spec.height, int) and isinstance(spec.width, int)) or min(spec.shape) < 1:
+        return f"size {spec.height}x{spec.width}"
+    if len(spec.mean) != spec.channels or len(spec.std) != spec.channels:
+        return f"{len(spec.mean)} means and {len(spec.std)} stds for {spec.channels} channels"
+    if not np.all(np.isfinite(spec.mean)) or not np.all(np.isfinite(spec.std)) or min(spec.std) <= 0:
+        return f"mean {spec.mean}, std {spec.std}"
+    if spec.order not in ("rgb", "bgr"):
+        return f"channel order {spec.order!r}, expected 'rgb' or 'bgr'"
+    if spec.resize not in RESIZE_MODES or spec.interpolation not in _FILTERS:
+        return f"resize {spec.resize!r} with {spec.interpolation!r}"
+    if not 0 < spec.crop <= 1:
+        return f"crop fraction {spec.crop}, expected more than 0 and at most 1"
+    return ""
+
+
+def describe(spec: InputSpec) -> str:
+    """One phrase for people: the convention's name where there is one, else mean and std."""
+    for name in CONVENTIONS:
+        known = spec.with_convention(name)
+        if (known.mean, known.std, known.order) == (spec.mean, spec.std, spec.order):
+            return {"raw": "raw pixels 0..255", "caffe": "caffe (BGR, mean subtracted)"}.get(name, name)
+    mean, std = (", ".join(f"{v:g}" for v in values) for values in (spec.mean, spec.std))
+    return f"(x - [{mean}]) / [{std}] {spec.order.upper()}"
+
+
+def decode(picture: Picture) -> Image.Image:
+    """Opens a picture as upright 8-bit RGB.
+
+    EXIF orientation is applied, transparency is laid over white, 16-bit greys are scaled to 8 bits,
+    of an animation the first frame is taken. Float arrays are taken as 0–255 values.
+
+    Raises:
+      PictureError: the picture is missing, damaged, truncated, or absurdly large.
+    """
+    if isinstance(picture, np.ndarray):
+        return _from_array(picture)
+    if isinstance(picture, Image.Image):
+        return _to_rgb(picture)
+    name = "picture in memory" if isinstance(picture, bytes) else str(picture)
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of harmless oddities (palette transparency, broken EXIF); only a
+            # decompression bomb is one that must stop the picture.
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(BytesIO(picture) if isinstance(picture, bytes) else picture) as opened:
+                return _to_rgb(opened)
+    except FileNotFoundError:
+        raise PictureError(f"No picture at {name}.") from None
+    except IsADirectoryError:
+        raise PictureError(f"{name} is a folder, not a picture.") from None
+    except UnidentifiedImageError:
+        raise PictureError(f"{name} is not a picture that Pillow can open.") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise PictureError(f"{name} is too large to decode safely.") from None
+    except PermissionError:
+        raise PictureError(f"{name} may not be read by this user.") from None
+    except Exception as error:  # Pillow's decoders raise whatever their formats do
+        raise PictureError(f"{name} is damaged: {_short(error)}.") from error
+
+
+def _short(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:120]
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)) or 0 in array.shape:
+        raise PictureError(f"An array of shape {array.shape} is not a picture (expected H×W, H×W×3 or H×W×4).")
+    if array.dtype != np.uint8:
+        if array.dtype.kind not in "iuf" or not np.all(np.isfinite(array)):
+            raise PictureError(f"An array of {array.dtype} with non-numeric or non-finite values is not a picture.")
+        array = np.clip(np.rint(array), 0, 255).astype(np.uint8)
+    return _to_rgb(Image.fromarray(np.ascontiguousarray(array)))
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if getattr(picture, "n_frames", 1) > 1:
+        picture.seek(0)
+    picture.load()
+    picture = ImageOps.exif_transpose(picture) or picture
+    if picture.mode in ("I", "I;16", "I;16B", "I;16L", "F"):
+        return Image.fromarray(_grey_to_8_bits(np.asarray(picture), picture.mode)).convert("RGB")
+    if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:
+        coloured = picture.convert("RGBA")
+        white = Image.new("RGBA", coloured.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, coloured).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _grey_to_8_bits(values: np.ndarray, mode: str) -> np.ndarray:
+    """16-bit greys in 256 steps; 32-bit and float ones by the smallest usual range that holds them."""
+    wide = values.astype(np.float64)
+    top = float(wide.max(initial=0.0))
+    if mode.startswith("I;16") or 255 < top <= 65535:
+        scale = 257.0
+    else:
+        scale = 1.0 if top <= 255 else top / 255.0
+    return np.clip(np.rint(wide / scale), 0, 255).astype(np.uint8)
+
+
+def fit(picture: Picture, spec: InputSpec) -> np.ndarray:
+    """Decodes a picture and brings it to the input size.
+
+    Returns:
+      uint8 array (height, width, channels) in RGB, or grey for one channel.
+    """
+    image = decode(picture)
+    filtered = _FILTERS[spec.interpolation]
+    if spec.resize == "crop":
+        image = image.resize((spec.width, spec.height), filtered, box=_centre_box(image.size, spec))
+    elif image.size != (spec.width, spec.height):
+        image = image.resize((spec.width, spec.height), filtered)
+    pixels = np.asarray(image.convert("L") if spec.channels == 1 else image)
+    return pixels.reshape(spec.shape)
+
+
+def _centre_box(size: Tuple[int, int], spec: InputSpec) -> Tuple[float, float, float, float]:
+    """The largest centred box of the input's aspect ratio, shrunk to the crop fraction."""
+    width, height = size
+    scale = min(width / spec.width, height / spec.height) * spec.crop
+    box_width, box_height = spec.width * scale, spec.height * scale
+    left, top = (width - box_width) / 2, (height - box_height) / 2
+    return (max(0.0, left), max(0.0, top), min(float(width), left + box_width), min(float(height), top + box_height))
+
+
+def normalize(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
+    """uint8 pixels (…, height, width, channels) in RGB → float32 in the model's order and scale."""
+    if spec.order == "bgr":
+        pixels = pixels[..., ::-1]
+    return (pixels.astype(np.float32) - np.float32(spec.mean)) / np.float32(spec.std)
+
+
+def apply(picture: Picture, spec: InputSpec) -> np.ndarray:
+    """The whole path: picture → float32 array (1, height, width, channels).
+
+    Raises:
+      PictureError: as `decode`.
+    """
+    return normalize(fit(picture, spec), spec)[np.newaxis]
+
+
+# A truncated JPEG is a broken file to report, never a grey lower half to calibrate on.
+ImageFile.LOAD_TRUNCATED_IMAGES = False

@@ -1,0 +1,147 @@
+"""A read-only view of a `.tflite` file: plain values, comparable and hashable."""
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, Optional, Tuple
+
+import numpy as np
+
+#: A builtin option's value: number, bool, text, or a tuple of numbers.
+OptionValue = Any
+
+
+@dataclass(frozen=True)
+class QuantParams:
+    """Affine quantization of a tensor: real = scale * (quantized - zero_point).
+
+    Attributes:
+      scale: one value, or one per channel.
+      zero_point: as many values as `scale`.
+      axis: the channel axis where there are several values, else 0.
+    """
+
+    scale: Tuple[float, ...]
+    zero_point: Tuple[int, ...]
+    axis: int = 0
+
+    @property
+    def per_channel(self) -> bool:
+        """Whether each channel has its own scale."""
+        return len(self.scale) > 1
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor of a graph.
+
+    Attributes:
+      index: its place in the graph's tensor list.
+      name: as stored; may be empty, and need not be unique.
+      shape: sizes as stored; () for a scalar.
+      signature: sizes with -1 where they are only known at run time; equals `shape` when static.
+      dtype: numpy's name ("int8", "float32", …), or TFLite's own in lower case ("string", "int4", …).
+      quant: its quantization, or None.
+      buffer: index of its buffer in the file.
+      constant_bytes: size of the constant data stored for it; 0 for activations.
+      is_variable: whether it keeps its value between invocations.
+    """
+
+    index: int
+    name: str
+    shape: Tuple[int, ...]
+    signature: Tuple[int, ...]
+    dtype: str
+    quant: Optional[QuantParams]
+    buffer: int
+    constant_bytes: int
+    is_variable: bool = False
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether its value is stored in the file."""
+        return self.constant_bytes > 0
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether a size is known only at run time."""
+        return -1 in self.signature
+
+    @property
+    def elements(self) -> int:
+        """Number of elements, unknown sizes counted as 1."""
+        return int(np.prod([max(1, n) for n in self.shape], dtype=np.int64))
+
+
+@dataclass(frozen=True)
+class Op:
+    """One operation of a graph.
+
+    Attributes:
+      index: its place in execution order.
+      opcode: TFLite's name, such as "CONV_2D"; "CUSTOM" for custom ones.
+      custom: name of a custom op, else "".
+      version: the op version the file asks of the interpreter.
+      inputs, outputs: tensor indices; -1 marks an optional input left out.
+      options: (name, value) pairs of its builtin options in snake case; enums as upper-case names.
+      custom_options: raw options of a custom op.
+    """
+
+    index: int
+    opcode: str
+    custom: str
+    version: int
+    inputs: Tuple[int, ...]
+    outputs: Tuple[int, ...]
+    options: Tuple[Tuple[str, OptionValue], ...] = ()
+    custom_options: bytes = field(default=b"", repr=False)
+
+    def option(self, name: str, default: OptionValue = None) -> OptionValue:
+        """One builtin option's value, or `default` where the op has none of that name."""
+        return dict(self.options).get(name, default)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The main subgraph of a `.tflite` file.
+
+    Attributes:
+      tensors, ops: in the file's order, so that an index finds its tensor or op.
+      inputs, outputs: tensor indices.
+      subgraphs: how many subgraphs the file holds (control flow has further ones).
+      description: free text that the converter left.
+      metadata: name → buffer index of the file's metadata entries.
+      size: bytes of the file.
+      content: the file itself; not part of equality.
+    """
+
+    tensors: Tuple[Tensor, ...]
+    ops: Tuple[Op, ...]
+    inputs: Tuple[int, ...]
+    outputs: Tuple[int, ...]
+    subgraphs: int
+    description: str
+    metadata: Tuple[Tuple[str, int], ...]
+    size: int
+    content: bytes = field(repr=False, compare=False, default=b"")
+
+    def op_counts(self) -> Dict[str, int]:
+        """How many ops there are of each kind, most frequent first; custom ones by their name."""
+        counts: Dict[str, int] = {}
+        for op in self.ops:
+            counts[op.custom or op.opcode] = counts.get(op.custom or op.opcode, 0) + 1
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+    def op_inputs(self, op: Op) -> Tuple[Tensor, ...]:
+        """The op's input tensors, left-out optional ones skipped."""
+        return tuple(self.tensors[i] for i in op.inputs if i >= 0)
+
+    def op_outputs(self, op: Op) -> Tuple[Tensor, ...]:
+        """The op's output tensors."""
+        return tuple(self.tensors[i] for i in op.outputs if i >= 0)
+
+    def producer(self, tensor: int) -> Optional[Op]:
+        """The op that computes a tensor, or None for inputs and constants."""
+        return next((op for op in self.ops if tensor in op.outputs), None)
+
+    def consumers(self, tensor: int) -> Tuple[Op, ...]:
+        """The ops that read a tensor, in execution order."""
+        return tuple(op for op in self.ops if tensor in op.inputs)

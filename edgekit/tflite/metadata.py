@@ -1,0 +1,2 @@
+class Metadata: pass
+def read_metadata(x): pass

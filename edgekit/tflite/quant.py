@@ -1,0 +1,39 @@
+"""Scale and zero point arithmetic of TFLite's 8-bit affine quantization.
+
+real = scale * (quantized - zero_point); see the TFLite quantization specification. int8 weights are
+symmetric (zero point 0, range ±127); activations are asymmetric over the whole type.
+"""
+
+from typing import Tuple
+
+import numpy as np
+
+#: dtype name → (lowest, highest) quantized value of an activation.
+LIMITS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
+
+
+def affine_params(low: float, high: float, dtype: str = "int8") -> Tuple[float, int]:
+    """(scale, zero point) whose range holds [low, high] and represents 0 exactly.
+
+    Raises ValueError where the range is not finite or is turned around.
+    """
+    if not (np.isfinite(low) and np.isfinite(high) and low <= high):
+        raise ValueError(f"not a range: [{low}, {high}]")
+    low, high = min(float(low), 0.0), max(float(high), 0.0)
+    first, last = LIMITS[dtype]
+    scale = (high - low) / (last - first)
+    if scale == 0.0:
+        return 1.0, 0
+    return scale, int(np.clip(round(first - low / scale), first, last))
+
+
+def quantize(values: np.ndarray, scale: float, zero_point: int, dtype: str) -> np.ndarray:
+    """float array → quantized array of `dtype`, rounded to nearest and saturated."""
+    first, last = LIMITS[dtype]
+    steps = np.rint(np.asarray(values, np.float64) / scale) + zero_point
+    return np.clip(steps, first, last).astype(dtype)
+
+
+def dequantize(values: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
+    """Quantized array → float32 array."""
+    return ((values.astype(np.float64) - zero_point) * scale).astype(np.float32)

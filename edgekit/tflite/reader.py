@@ -1,0 +1,256 @@
+"""Reading a `.tflite` file into a `Graph`. All checks of the file stand here, at the door."""
+
+import re
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
+
+import numpy as np
+
+from edgekit.errors import ModelFormatError
+from edgekit.tflite.graph import Graph, Op, QuantParams, Tensor
+
+IDENTIFIER = b"TFL3"
+
+# The schema's enums that options are made of, spelled out as names.
+_ENUM_OPTIONS = {
+    "padding": "Padding",
+    "fused_activation_function": "ActivationFunctionType",
+    "weights_format": "FullyConnectedOptionsWeightsFormat",
+    "mode": "MirrorPadMode",
+    "in_data_type": "TensorType",
+    "out_data_type": "TensorType",
+}
+
+
+def read_graph(model: Union[str, Path, bytes]) -> Graph:
+    """Reads a `.tflite` file, or its bytes, and checks that every index and buffer in it exists.
+
+    Raises:
+      ModelFormatError: no such file, not a `.tflite`, truncated or damaged.
+    """
+    content, name = _content(model)
+    try:
+        return _read(content)
+    except ModelFormatError as error:
+        raise ModelFormatError(f"{name}: {error.message}", error.hint) from None
+    except Exception as error:  # a damaged flatbuffer fails in any way its bytes dictate
+        raise ModelFormatError(
+            f"{name} is damaged: its tables point outside the file ({type(error).__name__}).",
+            "Copy or download it again.",
+        ) from error
+
+
+def constant(graph: Graph, tensor: Tensor) -> np.ndarray:
+    """The stored value of a constant tensor, as a read-only array of its shape.
+
+    Raises:
+      ModelFormatError: the tensor is no constant, or has a dtype numpy cannot hold.
+    """
+    from tflite.Model import Model
+
+    if not tensor.is_constant or tensor.dtype not in _numpy_dtypes():
+        raise ModelFormatError(f"Tensor {tensor.index} ({tensor.dtype}) holds no constant numbers.")
+    raw = Model.GetRootAs(graph.content, 0).Buffers(tensor.buffer).DataAsNumpy()
+    return raw.view(np.dtype(tensor.dtype).newbyteorder("<")).reshape(tensor.shape)
+
+
+def _content(model: Union[str, Path, bytes]) -> Tuple[bytes, str]:
+    if isinstance(model, (bytes, bytearray, memoryview)):
+        return bytes(model), "The model"
+    path = Path(model)
+    try:
+        return path.read_bytes(), str(path)
+    except FileNotFoundError:
+        raise ModelFormatError(f"There is no file {path}.") from None
+    except IsADirectoryError:
+        raise ModelFormatError(f"{path} is a folder, not a .tflite file.") from None
+    except OSError as error:
+        raise ModelFormatError(f"{path} could not be read: {error.strerror}.") from error
+
+
+def _read(content: bytes) -> Graph:
+    from tflite.Model import Model
+
+    _check_header(content)
+    model = Model.GetRootAs(content, 0)
+    count = _count(model.SubgraphsLength(), content, "subgraphs")
+    if count == 0:
+        raise ModelFormatError("it holds no graph.")
+    subgraph = model.Subgraphs(0)
+    sizes = [model.Buffers(i).DataLength() for i in range(_count(model.BuffersLength(), content, "buffers"))]
+    tensors = tuple(
+        _tensor(i, subgraph.Tensors(i), sizes) for i in range(_count(subgraph.TensorsLength(), content, "tensors"))
+    )
+    for tensor in tensors:
+        _check_constant(tensor)
+    codes = [_opcode(model.OperatorCodes(i)) for i in range(_count(model.OperatorCodesLength(), content, "codes"))]
+    ops = tuple(
+        _op(i, subgraph.Operators(i), codes) for i in range(_count(subgraph.OperatorsLength(), content, "operators"))
+    )
+    inputs, outputs = _ints(subgraph.InputsAsNumpy()), _ints(subgraph.OutputsAsNumpy())
+    _check_indices(ops, inputs + outputs, len(tensors))
+    metadata = tuple(
+        (_text(model.Metadata(i).Name()), int(model.Metadata(i).Buffer()))
+        for i in range(_count(model.MetadataLength(), content, "metadata"))
+    )
+    return Graph(
+        tensors, ops, inputs, outputs, count, _text(model.Description()), metadata, len(content), content
+    )
+
+
+def _check_header(content: bytes) -> None:
+    if content[4:8] == IDENTIFIER and len(content) > 32:
+        return
+    if content.startswith(b"version https://git-lfs"):
+        raise ModelFormatError("it is a Git-LFS pointer, not the model itself.", "Run `git lfs pull` to fetch it.")
+    if len(content) <= 32:
+        raise ModelFormatError(f"it is empty or truncated ({len(content)} bytes).", "Copy or download it again.")
+    raise ModelFormatError("it is not a .tflite file (the mark TFL3 is missing).")
+
+
+def _count(length: int, content: bytes, what: str) -> int:
+    # A vector's elements take at least four bytes each: more of them cannot be in the file.
+    if not 0 <= length <= len(content) // 4:
+        raise ModelFormatError(f"it is damaged: it claims {length} {what}.", "Copy or download it again.")
+    return length
+
+
+def _check_constant(tensor: Tensor) -> None:
+    dtype = _numpy_dtypes().get(tensor.dtype)
+    if dtype is None or not tensor.is_constant:
+        return
+    expected = int(np.prod(tensor.shape, dtype=np.int64)) * dtype.itemsize
+    if min(tensor.shape, default=0) < 0 or expected != tensor.constant_bytes:
+        raise ModelFormatError(
+            f"it is damaged: tensor {tensor.index} of shape {list(tensor.shape)} needs {expected} bytes, "
+            f"the file holds {tensor.constant_bytes}."
+        )
+
+
+def _check_indices(ops: Tuple[Op, ...], ends: Tuple[int, ...], tensors: int) -> None:
+    used = [(f"op {op.index} ({op.opcode})", i, -1) for op in ops for i in op.inputs + op.outputs]
+    for where, index, lowest in used + [("the graph's inputs and outputs", i, 0) for i in ends]:
+        if not lowest <= index < tensors:
+            raise ModelFormatError(f"it is damaged: {where} names tensor {index} of {tensors}.")
+
+
+def _tensor(index: int, raw: Any, sizes: List[int]) -> Tensor:
+    shape = _ints(raw.ShapeAsNumpy())
+    signature = _ints(raw.ShapeSignatureAsNumpy()) or shape
+    buffer = int(raw.Buffer())
+    if not 0 <= buffer < len(sizes):
+        raise ModelFormatError(f"it is damaged: tensor {index} names buffer {buffer} of {len(sizes)}.")
+    return Tensor(
+        index=index,
+        name=_text(raw.Name()),
+        shape=shape,
+        signature=signature,
+        dtype=_dtype_name(raw.Type()),
+        quant=_quant(raw.Quantization()),
+        buffer=buffer,
+        constant_bytes=sizes[buffer],
+        is_variable=bool(raw.IsVariable()),
+    )
+
+
+def _quant(raw: Optional[Any]) -> Optional[QuantParams]:
+    if raw is None or raw.ScaleLength() == 0:
+        return None
+    scale = tuple(float(v) for v in raw.ScaleAsNumpy())
+    zero = _ints(raw.ZeroPointAsNumpy()) or (0,) * len(scale)
+    return QuantParams(scale, zero, int(raw.QuantizedDimension()))
+
+
+def _opcode(raw: Any) -> Tuple[str, str, int]:
+    # Codes above 126 moved to a wider field; writers set the larger of the two (TFLite schema v3a).
+    code = max(int(raw.DeprecatedBuiltinCode()), int(raw.BuiltinCode()))
+    names = _enum_names("BuiltinOperator")
+    if code not in names:
+        raise ModelFormatError(f"it uses operator {code}, which this schema does not know.", "Is it a newer file?")
+    return names[code], _text(raw.CustomCode()), int(raw.Version())
+
+
+def _op(index: int, raw: Any, codes: List[Tuple[str, str, int]]) -> Op:
+    code = int(raw.OpcodeIndex())
+    if not 0 <= code < len(codes):
+        raise ModelFormatError(f"it is damaged: op {index} names operator code {code} of {len(codes)}.")
+    opcode, custom, version = codes[code]
+    custom_options = raw.CustomOptionsAsNumpy()
+    return Op(
+        index=index,
+        opcode=opcode,
+        custom=custom,
+        version=version,
+        inputs=_ints(raw.InputsAsNumpy()),
+        outputs=_ints(raw.OutputsAsNumpy()),
+        options=_options(raw),
+        custom_options=custom_options.tobytes() if isinstance(custom_options, np.ndarray) else b"",
+    )
+
+
+def _options(raw: Any) -> Tuple[Tuple[str, Any], ...]:
+    for kind, table, union in (
+        (raw.BuiltinOptionsType(), raw.BuiltinOptions(), "BuiltinOptions"),
+        (raw.BuiltinOptions2Type(), raw.BuiltinOptions2(), "BuiltinOptions2"),
+    ):
+        name = _enum_names(union).get(int(kind), "NONE")
+        if table is not None and name != "NONE":
+            options = getattr(import_module(f"tflite.{name}"), name)()
+            options.Init(table.Bytes, table.Pos)
+            return tuple((field, get(options)) for field, get in _option_getters(name))
+    return ()
+
+
+@lru_cache(maxsize=None)
+def _option_getters(name: str) -> Tuple[Tuple[str, Callable[[Any], Any]], ...]:
+    """(snake-case field, getter) of an options table, from the schema package's generated class."""
+    generated = getattr(import_module(f"tflite.{name}"), name)
+    methods = [m for m in vars(generated) if not re.match(r"_|Init$|GetRootAs|.*(HasIdentifier|Length|IsNone|AsNumpy)$", m)]
+    return tuple((_snake(method), _getter(method, hasattr(generated, method + "AsNumpy"))) for method in methods)
+
+
+def _getter(method: str, is_vector: bool) -> Callable[[Any], Any]:
+    enum = _ENUM_OPTIONS.get(_snake(method))
+    if is_vector:
+        return lambda options: _ints(getattr(options, method + "AsNumpy")())
+    if enum:
+        return lambda options: _enum_names(enum).get(getattr(options, method)(), getattr(options, method)())
+    return lambda options: _plain(getattr(options, method)())
+
+
+def _plain(value: Any) -> Any:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+@lru_cache(maxsize=None)
+def _enum_names(name: str) -> Dict[int, str]:
+    enum = getattr(import_module(f"tflite.{name}"), name)
+    return {value: key for key, value in vars(enum).items() if isinstance(value, int)}
+
+
+def _dtype_name(code: int) -> str:
+    names = _enum_names("TensorType")
+    if code not in names:
+        raise ModelFormatError(f"it uses tensor type {code}, which this schema does not know.")
+    return names[code].lower()
+
+
+@lru_cache(maxsize=None)
+def _numpy_dtypes() -> Dict[str, "np.dtype[Any]"]:
+    names = "float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool complex64".split()
+    return {name: np.dtype(name) for name in names}
+
+
+def _ints(values: Any) -> Tuple[int, ...]:
+    # The schema package answers 0 for a vector that is absent.
+    return tuple(int(v) for v in values) if isinstance(values, np.ndarray) else ()
+
+
+def _text(value: Optional[bytes]) -> str:
+    return value.decode("utf-8", "replace") if value else ""
