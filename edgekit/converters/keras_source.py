@@ -1,0 +1,166 @@
+"""Loading Keras models, of Keras 2 through tf_keras and of Keras 3 through keras, side by side.
+
+The configuration is checked and mended as JSON (`keras_config`), written into a temporary copy
+with the suffix its bytes deserve, and only then built by the Keras that wrote it; where that one
+cannot, by the other. No environment variable and no global switch is touched.
+"""
+
+import tempfile
+import warnings
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Callable, FrozenSet, Iterator, List, Optional, Tuple
+
+import numpy as np
+
+from edgekit.converters import checks
+from edgekit.converters.keras_archive import KerasArchive, read_archive, write_archive
+from edgekit.converters.keras_config import Config, for_inference, refuse_code, refuse_custom
+from edgekit.converters.labels import labels_beside
+from edgekit.converters.source import FirstNorm, Source, digest
+from edgekit.errors import MissingDependencyError, ModelError, UnsupportedModelError
+from edgekit.preprocess import InputSpec
+
+BATCH = 32
+
+
+def load_keras(path: Path, kind: str, *, trust: bool, size: Optional[Tuple[int, int]]) -> Source:
+    """Opens a `.keras` or `.h5` file; see `edgekit.converters.source.load_source` for errors."""
+    archive = read_archive(path, kind)
+    config, notes = for_inference({key: value for key, value in archive.config.items() if key != "compile_config"})
+    if not trust:
+        refuse_code(config, str(path))
+    model, library = _build(archive, config, trust)
+    name = str(path)
+    inputs, outputs = _ends(model, name)
+    checks.single(name, "input", [tensor.name for tensor in inputs])
+    checks.single(name, "output", [tensor.name for tensor in outputs])
+    spec = checks.picture_spec(name, tuple(inputs[0].shape), size)
+    classes = checks.class_count(name, tuple(outputs[0].shape))
+    predict = _predictor(model, spec)
+    output, output_notes = checks.output_kind(predict, spec)
+    labels, label_notes = labels_beside(path, classes)
+    return Source(
+        path=name,
+        format="keras2" if library == "tf_keras" else "keras3",
+        framework=f"keras {archive.version}" if archive.version else "keras",
+        sha256=digest(path),
+        spec=spec,
+        classes=classes,
+        output=output,
+        architecture=None,
+        labels=labels,
+        call=_inference(model),
+        tflite=None,
+        rescales=False,
+        first_norm=_first_norm(model, spec),
+        notes=notes + output_notes + label_notes,
+        predict=predict,
+    )
+
+
+def _build(archive: KerasArchive, config: Config, trust: bool) -> Tuple[Any, str]:
+    """(model, name of the library that could build it), the likelier library first."""
+    failures: List[ModelError] = []
+    for library in _libraries(archive, config):
+        keras = _import(library)
+        try:
+            if not trust:
+                refuse_custom(config, str(archive.path), _builtin_names(keras))
+            with tempfile.TemporaryDirectory() as folder:
+                return _load(keras, write_archive(archive, config, Path(folder)), trust), library
+        except ModelError as error:
+            failures.append(error)
+        except Exception as error:  # Keras raises whatever the layers it builds raise
+            failures.append(UnsupportedModelError(f"{library} {keras.__version__}: {_reason(error)}"))
+    if all(str(error) == str(failures[0]) for error in failures):
+        raise failures[0]
+    written = f", written by Keras {archive.version}," if archive.version else ""
+    raise UnsupportedModelError(
+        f"{archive.path}{written} can be built by neither Keras. " + " ".join(error.message for error in failures),
+        "Open it where it was written, and save what it computes: `model.export('folder')`; then convert that folder.",
+    )
+
+
+def _libraries(archive: KerasArchive, config: Config) -> Tuple[str, str]:
+    """The two Kerases in the order to try: by the version in the file, else by how Keras 3 spells shapes."""
+    version = archive.version or ("3" if "batch_shape" in str(config) else "2")
+    return ("keras", "tf_keras") if version.startswith("3") else ("tf_keras", "keras")
+
+
+def _import(library: str) -> ModuleType:
+    try:
+        keras = import_module(library)
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"Opening this model needs {library}, which is not installed.", "Run `pip install edgekit[convert]`."
+        ) from error
+    if library == "keras" and keras.config.backend() != "tensorflow":
+        raise MissingDependencyError(
+            f"Keras is set to its {keras.config.backend()} backend; converting needs TensorFlow's.",
+            "Unset KERAS_BACKEND, or set it to tensorflow, for this command.",
+        )
+    return keras
+
+
+def _builtin_names(keras: ModuleType) -> FrozenSet[str]:
+    spaces = [keras.layers, keras.initializers, keras.regularizers, keras.constraints]
+    names = {name for space in spaces for name in dir(space) if name[0].isupper()}
+    extra = {"Functional", "Sequential", "Model", "Policy", "DTypePolicy", "TFOpLambda", "SlicingOpLambda"}
+    return frozenset(names | extra)
+
+
+def _load(keras: ModuleType, file: Path, trust: bool) -> Any:
+    with warnings.catch_warnings():
+        # Both Kerases warn of their own deprecations here; none is of use to who opens a model.
+        warnings.simplefilter("ignore")
+        return keras.models.load_model(str(file), compile=False, safe_mode=not trust)
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost sentence of a Keras message, without the configuration it quotes."""
+    text = str(error).strip().rsplit("Exception encountered:", 1)[-1].strip() or type(error).__name__
+    line = text.splitlines()[0]
+    return line if len(line) <= 160 else line[:157] + "..."
+
+
+def _ends(model: Any, name: str) -> Tuple[List[Any], List[Any]]:
+    try:
+        return list(model.inputs), list(model.outputs)
+    except (AttributeError, TypeError, ValueError):
+        raise UnsupportedModelError(
+            f"{name} does not say what input it takes: it was saved before it was ever built.",
+            "Call it once on a picture and save it again.",
+        ) from None
+
+
+def _inference(model: Any) -> Callable[[Any], Any]:
+    return lambda pictures: model(pictures, training=False)
+
+
+def _predictor(model: Any, spec: InputSpec) -> Callable[[np.ndarray], np.ndarray]:
+    import tensorflow as tf
+
+    compiled = tf.function(
+        _inference(model), input_signature=[tf.TensorSpec((None, *spec.shape), tf.float32)], autograph=False
+    )
+
+    def predict(pictures: np.ndarray) -> np.ndarray:
+        parts = [compiled(tf.constant(pictures[i : i + BATCH], tf.float32)) for i in range(0, len(pictures), BATCH)]
+        return np.concatenate([part.numpy() for part in parts]).astype(np.float32)
+
+    return predict
+
+
+def _leaves(model: Any) -> Iterator[Any]:
+    """The layers of a model in order, with nested models opened up."""
+    for layer in getattr(model, "layers", ()):
+        if hasattr(layer, "layers"):
+            yield from _leaves(layer)
+        else:
+            yield layer
+
+
+def _first_norm(model: Any, spec: InputSpec) -> Optional[FirstNorm]:
+    return None

@@ -1,0 +1,36 @@
+"""Class names that lie beside a model, as tools such as Teachable Machine leave them."""
+
+import re
+from pathlib import Path
+from typing import Tuple
+
+_NAMES = ("labels.txt", "class_names.txt", "classes.txt")
+_NUMBERED = re.compile(r"^(\d+)[\s:,]+(.+)$")
+
+
+def labels_beside(path: Path, classes: int) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
+    """(labels, notes) from `<stem>.labels.txt`, labels.txt or class_names.txt beside a model.
+
+    A list of another length than `classes` is left alone, with a note; nothing is ever guessed.
+    """
+    for file in (path.with_name(f"{path.stem}.labels.txt"), *(path.with_name(name) for name in _NAMES)):
+        if not file.is_file():
+            continue
+        try:
+            labels = parse_labels(file.read_text(encoding="utf-8-sig"))
+        except (OSError, UnicodeDecodeError):
+            return (), (f"{file.name} beside the model is not readable text and was left alone.",)
+        if len(labels) == classes or (classes == 1 and len(labels) == 2):
+            return labels, ()
+        return (), (f"{file.name} beside the model names {len(labels)} classes, the model has {classes}: left alone.",)
+    return (), ()
+
+
+def parse_labels(text: str) -> Tuple[str, ...]:
+    """One label per line; lines numbered 0, 1, 2, … («0 Cat») lose their numbers."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    matches = [_NUMBERED.match(line) for line in lines]
+    numbered = [match for match in matches if match]
+    if lines and [int(match.group(1)) for match in numbered] == list(range(len(lines))):
+        return tuple(match.group(2).strip() for match in numbered)
+    return tuple(lines)

@@ -1,0 +1,124 @@
+"""Opening any trained image classifier as one kind of value: a `Source`."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable, Optional, Tuple, Union
+
+import numpy as np
+
+from edgekit.converters.sniff import SAVEDMODEL, TFLITE, sniff
+from edgekit.errors import UsageError
+from edgekit.preprocess import InputSpec
+
+#: (height, width), one number for a square, or None to take the model's own.
+Size = Union[Tuple[int, int], int, None]
+
+
+@dataclass(frozen=True)
+class FirstNorm:
+    """The first batch normalization of a model: what it saw in training, and what it sees now.
+
+    Attributes:
+      name: of the layer.
+      mean, variance: float32 (k,), the moving statistics stored in training, one per channel.
+      inputs: float32 pictures (n, height, width, channels) → what reaches that layer, (n, …, k).
+    """
+
+    name: str
+    mean: np.ndarray = field(repr=False)
+    variance: np.ndarray = field(repr=False)
+    inputs: Callable[[np.ndarray], np.ndarray] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A trained image classifier, whatever it was saved as.
+
+    Attributes:
+      path: as given by the user.
+      format: "keras3", "keras2", "savedmodel" or "tflite".
+      framework: what wrote it, as far as the file says, such as "keras 2.11.0".
+      sha256: of the file; of a folder, over its files' names and bytes in sorted order.
+      spec: input size and channels; mean 0 and std 1 until the preprocessing is found.
+      classes: number of outputs; 1 for a single sigmoid that tells two classes apart.
+      output: "probabilities" or "logits".
+      architecture: a known family member such as "EfficientNetB0", or None.
+      labels: class names found beside or inside the file, or ().
+      call: float32 tensor (1, height, width, channels) → tensor (1, classes), traceable by
+        `tf.function`, in inference mode; None for a `.tflite`.
+      tflite: the file's bytes where it is a `.tflite`, else None.
+      rescales: whether the model itself scales raw 0–255 pixels.
+      first_norm: its first batch normalization, or None where there is none to be found.
+      notes: sentences for the user about what was changed or assumed.
+      predict: float32 array (n, height, width, channels) → float32 array (n, classes).
+    """
+
+    path: str
+    format: str
+    framework: str
+    sha256: str
+    spec: InputSpec
+    classes: int
+    output: str
+    architecture: Optional[str]
+    labels: Tuple[str, ...]
+    call: Optional[Callable[[Any], Any]] = field(repr=False)
+    tflite: Optional[bytes] = field(repr=False)
+    rescales: bool
+    first_norm: Optional[FirstNorm]
+    notes: Tuple[str, ...]
+    predict: Callable[[np.ndarray], np.ndarray] = field(repr=False)
+
+
+def load_source(path: Union[str, Path], *, trust: bool = False, size: Size = None) -> Source:
+    """Opens a trained model of any supported format, judged by its content and not by its name.
+
+    Args:
+      path: a `.keras` or `.h5` file of Keras 2 or 3, a SavedModel folder, or a float `.tflite`.
+      trust: build layers that run code from the file (Lambda, custom functions).
+      size: picture size for models that leave it open.
+
+    Raises:
+      ModelFormatError: missing, damaged, truncated, or no model.
+      UnsafeModelError: opening it would run code from the file and `trust` is not set.
+      UnsupportedModelError: readable, but no image classifier that edgekit can convert.
+      MissingDependencyError: TensorFlow or tf_keras is not installed.
+      UsageError: `size` is no picture size.
+    """
+    location = Path(path)
+    wanted = _checked_size(size)
+    kind = sniff(location)
+    if kind == TFLITE:
+        from edgekit.converters.tflite_source import load_tflite
+
+        return load_tflite(location, size=wanted)
+    if kind == SAVEDMODEL:
+        from edgekit.converters.savedmodel_source import load_savedmodel
+
+        return load_savedmodel(location, size=wanted, trust=trust)
+    from edgekit.converters.keras_source import load_keras
+
+    return load_keras(location, kind, trust=trust, size=wanted)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, or of all files of a folder with their names, in sorted order."""
+    result = hashlib.sha256()
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    for file in files:
+        if file != path:
+            result.update(file.relative_to(path).as_posix().encode() + b"\0")
+        with file.open("rb") as opened:
+            for block in iter(lambda: opened.read(1 << 20), b""):
+                result.update(block)
+    return result.hexdigest()
+
+
+def _checked_size(size: Size) -> Optional[Tuple[int, int]]:
+    if size is None:
+        return None
+    height, width = (size, size) if isinstance(size, int) else size
+    if not (1 <= height <= 4096 and 1 <= width <= 4096):
+        raise UsageError(f"{height}x{width} is no picture size (1 to 4096 pixels each way).")
+    return height, width
