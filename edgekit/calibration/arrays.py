@@ -1,0 +1,217 @@
+"""Pictures that come as numbers: arrays, `.npy` and `.npz` files, Python iterables.
+
+What does not fit in memory stays on disk: files are mapped, a one-shot iterable is written to an
+anonymous temporary file once, so that it can be read again and in any order.
+"""
+
+import shutil
+import tempfile
+import threading
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from edgekit.errors import DataError, EdgekitError
+from edgekit.preprocess import decode
+
+#: Names under which `.npz` files keep pictures and their labels, in the order they are tried.
+_KEYS = (
+    ("x", "y"),
+    ("images", "labels"),
+    ("x_train", "y_train"),
+    ("x_val", "y_val"),
+    ("x_test", "y_test"),
+    ("data", "target"),
+    ("arr_0", "arr_1"),
+)
+
+#: Normalized pictures lie within about ±2.7 under every convention with a mean and a deviation.
+_NORMALIZED = 4.0
+
+
+def read_archive(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """Opens a `.npy` file, or the pictures and labels of a `.npz` file, without loading the pictures.
+
+    Returns:
+      A memory-mapped array of pictures, and the labels where the file has them.
+
+    Raises:
+      DataError: the file is missing, damaged, holds Python objects, or no pictures by a usual name.
+    """
+    try:
+        if path.suffix.lower() == ".npy":
+            return _map(path.open("rb")), None
+        with zipfile.ZipFile(path) as archive:
+            return _read_npz(archive)
+    except EdgekitError as error:
+        raise type(error)(f"'{path}': {error.message}", error.hint) from error
+    except FileNotFoundError:
+        raise DataError(f"There is no file '{path}'.", "Check the path given as data.") from None
+    except Exception as error:  # zipfile and numpy raise what they like on damaged files
+        raise DataError(f"'{path}' cannot be read as {path.suffix}: {_short(error)}.", _ARCHIVE_HINT) from error
+
+
+_ARCHIVE_HINT = "Write it again with numpy.save or numpy.savez, pictures as one array (N, H, W, C)."
+
+
+def _short(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:120]
+
+
+def _read_npz(archive: zipfile.ZipFile) -> tuple[np.ndarray, np.ndarray | None]:
+    members = {name[: -len(".npy")].lower(): name for name in archive.namelist() if name.endswith(".npy")}
+    pictures, labels = next(((x, y) for x, y in _KEYS if x in members), (None, None))
+    if pictures is None and len(members) == 1:
+        pictures = next(iter(members))
+    if pictures is None:
+        raise DataError(f"It holds {sorted(members) or 'no arrays'}, none of them named x or images.", _ARCHIVE_HINT)
+    return _unpack(archive, members[pictures]), _unpack(archive, members[labels]) if labels in members else None
+
+
+def _unpack(archive: zipfile.ZipFile, member: str) -> np.ndarray:
+    file = tempfile.TemporaryFile()  # noqa: SIM115 (the mapping keeps it)
+    with archive.open(member) as packed:
+        shutil.copyfileobj(packed, file, 1 << 20)
+    file.seek(0)
+    return _map(file)
+
+
+def _map(file: IO[bytes]) -> np.ndarray:
+    """Maps the array that begins at the file's position; the mapping keeps an unlinked file alive."""
+    with file:
+        version = npy.read_magic(file)
+        header = npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
+        shape, fortran, dtype = header
+        if dtype.hasobject:
+            raise DataError("It holds Python objects, which edgekit does not unpickle.", _ARCHIVE_HINT)
+        if 0 in shape:
+            return np.empty(shape, dtype)
+        order = "F" if fortran else "C"
+        mapped: np.ndarray = np.memmap(file, dtype, "r", file.tell(), shape, order)  # type: ignore[call-overload]
+        return mapped
+
+
+def class_indices(labels: np.ndarray | None, count: int) -> list[int | None]:
+    """One class index per picture, from indices (N,), (N, 1) or one-hot rows (N, K).
+
+    Raises:
+      DataError: there are not as many labels as pictures, or they are no class indices.
+    """
+    if labels is None:
+        return [None] * count
+    values = np.asarray(labels)
+    if values.ndim == 2 and values.shape[1] > 1:
+        values = values.argmax(axis=1)
+    values = values.reshape(-1) if values.ndim == 2 else values
+    if values.shape != (count,):
+        raise DataError(f"There are labels of shape {np.shape(labels)} for {count} pictures.")
+    if values.dtype.kind not in "iuf" or (values != np.floor(values)).any() or (values < 0).any():
+        raise DataError(f"The labels ({values.dtype}) are not class indices 0, 1, 2 ….")
+    return [int(value) for value in values]
+
+
+def check_stack(pictures: np.ndarray) -> None:
+    """Refuses an array that is not a stack of pictures (N, H, W) or (N, H, W, C).
+
+    Raises:
+      DataError: names the offending shape.
+    """
+    shape, channels_last = pictures.shape, "Pictures come as one array (N, H, W, C) with C = 1, 3 or 4."
+    if pictures.ndim == 4 and shape[1] in (1, 3) and shape[3] not in (1, 3, 4):
+        hint = "It looks channels-first: transpose it with x.transpose(0, 2, 3, 1)."
+        raise DataError(f"An array of shape {shape} is not a stack of pictures.", hint)
+    single = pictures.ndim == 3 and shape[2] in (3, 4)
+    if pictures.ndim not in (3, 4) or single or 0 in shape or (pictures.ndim == 4 and shape[3] not in (1, 3, 4)):
+        raise DataError(f"An array of shape {shape} is not a stack of pictures.", channels_last)
+
+
+def are_normalized(pictures: Iterable[np.ndarray]) -> bool:
+    """Whether the arrays are normalized already (floats within ±4) rather than pixels (0 to 255).
+
+    Raises:
+      DataError: they are neither, or hold values that are no finite numbers.
+    """
+    low, high, kinds = np.inf, -np.inf, set()
+    for picture in pictures:
+        if picture.dtype.kind not in "iuf":
+            raise DataError(f"An array of {picture.dtype} is not a picture.", _VALUES_HINT)
+        low, high = np.minimum(low, picture.min()), np.maximum(high, picture.max())
+        kinds.add(picture.dtype.kind)
+    if not np.isfinite([low, high]).all():
+        raise DataError("The pictures hold NaN or infinite values.", "Remove them: no range can be taken from them.")
+    if kinds == {"f"} and max(abs(low), abs(high)) <= _NORMALIZED:
+        return True
+    if low < -0.5 or high > 255.5:
+        raise DataError(f"Values from {low:g} to {high:g} are neither pixels nor normalized.", _VALUES_HINT)
+    return False
+
+
+_VALUES_HINT = "Give uint8 pixels, floats from 0 to 255, or floats that are normalized as the model wants them."
+
+
+class Spool(Sequence[np.ndarray]):
+    """Arrays of any shapes in an anonymous temporary file: written once, read in any order.
+
+    The file disappears with the object.
+    """
+
+    def __init__(self, arrays: Iterable[np.ndarray]) -> None:
+        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the object)
+        self._ends = [0]
+        self._lock = threading.Lock()  # readers share one file position
+        for array in arrays:
+            npy.write_array(self._file, np.ascontiguousarray(array), allow_pickle=False)
+            self._ends.append(self._file.tell())
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, index: Any) -> Any:
+        """The array written as number `index`, counted from 0."""
+        start, end = self._ends[index], self._ends[index + 1]
+        with self._lock:
+            self._file.seek(start)
+            encoded = self._file.read(end - start)
+        return npy.read_array(BytesIO(encoded), allow_pickle=False)
+
+
+def spool(pictures: Iterable[Any], count: int | None) -> Spool:
+    """Writes down the first `count` pictures of an iterable, which may be endless or run only once.
+
+    An item is an array, anything `preprocess.decode` takes, or, as TensorFlow's representative
+    data sets give it, a list or tuple holding one array; a leading batch axis of 1 is dropped.
+
+    Raises:
+      DataError: the iterable fails, or an item is none of these.
+    """
+    try:
+        return Spool(islice(_arrays(pictures), count))
+    except EdgekitError:
+        raise
+    except Exception as error:  # the caller's own generator may raise anything
+        raise DataError(f"The iterable of pictures failed: {type(error).__name__}: {_short(error)}.") from error
+
+
+def _arrays(pictures: Iterable[Any]) -> Iterator[np.ndarray]:
+    for number, item in enumerate(pictures):
+        if isinstance(item, (list, tuple)) and len(item) == 1:
+            item = item[0]
+        if isinstance(item, (list, tuple, dict, set)):
+            hint = "Yield one array of shape (H, W, C) or (1, H, W, C) at a time."
+            raise DataError(f"Item {number} of the iterable is a {type(item).__name__} of {len(item)}.", hint)
+        array = np.asarray(decode(item) if _is_encoded(item) else item)
+        if array.ndim == 4 and array.shape[0] == 1:
+            array = array[0]
+        if array.dtype.hasobject or array.ndim not in (2, 3) or 0 in array.shape:
+            raise DataError(f"Item {number} of the iterable has shape {array.shape} and is no picture.")
+        yield array
+
+
+def _is_encoded(item: Any) -> bool:
+    return isinstance(item, (str, Path, bytes)) or hasattr(item, "getbands")

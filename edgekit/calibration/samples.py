@@ -1,0 +1,272 @@
+"""Representative data: the pictures from which ranges are taken and on which results are checked.
+
+`open_samples` turns a folder, an array, an iterable or nothing at all into `Samples`, which can be
+iterated again and again, always in the same order, without ever holding all pictures in memory.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.calibration.arrays import are_normalized, check_stack, class_indices, read_archive, spool
+from edgekit.calibration.folder import drawing_order, list_folder
+from edgekit.calibration.synthetic import dead_leaves
+from edgekit.errors import DataError, PictureError, UsageError
+from edgekit.preprocess import InputSpec, fit, normalize
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture as the model will see it, before normalization.
+
+    Attributes:
+      name: path relative to the data folder, or "array[12]", "synthetic[3]".
+      pixels: uint8 (height, width, channels) in RGB or grey; float32 where `prepared`.
+      label: class index where folders or arrays give one, else None.
+      prepared: whether `pixels` came from the user as normalized numbers, to be used as they are.
+    """
+
+    name: str
+    pixels: np.ndarray
+    label: int | None
+    prepared: bool = False
+
+    def input(self, spec: InputSpec) -> np.ndarray:
+        """The model's input, float32 (1, height, width, channels)."""
+        pixels = self.pixels if self.prepared else normalize(self.pixels, spec)
+        return np.ascontiguousarray(pixels, np.float32)[np.newaxis]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A picture that may be drawn: its name, its class index, and its position in the source."""
+
+    name: str
+    label: int | None
+    position: int
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Pictures of one size in a fixed order, decoded ahead of the consumer by a few threads.
+
+    Attributes:
+      count: how many pictures an iteration gives, unless too many of them cannot be decoded.
+      kind: "data" (a folder), "array" (arrays and iterables) or "synthetic".
+      seed: what the drawing of pictures, or their synthesis, was seeded with.
+      class_names: names of the class folders, sorted; () where there are none. Labels that came
+        with an array are indices without names.
+      origin: what the pictures came from, for people: a folder's or file's name without its path.
+      spec: the input for which the pictures are sized.
+      skipped: name → reason for the pictures that could not be decoded so far; one and the same
+        for everything split or resized from one `open_samples`.
+    """
+
+    count: int
+    kind: str
+    seed: int
+    class_names: tuple[str, ...]
+    origin: str
+    spec: InputSpec
+    candidates: Sequence[Candidate] = field(repr=False)
+    read: Callable[[int, InputSpec], np.ndarray] = field(repr=False)
+    prepared: bool = False
+    skipped: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Gives `count` pictures; one that cannot be decoded is noted and replaced by the next in line.
+
+        Raises:
+          DataError: not one picture can be decoded.
+        """
+        given = 0
+        for candidate, outcome in self._decoded_ahead():
+            if isinstance(outcome, PictureError):
+                self.skipped[candidate.name] = outcome.message
+            else:
+                given += 1
+                yield Sample(candidate.name, outcome, candidate.label, self.prepared)
+        if self.count and not given:
+            first = self.skipped[self.candidates[0].name]
+            raise DataError(
+                f"None of the {len(self.candidates)} pictures in {self.origin} can be decoded; the first: {first}",
+                "Give intact pictures.",
+            )
+
+    def _decoded_ahead(self) -> Iterator[tuple[Candidate, np.ndarray | PictureError]]:
+        """(candidate, its pixels or why there are none) in order, until `count` had pixels."""
+        missing, waiting = self.count, iter(self.candidates)
+        pending: deque[tuple[Candidate, Future[np.ndarray | PictureError]]] = deque()
+        threads = _usable_cores()
+        with ThreadPoolExecutor(threads) as pool:
+            try:
+                while missing:
+                    for candidate in islice(waiting, min(missing, 2 * threads) - len(pending)):
+                        pending.append((candidate, pool.submit(self._outcome, candidate)))
+                    if not pending:
+                        return
+                    candidate, future = pending.popleft()
+                    outcome = future.result()
+                    missing -= not isinstance(outcome, PictureError)
+                    yield candidate, outcome
+            finally:  # the consumer may have stopped early
+                for _, future in pending:
+                    future.cancel()
+
+    def _outcome(self, candidate: Candidate) -> np.ndarray | PictureError:
+        try:
+            return self.read(candidate.position, self.spec)
+        except PictureError as error:
+            return error
+
+    def take(self, count: int) -> "Samples":
+        """The first `count` pictures; all where there are fewer."""
+        return replace(self, count=max(0, min(count, self.count)))
+
+    def split(self, first: int) -> tuple["Samples", "Samples"]:
+        """(the first `first` pictures, the rest): no picture is ever in both.
+
+        Pictures beyond `count`, which stand in for broken ones, are dealt to both in turn.
+        """
+        head = self.take(first)
+        chosen, spare = self.candidates[: self.count], self.candidates[self.count :]
+        return (
+            replace(head, candidates=(*chosen[: head.count], *spare[0::2])),
+            replace(self, count=self.count - head.count, candidates=(*chosen[head.count :], *spare[1::2])),
+        )
+
+    def resized(self, spec: InputSpec) -> "Samples":
+        """The same pictures for another input.
+
+        Raises:
+          DataError: the pictures are normalized arrays, which cannot be resized.
+        """
+        if self.prepared and spec.shape != self.spec.shape:
+            raise _wrong_size(self.spec.shape, spec)
+        return replace(self, spec=spec)
+
+
+def _usable_cores() -> int:
+    """Cores this process may use, which in a container are often fewer than the machine has."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return min(8, len(affinity(0)) if affinity else os.cpu_count() or 1)
+
+
+def _wrong_size(shape: tuple[int, ...], spec: InputSpec) -> DataError:
+    return DataError(
+        f"The normalized arrays have shape {shape}, the model takes {spec.shape}.",
+        "Give arrays of the model's size, or uint8 pixels, which edgekit resizes.",
+    )
+
+
+def open_samples(data: Any, spec: InputSpec, *, count: int | None = 200, seed: int = 0) -> Samples:
+    """Opens representative data.
+
+    Args:
+      data: a folder of pictures; a `.npz` or `.npy` file; an array (N, H, W, C) or (N, H, W); an
+        iterable of pictures or arrays, or a function that returns one; None for synthetic pictures.
+        Arrays hold pixels (uint8, or floats from 0 to 255) or, as floats within about ±4, pictures
+        normalized already.
+      spec: the input for which the pictures are sized.
+      count: at most so many pictures; None for all there are.
+      seed: another seed draws other pictures of a folder or array, and makes other synthetic ones.
+
+    Raises:
+      DataError: there is nothing there, or nothing that can be used.
+      UsageError: `count` is not positive, or is None where pictures have no end.
+    """
+    if count is not None and count < 1:
+        raise UsageError(f"{count} sample pictures were asked for.", "Ask for at least one.")
+    if data is None:
+        return _synthetic(spec, count, seed)
+    if isinstance(data, (str, Path)):
+        return _from_path(Path(data), spec, count, seed)
+    if isinstance(data, np.ndarray):
+        return _from_stack((data, None), "array", spec, count, seed)
+    return _from_iterable(data, spec, count, seed)
+
+
+def _synthetic(spec: InputSpec, count: int | None, seed: int) -> Samples:
+    if count is None:
+        raise UsageError("Synthetic pictures have no end.", "Say how many to make.")
+    candidates = tuple(Candidate(f"synthetic[{index}]", None, index) for index in range(count))
+
+    def read(index: int, spec: InputSpec) -> np.ndarray:
+        return dead_leaves(seed, index, spec.shape)
+
+    return Samples(count, "synthetic", seed, (), "synthetic pictures", spec, candidates, read)
+
+
+def _from_path(path: Path, spec: InputSpec, count: int | None, seed: int) -> Samples:
+    if path.suffix.lower() in (".npz", ".npy") and not path.is_dir():
+        return _from_stack(read_archive(path), path.name, spec, count, seed)
+    if path.is_file():
+        hint = "Give the folder that holds the pictures, or a .npz or .npy file."
+        raise DataError(f"'{path}' is a single file, not a folder of pictures.", hint)
+    listing = list_folder(path)
+
+    def read(index: int, spec: InputSpec) -> np.ndarray:
+        return fit(path / listing.names[index], spec)
+
+    order = drawing_order(listing.names, listing.labels, seed)
+    candidates = tuple(Candidate(listing.names[i], listing.labels[i], i) for i in order)
+    planned = len(order) if count is None else min(count, len(order))
+    return Samples(planned, "data", seed, listing.class_names, path.resolve().name, spec, candidates, read)
+
+
+def _from_stack(
+    stack: tuple[np.ndarray, np.ndarray | None], origin: str, spec: InputSpec, count: int | None, seed: int
+) -> Samples:
+    pictures, labels = stack
+    check_stack(pictures)
+    names = [f"array[{index}]" for index in range(len(pictures))]
+    groups = class_indices(labels, len(pictures))
+    order = drawing_order(names, groups, seed)[:count]
+    candidates = tuple(Candidate(names[index], groups[index], index) for index in order)
+    return _from_arrays(pictures, candidates, spec, origin=origin, seed=seed)
+
+
+def _from_iterable(data: Any, spec: InputSpec, count: int | None, seed: int) -> Samples:
+    pictures = data() if callable(data) else data
+    if not isinstance(pictures, Iterable):
+        hint = "Give a folder, a .npz or .npy file, an array, or an iterable of pictures."
+        raise DataError(f"A {type(pictures).__name__} is no representative data.", hint)
+    spooled = spool(pictures, count)
+    candidates = tuple(Candidate(f"array[{index}]", None, index) for index in range(len(spooled)))
+    return _from_arrays(spooled, candidates, spec, origin="iterable", seed=seed)
+
+
+def _from_arrays(
+    pictures: Sequence[np.ndarray] | np.ndarray,
+    candidates: tuple[Candidate, ...],
+    spec: InputSpec,
+    *,
+    origin: str,
+    seed: int,
+) -> Samples:
+    if not candidates:
+        raise DataError("The iterable gives no pictures.", "A generator that was used up gives none: pass a new one.")
+    prepared = are_normalized(pictures[candidate.position] for candidate in candidates)
+
+    def read(index: int, spec: InputSpec) -> np.ndarray:
+        picture = pictures[index]
+        if prepared:
+            return np.asarray(picture, np.float32).reshape(spec.shape)
+        return fit(np.clip(np.rint(picture), 0, 255).astype(np.uint8), spec)
+
+    if prepared:
+        for candidate in candidates:
+            shape = pictures[candidate.position].shape
+            if shape != spec.shape and (*shape, 1) != spec.shape:
+                raise _wrong_size(shape, spec)
+    return Samples(len(candidates), "array", seed, (), origin, spec, candidates, read, prepared)
