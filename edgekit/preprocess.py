@@ -120,6 +120,35 @@ def describe(spec: InputSpec) -> str:
     return f"(x - [{mean}]) / [{std}] {spec.order.upper()}"
 
 
+def parse_preprocess(text: str, spec: InputSpec) -> InputSpec:
+    """The same input with the scaling a user wrote.
+
+    `text` is the name of one of `CONVENTIONS`, or the mean and the standard deviation in pixel units:
+    `127.5,127.5` for all channels, or `123.7,116.3,103.5/58.4,57.1,57.4` for each, in the model's order.
+
+    Raises:
+      UsageError: it is neither.
+    """
+    name = text.strip().lower()
+    if name in CONVENTIONS:
+        return spec.with_convention(name)
+    try:
+        mean, std = (
+            _values(part, spec.channels) for part in (name if "/" in name else name.replace(",", "/")).split("/")
+        )
+        return replace(spec, mean=mean, std=std)
+    except (ValueError, UsageError) as error:
+        raise UsageError(
+            f"Preprocessing {text!r} is not understood.",
+            f"Give one of {', '.join(CONVENTIONS)}, or mean,std such as 127.5,127.5, or m1,m2,m3/s1,s2,s3.",
+        ) from error
+
+
+def _values(text: str, channels: int) -> Tuple[float, ...]:
+    values = tuple(float(value) for value in text.split(","))
+    return values * channels if len(values) == 1 else values
+
+
 def decode(picture: Picture) -> Image.Image:
     """Opens a picture as upright 8-bit RGB.
 
@@ -190,10 +219,9 @@ def _grey_to_8_bits(values: np.ndarray, mode: str) -> np.ndarray:
     """16-bit greys in 256 steps; 32-bit and float ones by the smallest usual range that holds them."""
     wide = values.astype(np.float64)
     top = float(wide.max(initial=0.0))
-    if mode.startswith("I;16") or 255 < top <= 65535:
-        scale = 257.0
-    else:
-        scale = 1.0 if top <= 255 else top / 255.0
+    if top <= 255 and not mode.startswith("I;16"):
+        return np.clip(np.rint(wide), 0, 255).astype(np.uint8)
+    scale = 257.0 if top <= 65535 else top / 255.0
     return np.clip(np.rint(wide / scale), 0, 255).astype(np.uint8)
 
 
@@ -226,7 +254,9 @@ def normalize(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
     """uint8 pixels (…, height, width, channels) in RGB → float32 in the model's order and scale."""
     if spec.order == "bgr":
         pixels = pixels[..., ::-1]
-    return (pixels.astype(np.float32) - np.float32(spec.mean)) / np.float32(spec.std)
+    mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
+    scaled: np.ndarray = (pixels.astype(np.float32) - mean) / std
+    return scaled
 
 
 def apply(picture: Picture, spec: InputSpec) -> np.ndarray:
