@@ -5,6 +5,8 @@
 the model, so that nobody has to know «mean 127, std 128» a second time.
 """
 
+import operator
+import re
 import warnings
 from dataclasses import asdict, dataclass, replace
 from io import BytesIO
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, Tuple, Union
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from edgekit.errors import PictureError, UsageError
 
@@ -32,6 +34,19 @@ CONVENTIONS: Mapping[str, Tuple[Tuple[float, ...], Tuple[float, ...], str]] = {
 RESIZE_MODES = ("stretch", "crop")
 _FILTERS = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3}
 INTERPOLATIONS = tuple(_FILTERS)
+
+#: Longest side of a model's input, in pixels. EfficientNet-B7 takes 600.
+MAX_SIDE = 8192
+
+#: Most pixels of a picture that is decoded; Pillow's own bound against decompression bombs.
+MAX_PIXELS = 89_478_485
+
+#: EXIF orientation → the Pillow transposition that undoes it. (`ImageOps.exif_transpose` also
+#: rewrites the EXIF data, and fails where these are odd.)
+_UPRIGHT: Mapping[Any, Any] = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
+_ORIENTATION = 0x0112
+
+_PILLOW = re.compile(r"PIL\.")
 
 
 @dataclass(frozen=True)
@@ -60,9 +75,14 @@ class InputSpec:
     interpolation: str = "bilinear"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "mean", tuple(float(v) for v in self.mean))
-        object.__setattr__(self, "std", tuple(float(v) for v in self.std))
-        problem = _spec_problem(self)
+        try:
+            for name in ("height", "width", "channels"):
+                object.__setattr__(self, name, operator.index(getattr(self, name)))
+            for name in ("mean", "std"):
+                object.__setattr__(self, name, tuple(float(value) for value in getattr(self, name)))
+            problem = _spec_problem(self)
+        except (TypeError, ValueError) as error:
+            problem = str(error)
         if problem:
             raise UsageError(f"Input description is not usable: {problem}.")
 
@@ -72,7 +92,13 @@ class InputSpec:
         return (self.height, self.width, self.channels)
 
     def with_convention(self, name: str) -> "InputSpec":
-        """The same input under one of `CONVENTIONS`; grey inputs take the channels' average."""
+        """The same input under one of `CONVENTIONS`; grey inputs take the channels' average.
+
+        Raises:
+          UsageError: there is no such convention.
+        """
+        if name not in CONVENTIONS:
+            raise UsageError(f"There is no convention {name!r}.", f"Choose one of: {', '.join(CONVENTIONS)}.")
         mean, std, order = CONVENTIONS[name]
         if self.channels == 1:
             mean, std, order = (sum(mean) / 3,), (sum(std) / 3,), "rgb"
@@ -85,18 +111,16 @@ class InputSpec:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "InputSpec":
         """Reads what `to_json` wrote. Raises UsageError where a field is missing or unusable."""
-        known = {name: value[name] for name in cls.__dataclass_fields__ if name in value}
-        try:
-            return cls(**known)
-        except (TypeError, ValueError) as error:
-            raise UsageError(f"Input description is not usable: {error}.") from error
+        if not isinstance(value, Mapping) or "height" not in value or "width" not in value:
+            raise UsageError("Input description is not usable: it names no height and width.")
+        return cls(**{name: value[name] for name in cls.__dataclass_fields__ if name in value})
 
 
 def _spec_problem(spec: InputSpec) -> str:
     if spec.channels not in (1, 3):
         return f"{spec.channels} channels, expected 1 or 3"
-    if not (isinstance(spec.height, int) and isinstance(spec.width, int)) or min(spec.shape) < 1:
-        return f"size {spec.height}x{spec.width}"
+    if min(spec.height, spec.width) < 1 or max(spec.height, spec.width) > MAX_SIDE:
+        return f"size {spec.height}x{spec.width}, expected 1 to {MAX_SIDE}"
     if len(spec.mean) != spec.channels or len(spec.std) != spec.channels:
         return f"{len(spec.mean)} means and {len(spec.std)} stds for {spec.channels} channels"
     if not np.all(np.isfinite(spec.mean)) or not np.all(np.isfinite(spec.std)) or min(spec.std) <= 0:
@@ -153,36 +177,51 @@ def decode(picture: Picture) -> Image.Image:
     """Opens a picture as upright 8-bit RGB.
 
     EXIF orientation is applied, transparency is laid over white, 16-bit greys are scaled to 8 bits,
-    of an animation the first frame is taken. Float arrays are taken as 0–255 values.
+    of an animation the first frame is taken; colour profiles are ignored, as training pipelines do.
+    Arrays hold values from 0 to 255, whatever their type.
 
     Raises:
       PictureError: the picture is missing, damaged, truncated, or absurdly large.
     """
     if isinstance(picture, np.ndarray):
         return _from_array(picture)
-    if isinstance(picture, Image.Image):
-        return _to_rgb(picture)
-    name = "picture in memory" if isinstance(picture, bytes) else str(picture)
+    if not isinstance(picture, (str, Path, bytes, Image.Image)):
+        raise PictureError(f"A {type(picture).__name__} is not a picture.", "Give a path, bytes, an image or an array.")
+    _ignore_pillow_warnings()
+    name = str(picture) if isinstance(picture, (str, Path)) else "The picture in memory"
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of harmless oddities (palette transparency, broken EXIF); only a
-            # decompression bomb is one that must stop the picture.
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(BytesIO(picture) if isinstance(picture, bytes) else picture) as opened:
-                return _to_rgb(opened)
-    except FileNotFoundError:
-        raise PictureError(f"No picture at {name}.") from None
-    except IsADirectoryError:
-        raise PictureError(f"{name} is a folder, not a picture.") from None
-    except UnidentifiedImageError:
-        raise PictureError(f"{name} is not a picture that Pillow can open.") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise PictureError(f"{name} is too large to decode safely.") from None
-    except PermissionError:
-        raise PictureError(f"{name} may not be read by this user.") from None
+        if isinstance(picture, Image.Image):
+            return _to_rgb(picture)
+        with Image.open(BytesIO(picture) if isinstance(picture, bytes) else picture) as opened:
+            return _to_rgb(opened)
     except Exception as error:  # Pillow's decoders raise whatever their formats do
-        raise PictureError(f"{name} is damaged: {_short(error)}.") from error
+        raise PictureError(f"{name} {_what_is_wrong(error)}.") from error
+
+
+def _what_is_wrong(error: Exception) -> str:
+    if isinstance(error, PictureError):
+        return error.message
+    if isinstance(error, FileNotFoundError):
+        return "does not exist"
+    if isinstance(error, IsADirectoryError):
+        return "is a folder, not a picture"
+    if isinstance(error, PermissionError):
+        return "may not be read by this user"
+    if isinstance(error, UnidentifiedImageError):
+        return "is not a picture that Pillow can open"
+    if isinstance(error, Image.DecompressionBombError):
+        return "is too large to decode safely"
+    return f"cannot be decoded: {_short(error)}"
+
+
+def _ignore_pillow_warnings() -> None:
+    """Silences Pillow's remarks on odd but readable files (broken EXIF, palette transparency).
+
+    For the whole process: `warnings.catch_warnings` swaps the filters under other threads' feet,
+    and pictures are decoded in threads. What must stop a picture is checked without warnings.
+    """
+    if not warnings.filters or warnings.filters[0][3] != _PILLOW:
+        warnings.filterwarnings("ignore", module=_PILLOW.pattern)
 
 
 def _short(error: Exception) -> str:
@@ -195,34 +234,69 @@ def _from_array(array: np.ndarray) -> Image.Image:
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)) or 0 in array.shape:
         raise PictureError(f"An array of shape {array.shape} is not a picture (expected H×W, H×W×3 or H×W×4).")
     if array.dtype != np.uint8:
-        if array.dtype.kind not in "iuf" or not np.all(np.isfinite(array)):
-            raise PictureError(f"An array of {array.dtype} with non-numeric or non-finite values is not a picture.")
+        problem = _array_problem(array)
+        if problem:
+            raise PictureError(f"An array of {problem} is not a picture.", "Give values from 0 to 255.")
         array = np.clip(np.rint(array), 0, 255).astype(np.uint8)
     return _to_rgb(Image.fromarray(np.ascontiguousarray(array)))
 
 
+def _array_problem(array: np.ndarray) -> str:
+    """What speaks against taking the values for 0–255; floats may overshoot a little, as bicubic resizing does."""
+    if array.dtype.kind not in "iuf":
+        return str(array.dtype)
+    low, high = float(array.min()), float(array.max())
+    if not np.isfinite(low + high):
+        return "NaN or infinite values"
+    if array.dtype.kind == "f" and low != high and low >= -4 and high <= 4:
+        return f"normalized values ({low:.3g} to {high:.3g})"
+    slack = 64 if array.dtype.kind == "f" else 0
+    if low < -slack or high > 255 + slack:
+        return f"values from {low:.6g} to {high:.6g}"
+    return ""
+
+
 def _to_rgb(picture: Image.Image) -> Image.Image:
-    if getattr(picture, "n_frames", 1) > 1:
-        picture.seek(0)
+    if picture.format == "EPS":
+        raise PictureError("is EPS, which only another program (Ghostscript) could draw")
+    if picture.width * picture.height > MAX_PIXELS:
+        raise PictureError(f"is too large to decode safely ({picture.width}x{picture.height} pixels)")
     picture.load()
-    picture = ImageOps.exif_transpose(picture) or picture
-    if picture.mode in ("I", "I;16", "I;16B", "I;16L", "F"):
-        return Image.fromarray(_grey_to_8_bits(np.asarray(picture), picture.mode)).convert("RGB")
-    if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:
+    kind, picture = picture.format, _upright(picture)
+    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
+        # Mode "I" is 32 bits wide, but Pillow also gives it to 16-bit PNG and PGM files.
+        sixteen = picture.mode.startswith("I;16") or (picture.mode == "I" and kind in ("PNG", "PPM"))
+        return Image.fromarray(_grey_to_8_bits(np.asarray(picture), sixteen)).convert("RGB")
+    if picture.mode == "La":
+        picture = picture.convert("LA")
+    if picture.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in picture.info:
         coloured = picture.convert("RGBA")
         white = Image.new("RGBA", coloured.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, coloured).convert("RGB")
     return picture.convert("RGB")
 
 
-def _grey_to_8_bits(values: np.ndarray, mode: str) -> np.ndarray:
-    """16-bit greys in 256 steps; 32-bit and float ones by the smallest usual range that holds them."""
-    wide = values.astype(np.float64)
-    top = float(wide.max(initial=0.0))
-    if top <= 255 and not mode.startswith("I;16"):
-        return np.clip(np.rint(wide), 0, 255).astype(np.uint8)
-    scale = 257.0 if top <= 65535 else top / 255.0
-    return np.clip(np.rint(wide / scale), 0, 255).astype(np.uint8)
+def _upright(picture: Image.Image) -> Image.Image:
+    try:
+        turn = _UPRIGHT.get(picture.getexif().get(_ORIENTATION))
+    except Exception:  # broken EXIF data spoil the orientation, not the picture
+        return picture
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _grey_to_8_bits(values: np.ndarray, sixteen: bool) -> np.ndarray:
+    """16-bit greys in 256 steps; wider and float ones by the smallest usual range that holds them."""
+    fractions, values = values.dtype.kind == "f", values.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise PictureError("holds NaN or infinite values")
+    top = float(values.max())
+    if sixteen or 255 < top <= 65535:
+        scale = 257.0
+    elif fractions and top <= 1:
+        scale = 1 / 255
+    else:
+        scale = max(1.0, top / 255)
+    return np.asarray(np.clip(np.rint(values / scale), 0, 255), np.uint8)
 
 
 def fit(picture: Picture, spec: InputSpec) -> np.ndarray:
@@ -266,7 +340,3 @@ def apply(picture: Picture, spec: InputSpec) -> np.ndarray:
       PictureError: as `decode`.
     """
     return normalize(fit(picture, spec), spec)[np.newaxis]
-
-
-# A truncated JPEG is a broken file to report, never a grey lower half to calibrate on.
-ImageFile.LOAD_TRUNCATED_IMAGES = False

@@ -13,6 +13,8 @@ The same (seed, index, shape) gives the same picture on every machine: of the ra
 IEEE 754 defines to the last bit, and of Pillow only filters that compute with integers.
 """
 
+import math
+
 import numpy as np
 from PIL import Image, ImageFilter
 
@@ -35,7 +37,7 @@ def dead_leaves(seed: int, index: int, shape: tuple[int, int, int]) -> np.ndarra
     leaf = _leaf_of_each_pixel(rng, height, width)
     colours = _shaded(rng, leaf, _leaf_colours(rng))
     picture = Image.fromarray(_developed(rng, colours))
-    blur = 2.0 * rng.random() ** 2
+    blur = 2.0 * rng.random() * rng.random()
     blurred = np.asarray(picture.filter(ImageFilter.GaussianBlur(blur * max(height, width) / 224)))
     noisy = _with_noise(rng, blurred)
     return noisy if channels == 3 else np.asarray(Image.fromarray(noisy).convert("L"))[:, :, np.newaxis]
@@ -50,7 +52,7 @@ def _leaf_of_each_pixel(rng: np.random.Generator, height: int, width: int) -> np
     largest = max(height, width) * (0.25 + 0.5 * rng.random())
     count = 4 + int((_MOST_LEAVES - 4) * rng.random())
     for number, draw in enumerate(rng.random((count, 6)), start=1):
-        _drop(leaf, number, largest / number**0.5, draw.tolist())
+        _drop(leaf, number, largest / math.sqrt(number), draw.tolist())
     return leaf
 
 
@@ -58,9 +60,10 @@ def _drop(leaf: np.ndarray, number: int, radius: float, draw: list[float]) -> No
     """Covers a rectangle (40 %) or ellipse (60 %) of chance position, aspect and direction."""
     (height, width), (y, x, aspect, kind, down, across) = leaf.shape, draw
     y, x, tall, wide = y * height, x * width, radius * (0.5 + aspect), radius * (1.5 - aspect)
-    length = ((down - 0.5) ** 2 + (across - 0.5) ** 2) ** 0.5 or 1.0
-    cosine, sine = (down - 0.5) / length, (across - 0.5) / length
-    reach = (tall * tall + wide * wide) ** 0.5
+    down, across = down - 0.5, across - 0.5
+    length = math.sqrt(down * down + across * across) or 1.0
+    cosine, sine = down / length, across / length
+    reach = math.sqrt(tall * tall + wide * wide)
     top, left = max(0, int(y - reach)), max(0, int(x - reach))
     area = leaf[top : int(y + reach) + 1, left : int(x + reach) + 1]
     rows = np.arange(top, top + area.shape[0], dtype=np.float32)[:, np.newaxis] - np.float32(y)
@@ -76,7 +79,7 @@ def _drop(leaf: np.ndarray, number: int, radius: float, draw: list[float]) -> No
 def _leaf_colours(rng: np.random.Generator) -> np.ndarray:
     """float32 (leaves, 3), 0–255: near one cast of colour, of one saturation for the whole picture."""
     cast = rng.random(3)
-    saturation = rng.random() ** 2 * 1.6
+    saturation = 1.6 * rng.random() * rng.random()
     grey = rng.random((_MOST_LEAVES + 1, 1))
     hue = 0.7 * rng.random((_MOST_LEAVES + 1, 3)) + 0.3 * cast
     colours = grey + saturation * (hue - hue.mean(axis=1, keepdims=True))
@@ -90,7 +93,7 @@ def _shaded(rng: np.random.Generator, leaf: np.ndarray, colours: np.ndarray) -> 
     slopes = (160 * (rng.random((2, leaves)) - 0.5)).astype(np.float32)
     light = slopes[0][leaf] * np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, np.newaxis]
     light += slopes[1][leaf] * np.linspace(-0.5, 0.5, width, dtype=np.float32)
-    strength = (1.2 * rng.random(leaves) ** 2).astype(np.float32)[leaf]
+    strength = (1.2 * rng.random(leaves) * rng.random(leaves)).astype(np.float32)[leaf]
     which = rng.integers(0, _TEXTURES, leaves)[leaf]
     light += strength * np.choose(which, [_texture(rng, height, width) for _ in range(_TEXTURES)])
     return np.asarray(colours[leaf] + light[:, :, np.newaxis])
@@ -98,10 +101,11 @@ def _shaded(rng: np.random.Generator, leaf: np.ndarray, colours: np.ndarray) -> 
 
 def _texture(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """float32 (height, width) about ±128: random points, as coarse as chance has it, smoothly joined."""
-    points = rng.random(2) ** 2 * 0.5
+    points = 0.5 * rng.random(2) * rng.random(2)
     size = [2 + int(length * share) for length, share in zip((height, width), points, strict=True)]
     coarse = Image.fromarray(rng.integers(0, 256, size, dtype=np.uint8))
-    return np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), np.float32) - 128
+    fine = coarse.resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(fine, np.float32) - np.float32(128)
 
 
 def _developed(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
@@ -113,6 +117,6 @@ def _developed(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
 
 def _with_noise(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
     """uint8: a camera's noise, up to ±24 of 255, mostly far less."""
-    reach = int(25 * rng.random() ** 3)
+    reach = int(25 * rng.random() * rng.random() * rng.random())
     noise = rng.integers(-reach, reach + 1, pixels.shape, dtype=np.int16)
-    return np.clip(pixels + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(pixels + noise, 0, 255), np.uint8)
