@@ -31,9 +31,11 @@ def quantize(values: np.ndarray, scale: float, zero_point: int, dtype: str) -> n
     """float array → quantized array of `dtype`, rounded to nearest and saturated."""
     first, last = LIMITS[dtype]
     steps = np.rint(np.asarray(values, np.float64) / scale) + zero_point
-    return np.clip(steps, first, last).astype(dtype)
+    saturated: np.ndarray = np.clip(steps, first, last).astype(dtype)
+    return saturated
 
 
 def dequantize(values: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
     """Quantized array → float32 array."""
-    return ((values.astype(np.float64) - zero_point) * scale).astype(np.float32)
+    real: np.ndarray = (values.astype(np.float64) - zero_point) * scale
+    return real.astype(np.float32)

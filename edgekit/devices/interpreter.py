@@ -1,0 +1,87 @@
+"""The TFLite interpreter, whichever of its packages is installed, with its failures put into words."""
+
+import os
+import re
+from functools import lru_cache
+from importlib import import_module
+from typing import Any, Optional
+
+from edgekit.errors import DeviceError, EdgekitError, ModelFormatError, UnsupportedModelError, UsageError
+
+#: Packages with the same `Interpreter`, the preferred one first. TensorFlow, which takes seconds to
+#: import, only where neither of the small ones is installed.
+PACKAGES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "tensorflow.lite.python.interpreter")
+
+#: An `Interpreter` of one of the packages; none of them is typed.
+Interpreter = Any
+
+_UNKNOWN_OP = re.compile(r"unresolved custom op: (\S+?)\.?(?:\s|$)")
+_OLD_INTERPRETER = re.compile(r"Didn't find op for builtin opcode '(\w+)' version '(\d+)'")
+
+
+def open_interpreter(content: bytes, *, threads: Optional[int] = None) -> Interpreter:
+    """An interpreter of a model, its tensors allocated.
+
+    Args:
+      content: bytes of a `.tflite` file that `read_graph` has found sound: the interpreter itself
+        trusts its file, and a damaged one can end the process.
+      threads: at most so many; by default one for each core this process may use.
+
+    Raises:
+      DeviceError: no interpreter is installed, or it is too old for the model.
+      UnsupportedModelError: the model uses operators that no interpreter brings along.
+      ModelFormatError: the interpreter refuses the model.
+    """
+    if threads is not None and threads < 1:
+        raise UsageError(f"{threads} threads cannot run a model.", "Ask for one or more.")
+    make = _interpreter_class()
+    try:
+        interpreter = make(model_content=content, num_threads=threads or allowed_cores())
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError, MemoryError) as error:
+        raise _refusal(error) from error
+    return interpreter
+
+
+def allowed_cores() -> int:
+    """Number of cores this process may use, fewer than the machine's in a container or under taskset."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        return os.cpu_count() or 1
+
+
+@lru_cache(maxsize=None)
+def _interpreter_class() -> Any:
+    problems = []
+    for package in PACKAGES:
+        try:
+            return import_module(package).Interpreter
+        except ModuleNotFoundError:
+            continue
+        except ImportError as error:  # installed, but for another system: too old a glibc, a missing library
+            problems.append(f" {package.split('.')[0]} is installed but does not load: {_first_line(error)}.")
+    raise DeviceError(
+        "No TFLite interpreter is installed." + "".join(problems),
+        "Install one with: pip install ai-edge-litert (Python 3.10 or newer), or pip install tflite-runtime.",
+    )
+
+
+def _refusal(error: Exception) -> EdgekitError:
+    text = str(error)
+    unknown, old = _UNKNOWN_OP.search(text), _OLD_INTERPRETER.search(text)
+    if unknown:
+        return UnsupportedModelError(
+            f"The model uses the custom operator {unknown.group(1)}, which no plain interpreter knows.",
+            "Export it again without custom or TensorFlow (Flex) operators.",
+        )
+    if old:
+        return DeviceError(
+            f"The installed interpreter is too old for the model: it lacks {old.group(1)} version {old.group(2)}.",
+            "Install a newer one with: pip install --upgrade ai-edge-litert (or tflite-runtime).",
+        )
+    return ModelFormatError(f"The interpreter refuses the model: {_first_line(error)}.", "Is the file complete?")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).strip().splitlines()[0][:200].rstrip(".")

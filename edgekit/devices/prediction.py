@@ -1,0 +1,59 @@
+"""What a classifier answers."""
+
+from dataclasses import dataclass
+from typing import Tuple
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """One class and how sure the model is of it.
+
+    Attributes:
+      index: the class's place in the model's output.
+      label: its name, or `class 12` where the model brings no names.
+      score: probability, 0–1.
+    """
+
+    index: int
+    label: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How long one answer took, in milliseconds.
+
+    Attributes:
+      pre: decoding, resizing and scaling the picture.
+      infer: running the model.
+      post: from its output to labels.
+    """
+
+    pre: float
+    infer: float
+    post: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one picture.
+
+    Attributes:
+      classes: the best classes, best first.
+      device: where it was computed: "cpu".
+      reason: why there.
+      latency: how long it took.
+    """
+
+    classes: Tuple[ClassScore, ...]
+    device: str
+    reason: str
+    latency: Latency
+
+
+def best_classes(scores: np.ndarray, labels: Tuple[str, ...], k: int) -> Tuple[ClassScore, ...]:
+    """The `k` highest of the scores (classes,), best first, the lower index first among equals."""
+    order = np.argsort(-scores, kind="stable")[:k]
+    return tuple(ClassScore(int(i), labels[i] if labels else f"class {i}", float(scores[i])) for i in order)

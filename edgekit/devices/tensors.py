@@ -1,0 +1,156 @@
+"""From pixels to a model's input tensor, and from its output tensor to probabilities."""
+
+from typing import Callable, Optional, Union
+
+import numpy as np
+
+from edgekit.errors import ModelError, PreprocessingError, UnsupportedModelError
+from edgekit.preprocess import CONVENTIONS, InputSpec, normalize, parse_preprocess
+from edgekit.tflite.graph import Graph, Tensor
+from edgekit.tflite.metadata import Metadata, is_picture, pixel_input
+from edgekit.tflite.quant import LIMITS, dequantize, quantize
+
+# Softmax's output quantization is fixed by the TFLite specification; a compiled model shows nothing else of it.
+_SOFTMAX_SCALE = 1 / 256
+# Ops that leave the values what they are.
+_PASSING = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE")
+
+#: uint8 pixels (height, width, channels) → the input tensor (1, height, width, channels).
+Encoder = Callable[[np.ndarray], np.ndarray]
+
+
+def input_tensor(graph: Graph) -> Tensor:
+    """The graph's only input. Raises UnsupportedModelError where it is not one picture."""
+    if len(graph.inputs) != 1:
+        raise UnsupportedModelError(f"The model takes {len(graph.inputs)} inputs; a classifier takes one picture.")
+    tensor = graph.tensors[graph.inputs[0]]
+    if not is_picture(tensor) or -1 in tensor.signature[1:] or tensor.dtype not in ("float32", *LIMITS):
+        raise UnsupportedModelError(
+            f"The model's input is {tensor.dtype} of shape {list(tensor.signature)}, not one picture of a known size.",
+            "edgekit runs models whose input is (1, height, width, 3 or 1), in float32 or 8 bits.",
+        )
+    return tensor
+
+
+def output_tensor(graph: Graph) -> Tensor:
+    """The graph's only output. Raises UnsupportedModelError where it is not one score for each class."""
+    tensors = [graph.tensors[i] for i in graph.outputs]
+    if len(tensors) == 1 and _is_list_of_scores(tensors[0]):
+        return tensors[0]
+    shapes = ", ".join(f"{tensor.dtype} {list(tensor.shape)}" for tensor in tensors) or "none"
+    raise UnsupportedModelError(
+        f"The model is not an image classifier: {_looks_like(graph)} (outputs: {shapes}).",
+        "A classifier has one output, (1, classes).",
+    )
+
+
+def _is_list_of_scores(tensor: Tensor) -> bool:
+    if len(tensor.shape) < 2 or tensor.elements != tensor.shape[-1]:
+        return False
+    return tensor.dtype == "float32" or (tensor.dtype in LIMITS and tensor.quant is not None)
+
+
+def _looks_like(graph: Graph) -> str:
+    shapes = [graph.tensors[i].shape for i in graph.outputs]
+    if "TFLite_Detection_PostProcess" in graph.op_counts() or len(shapes) == 4:
+        return "it looks like an object detector"
+    if len(shapes) != 1:
+        return f"it has {len(shapes)} outputs"
+    if graph.tensors[graph.outputs[0]].dtype in ("int32", "int64"):
+        return "it answers with class numbers instead of scores"
+    if len([n for n in shapes[0][1:] if n > 1]) > 1:
+        return "its output is a map, as of segmentation, pose or features"
+    return "its output is no list of scores"
+
+
+def input_spec(tensor: Tensor, metadata: Metadata, preprocess: Optional[Union[str, InputSpec]]) -> InputSpec:
+    """How pictures become the input: as the caller says, else as the model says, else raw for 8 bits.
+
+    Raises:
+      PreprocessingError: neither says it, and the input does not imply it; or it is for another size.
+    """
+    known = metadata.input or pixel_input(tensor)
+    if isinstance(preprocess, str):
+        preprocess = parse_preprocess(preprocess, known or _plain_input(tensor))
+    spec = preprocess or known
+    if spec is None:
+        raise PreprocessingError(
+            "The model does not say how its pictures must be scaled.",
+            f"Say it with preprocess= (--preprocess): one of {', '.join(CONVENTIONS)}, or mean,std.",
+        )
+    if spec.shape != tensor.shape[1:]:
+        raise PreprocessingError(f"The preprocessing is for {spec.shape}, the model's input is {tensor.shape[1:]}.")
+    return spec
+
+
+def _plain_input(tensor: Tensor) -> InputSpec:
+    _, height, width, channels = tensor.shape
+    return InputSpec(height, width, channels, (0.0,) * channels, (1.0,) * channels)
+
+
+def encoder(tensor: Tensor, spec: InputSpec) -> Encoder:
+    """The function that turns fitted pixels into the input tensor.
+
+    A quantized input has 256 possible values for each channel, so that scaling and quantizing become
+    one table; where that table is the identity, pixels go in untouched.
+    """
+    if tensor.dtype == "float32":
+        return lambda pixels: normalize(pixels, spec)[np.newaxis]
+    table, channels = _quantized_levels(tensor, spec), np.arange(spec.channels)
+    flip = slice(None, None, -1 if spec.order == "bgr" else 1)
+    if tensor.dtype == "uint8" and np.all(table == np.arange(256)[:, np.newaxis]):
+        return lambda pixels: pixels[np.newaxis, ..., flip]
+    return lambda pixels: table[pixels[..., flip], channels][np.newaxis]
+
+
+def _quantized_levels(tensor: Tensor, spec: InputSpec) -> np.ndarray:
+    """Quantized value of each pixel level, (256, channels), in the model's channel order."""
+    levels = np.repeat(np.arange(256.0)[:, np.newaxis], spec.channels, axis=1)
+    scale, zero = (tensor.quant.scale[0], tensor.quant.zero_point[0]) if tensor.quant else (1.0, 0)
+    values = (levels - np.array(spec.mean)) / np.array(spec.std)
+    plain = levels + LIMITS[tensor.dtype][0]
+    # With mean 127.5 every level lies half-way between two steps: the pixel itself is as near as its
+    # neighbour, and evenly spaced.
+    if np.abs(values / scale + zero - plain).max() <= 0.501:
+        return plain.astype(tensor.dtype)
+    return quantize(values, scale, zero, tensor.dtype)
+
+
+def output_meaning(graph: Graph, metadata: Metadata) -> str:
+    """ "probabilities" or "logits": as the metadata says, else by how the graph ends."""
+    if metadata.output:
+        return metadata.output
+    tensor = graph.tensors[graph.outputs[0]]
+    if tensor.quant and tensor.quant.scale[0] == _SOFTMAX_SCALE and tensor.quant.zero_point[0] in (0, -128):
+        return "probabilities"
+    op = graph.producer(tensor.index)
+    while op is not None and op.opcode in _PASSING:
+        op = graph.producer(op.inputs[0])
+    return "probabilities" if op is not None and op.opcode in ("SOFTMAX", "LOGISTIC") else "logits"
+
+
+def probabilities(raw: np.ndarray, tensor: Tensor, meaning: str) -> np.ndarray:
+    """The output tensor's value as float32 probabilities (classes,).
+
+    A single sigmoid value p is the second of two classes: (1 - p, p).
+
+    Raises:
+      ModelError: the output is not finite.
+    """
+    values = raw.reshape(-1)
+    if tensor.quant and tensor.dtype != "float32":
+        values = dequantize(values, tensor.quant.scale[0], tensor.quant.zero_point[0])
+    if not np.all(np.isfinite(values)):
+        raise ModelError("The model answered with values that are no numbers.", "Is its preprocessing the right one?")
+    if meaning == "logits":
+        values = _softmax(values if len(values) > 1 else np.array([0, values[0]], np.float32))
+    elif len(values) == 1:
+        values = np.array([1 - values[0], values[0]], np.float32)
+    return values
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    # softmax([0, x]) is the sigmoid of x, so that one logit needs no formula of its own.
+    exponentials = np.exp(logits - logits.max())
+    result: np.ndarray = exponentials / exponentials.sum()
+    return result
