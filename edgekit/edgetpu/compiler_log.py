@@ -1,0 +1,191 @@
+"""Parsing what `edgetpu_compiler` prints and logs, of every version from 1.0 to 16.0.
+
+There is no contract: versions differ in their words, an operation appears in one row for each status,
+rows come in no order, and several models (or segments) share one output. So a line that is not
+understood is kept as a note rather than refused, and an unknown status passes through as it is.
+"""
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+
+#: Status of an operation that runs on the Edge TPU.
+MAPPED = "Mapped to Edge TPU"
+
+_UNITS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_VERSION = re.compile(r"^(?:#+ )?Edge TPU Compiler version (\S+)")
+_DURATION = re.compile(r"^Models? compiled successfully in (\d+) ms\.$")
+_HEADER = re.compile(r"^Operator\s+Count\s+Status$")
+_ROW = re.compile(r"^([A-Za-z_][\w.:/-]*)\s+(\d+)\s+(\S.*)$")
+
+
+@dataclass(frozen=True)
+class LogRow:
+    """How many operations of a kind share a status."""
+
+    opcode: str
+    count: int
+    status: str
+
+    @property
+    def mapped(self) -> bool:
+        """Whether they run on the Edge TPU."""
+        return self.status == MAPPED
+
+
+@dataclass(frozen=True)
+class ModelLog:
+    """What the compiler says of one model or segment; None where it does not say it.
+
+    Attributes:
+      input, output, operation_log: paths as the compiler was given them or chose them.
+      input_bytes, output_bytes: sizes of the two files, as rounded in print.
+      on_chip_used: on-chip memory for cached parameters, in bytes.
+      on_chip_remaining: what is left of it for further models, in bytes (compiler ≥ 14).
+      on_chip_available: what there was before this model, in bytes (compilers 1 and 2).
+      streamed: parameters sent at each inference, in bytes.
+      subgraphs: number of custom ops in the compiled model.
+      operations, edgetpu_operations, cpu_operations: number of operations; the latter two for partial models.
+      rows: the table of operations.
+    """
+
+    input: Optional[str] = None
+    output: Optional[str] = None
+    operation_log: Optional[str] = None
+    input_bytes: Optional[int] = None
+    output_bytes: Optional[int] = None
+    on_chip_used: Optional[int] = None
+    on_chip_remaining: Optional[int] = None
+    on_chip_available: Optional[int] = None
+    streamed: Optional[int] = None
+    subgraphs: Optional[int] = None
+    operations: Optional[int] = None
+    edgetpu_operations: Optional[int] = None
+    cpu_operations: Optional[int] = None
+    rows: Tuple[LogRow, ...] = ()
+
+    @property
+    def mapped_count(self) -> int:
+        """Operations that run on the Edge TPU, by the table."""
+        return sum(row.count for row in self.rows if row.mapped)
+
+
+@dataclass(frozen=True)
+class CompilerLog:
+    """One run of the compiler.
+
+    Attributes:
+      version: such as "16.0.384591198", or None where it was not printed.
+      milliseconds: how long compiling took, by its own word; None unless it succeeded.
+      models: one for each model or segment it reported on.
+      notes: all other lines, in order.
+    """
+
+    version: Optional[str] = None
+    milliseconds: Optional[int] = None
+    models: Tuple[ModelLog, ...] = ()
+    notes: Tuple[str, ...] = ()
+
+
+@dataclass
+class _Reading:
+    """The state of reading a log: what is complete, and the model that the current lines belong to."""
+
+    log: CompilerLog = field(default_factory=CompilerLog)
+    model: Dict[str, Any] = field(default_factory=dict)
+    rows: List[LogRow] = field(default_factory=list)
+    models: List[ModelLog] = field(default_factory=list)
+    notes: List[str] = field(default_factory=list)
+    in_table: bool = False
+
+
+def size_bytes(text: str) -> int:
+    """A printed size such as "4.24MiB" in bytes. Raises ValueError for anything else."""
+    match = re.match(r"^(\d+(?:\.\d+)?)(B|KiB|MiB|GiB)$", text)
+    if not match:
+        raise ValueError(f"not a size: {text!r}")
+    return round(float(match.group(1)) * _UNITS[match.group(2)])
+
+
+def size_text(size: int) -> str:
+    """A number of bytes as the compiler prints it: two decimals of the largest unit that fits."""
+    unit = max((u for u in _UNITS if _UNITS[u] <= max(1, size)), key=lambda u: _UNITS[u])
+    return f"{size / _UNITS[unit]:.2f}{unit}"
+
+
+_FIELDS: Mapping[str, Tuple[str, Callable[[str], Any]]] = {
+    "Input": ("input", str),
+    "Input model": ("input", str),
+    "Output": ("output", str),
+    "Output model": ("output", str),
+    "Input size": ("input_bytes", size_bytes),
+    "Output size": ("output_bytes", size_bytes),
+    "Operation log": ("operation_log", str),
+    "On-chip memory used for caching model parameters": ("on_chip_used", size_bytes),
+    "On-chip memory remaining for caching model parameters": ("on_chip_remaining", size_bytes),
+    "On-chip memory available for caching model parameters": ("on_chip_available", size_bytes),
+    "Off-chip memory used for streaming uncached model parameters": ("streamed", size_bytes),
+    "Number of Edge TPU subgraphs": ("subgraphs", int),
+    "Total number of operations": ("operations", int),
+    "Number of operations that will run on Edge TPU": ("edgetpu_operations", int),
+    "Number of operations that will run on CPU": ("cpu_operations", int),
+}
+
+
+def parse_log(text: str) -> CompilerLog:
+    """Reads a log file or the compiler's output. Never fails: what it cannot read becomes a note."""
+    reading = _Reading()
+    for line in text.splitlines():
+        line = line.strip()
+        if line and not (_read_row(reading, line) or _read_head(reading, line) or _read_field(reading, line)):
+            reading.notes.append(line)
+    _close_model(reading)
+    return replace(reading.log, models=tuple(reading.models), notes=tuple(reading.notes))
+
+
+def merge_logs(printed: CompilerLog, logged: CompilerLog) -> CompilerLog:
+    """The printed output, completed by the log file's tables where the output has none."""
+    tables = {model.output: model.rows for model in logged.models}
+    models = printed.models or logged.models
+    models = tuple(m if m.rows else replace(m, rows=tables.get(m.output, ())) for m in models)
+    return replace(printed, version=printed.version or logged.version, models=models)
+
+
+def _read_head(reading: _Reading, line: str) -> bool:
+    version, duration, header = _VERSION.match(line), _DURATION.match(line), _HEADER.match(line)
+    if version:
+        reading.log = replace(reading.log, version=version.group(1))
+    elif duration:
+        reading.log = replace(reading.log, milliseconds=int(duration.group(1)))
+    elif header:
+        reading.in_table = True
+    return bool(version or duration or header)
+
+
+def _read_row(reading: _Reading, line: str) -> bool:
+    row = _ROW.match(line) if reading.in_table else None
+    if row:
+        reading.rows.append(LogRow(row.group(1), int(row.group(2)), row.group(3)))
+    return bool(row)
+
+
+def _read_field(reading: _Reading, line: str) -> bool:
+    label, _, value = line.partition(": ")
+    if label not in _FIELDS:
+        return False
+    name, convert = _FIELDS[label]
+    try:
+        converted = convert(value.strip())
+    except ValueError:
+        return False
+    if name in reading.model:
+        # The same statement again speaks of the next model, or of the next segment of this one.
+        _close_model(reading)
+    reading.model[name] = converted
+    return True
+
+
+def _close_model(reading: _Reading) -> None:
+    if reading.model or reading.rows:
+        reading.models.append(ModelLog(rows=tuple(reading.rows), **reading.model))
+    reading.model, reading.rows, reading.in_table = {}, [], False
