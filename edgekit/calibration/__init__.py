@@ -1,1 +1,19 @@
+"""Representative data, what a model's tensors take on over it, and the ranges chosen from that."""
 
+from edgekit.calibration.observe import Observations, Statistics, observe
+from edgekit.calibration.ranges import METHODS, Ranges, choose_ranges, load_ranges, save_ranges
+from edgekit.calibration.samples import Sample, Samples, open_samples
+
+__all__ = [
+    "METHODS",
+    "Observations",
+    "Ranges",
+    "Sample",
+    "Samples",
+    "Statistics",
+    "choose_ranges",
+    "load_ranges",
+    "observe",
+    "open_samples",
+    "save_ranges",
+]

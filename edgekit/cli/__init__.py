@@ -28,19 +28,23 @@ class LazyGroup(click.Group):
     """A group whose commands are imported on use: `edgekit --help` must not wait for any of them."""
 
     def list_commands(self, ctx: click.Context) -> List[str]:
+        """Names for the help page."""
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> Optional[click.Command]:
+        """Imports the command's module."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the help page from SUMMARIES."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, SUMMARIES[name]) for name in self.list_commands(ctx)])
 
     def resolve_command(self, ctx: click.Context, args: List[str]) -> Any:
+        """Tells the commands there are where one is misspelt."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             ctx.fail(f"There is no command {args[0]!r}. Commands: {', '.join(sorted(COMMANDS))}.")
         return super().resolve_command(ctx, args)

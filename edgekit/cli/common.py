@@ -1,13 +1,15 @@
 """What every command shares: its options, its way to fail, its two kinds of output."""
 
+import contextlib
 import functools
 import json
 import sys
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable, Iterator, TextIO, TypeVar
 
 import click
 
 from edgekit.errors import EdgekitError
+from edgekit.progress import Progress, silent
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -60,3 +62,30 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return None
     return value
+
+
+@contextlib.contextmanager
+def progress_bar(stream: TextIO, *, hidden: bool) -> Iterator[Progress]:
+    """A progress function that draws one line on a terminal, and nothing elsewhere."""
+    if hidden or not stream.isatty():
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Bar(*columns, console=Console(file=stream), transient=True) as bar:
+        task = bar.add_task("Starting", total=None)
+        yield lambda stage, done, total: bar.update(task, description=stage, completed=done, total=total)
+
+
+def percent(value: float) -> str:
+    """0.9834 → «98.3 %»."""
+    return f"{100 * value:.1f} %"

@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 import numpy as np
 
 from edgekit.errors import ModelFormatError
+from edgekit.tflite.flat import Table
 from edgekit.tflite.graph import Graph, Op, QuantParams, Tensor
 
 IDENTIFIER = b"TFL3"
@@ -52,7 +53,7 @@ def constant(graph: Graph, tensor: Tensor) -> np.ndarray:
 
     if not tensor.is_constant or tensor.dtype not in _numpy_dtypes():
         raise ModelFormatError(f"Tensor {tensor.index} ({tensor.dtype}) holds no constant numbers.")
-    raw = Model.GetRootAs(graph.content, 0).Buffers(tensor.buffer).DataAsNumpy()
+    raw = _data(Model.GetRootAs(graph.content, 0).Buffers(tensor.buffer), graph.content)
     return raw.view(np.dtype(tensor.dtype).newbyteorder("<")).reshape(tensor.shape)
 
 
@@ -79,7 +80,7 @@ def _read(content: bytes) -> Graph:
     if count == 0:
         raise ModelFormatError("it holds no graph.")
     subgraph = model.Subgraphs(0)
-    sizes = [model.Buffers(i).DataLength() for i in range(_count(model.BuffersLength(), content, "buffers"))]
+    sizes = [len(_data(model.Buffers(i), content)) for i in range(_count(model.BuffersLength(), content, "buffers"))]
     tensors = tuple(
         _tensor(i, subgraph.Tensors(i), sizes) for i in range(_count(subgraph.TensorsLength(), content, "tensors"))
     )
@@ -108,6 +109,18 @@ def _check_header(content: bytes) -> None:
     if len(content) <= 32:
         raise ModelFormatError(f"it is empty or truncated ({len(content)} bytes).", "Copy or download it again.")
     raise ModelFormatError("it is not a .tflite file (the mark TFL3 is missing).")
+
+
+def _data(buffer: Any, content: bytes) -> np.ndarray:
+    """A buffer's bytes, which large models (and litert-quantizer) keep behind the flatbuffer itself."""
+    if buffer.DataLength():
+        return np.asarray(buffer.DataAsNumpy())
+    start, size = int(buffer.Offset()), int(buffer.Size())
+    if start <= 1:
+        return np.zeros(0, np.uint8)
+    if start + size > len(content):
+        raise ModelFormatError(f"it is truncated: weights end at byte {start + size} of {len(content)}.")
+    return np.frombuffer(content, np.uint8, size, start)
 
 
 def _count(length: int, content: bytes, what: str) -> int:
@@ -164,8 +177,10 @@ def _quant(raw: Optional[Any]) -> Optional[QuantParams]:
 
 
 def _opcode(raw: Any) -> Tuple[str, str, int]:
-    # Codes above 126 moved to a wider field; writers set the larger of the two (TFLite schema v3a).
-    code = max(int(raw.DeprecatedBuiltinCode()), int(raw.BuiltinCode()))
+    # Codes above 126 moved to a wider field. The interpreter takes the larger of the two, whatever
+    # stands in the other; the schema package's own accessor does not.
+    table = Table(raw._tab.Bytes, raw._tab.Pos)
+    code = int(max(table.number(0, "int8"), table.number(3, "int32")))
     names = _enum_names("BuiltinOperator")
     if code not in names:
         raise ModelFormatError(f"it uses operator {code}, which this schema does not know.", "Is it a newer file?")

@@ -1,0 +1,44 @@
+"""Running pictures through interpreters on all cores, a few pictures in memory at a time."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from queue import SimpleQueue
+from typing import TypeVar
+
+from edgekit.calibration.samples import Sample
+from edgekit.devices.interpreter import allowed_cores
+
+Result = TypeVar("Result")
+
+
+def map_samples(
+    make_worker: Callable[[], Callable[[Sample], Result]], samples: Iterable[Sample]
+) -> Iterator[tuple[Sample, Result]]:
+    """Each sample with what a worker makes of it, in the order of the samples.
+
+    Args:
+      make_worker: makes one worker per core; a worker is used by one thread at a time, so that it may hold an
+        interpreter, which is not safe to share.
+    """
+    workers: SimpleQueue[Callable[[Sample], Result]] = SimpleQueue()
+    count = allowed_cores()
+    for _ in range(count):
+        workers.put(make_worker())
+
+    def work(sample: Sample) -> Result:
+        worker = workers.get()
+        try:
+            return worker(sample)
+        finally:
+            workers.put(worker)
+
+    source = iter(samples)
+    with ThreadPoolExecutor(count) as pool:
+        pending: list[tuple[Sample, Future[Result]]] = []
+        while True:
+            pending += [(sample, pool.submit(work, sample)) for sample in islice(source, count + 1 - len(pending))]
+            if not pending:
+                return
+            sample, future = pending.pop(0)
+            yield sample, future.result()

@@ -1,0 +1,238 @@
+"""convert(): from a trained model's file to a verified `.tflite` that describes itself."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.calibration import METHODS, Ranges, Samples, choose_ranges, load_ranges, observe, open_samples
+from edgekit.converters.artefact import Int8Model, provenance
+from edgekit.converters.export import FloatModel, check_export, export_float
+from edgekit.converters.fold import fold_preprocessing
+from edgekit.converters.labels import parse_labels
+from edgekit.converters.preprocessing import Finding, find_preprocessing
+from edgekit.converters.quantize import quantize_int8
+from edgekit.converters.source import Source
+from edgekit.errors import DataError, UsageError
+from edgekit.evaluation import Verdict, compare
+from edgekit.evaluation.verdict import Runner, class_indices
+from edgekit.preprocess import InputSpec, describe, parse_preprocess
+from edgekit.progress import Progress, silent
+from edgekit.tflite.metadata import Metadata, write_metadata
+
+Data = str | Path | np.ndarray | Iterable[Any] | None
+
+#: Pictures to find the preprocessing by; more of them do not change the answer (see preprocessing.py).
+PROBES = 32
+#: Pictures to check the float export on: a wrong graph is wrong on the first one.
+EXPORT_CHECKS = 3
+#: Synthetic pictures to calibrate on; more of them widen the ranges without showing anything new.
+SYNTHETIC = 64
+#: The most pictures that are kept aside for the verdict.
+HELD_OUT = 200
+#: How many synthetic pictures stand in for them.
+SYNTHETIC_HELD_OUT = 100
+#: Fewer held-out pictures than this say nothing: the verdict is then given on synthetic ones.
+FEWEST_HELD_OUT = 10
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what comes out of a conversion, apart from the model and the pictures.
+
+    Attributes:
+      io: type of the input and output, a key of `quantize.IO_TYPES`.
+      ranges: a range method (`calibration.METHODS`), or the path of ranges saved as JSON.
+      samples: how many pictures to calibrate on.
+      seed: of the choice of pictures, and of synthetic ones.
+      preprocess: a convention or «mean/std» as `parse_preprocess` takes them; None to find it.
+      resize: "stretch", "crop", or "crop:0.875" with the part of the shorter side to keep.
+      interpolation: how pictures are resized, one of `preprocess.INTERPOLATIONS`.
+    """
+
+    io: str = "uint8"
+    ranges: str = "minmax"
+    samples: int = 200
+    seed: int = 0
+    preprocess: str | None = None
+    resize: str = "stretch"
+    interpolation: str = "bilinear"
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What `convert` made and found.
+
+    Attributes:
+      model: the artefact.
+      source: what it was made from.
+      preprocessing: how pictures are prepared, and how that was found out.
+      verdict: the int8 model against its float original; None where it was not asked for.
+      skipped: name → reason of the pictures that could not be used.
+    """
+
+    model: Int8Model
+    source: Source
+    preprocessing: Finding
+    verdict: Verdict | None
+    skipped: dict[str, str]
+
+    def unmet(self, max_drop: float | None, min_agreement: float | None) -> str | None:
+        """Which of these demands the verdict does not meet, in words; None where it meets them."""
+        if self.verdict is None:
+            return None
+        if min_agreement is not None and self.verdict.agreement < min_agreement:
+            return f"agreement {self.verdict.agreement:.1%} is less than the {min_agreement:.1%} asked for"
+        if max_drop is None:
+            return None
+        if self.verdict.drop is None:
+            return "the accuracy lost is not known, since the pictures' folders do not name the model's classes"
+        # A drop of exactly the limit is met, whatever the last bit of a difference of fractions says.
+        if self.verdict.drop > max_drop + 1e-9:
+            return f"top-1 fell by {self.verdict.drop:.1%}, more than the {max_drop:.1%} allowed"
+        return None
+
+
+def convert(
+    source: Source,
+    data: Data = None,
+    *,
+    recipe: Recipe = Recipe(),
+    verify: bool = True,
+    verify_data: Data = None,
+    progress: Progress = silent,
+) -> Conversion:
+    """Converts a trained classifier to full int8 and judges the result.
+
+    Args:
+      source: from `load_source`.
+      data: representative pictures, as `open_samples` takes them; None for synthetic ones.
+      recipe: see Recipe.
+      verify: whether to judge the result.
+      verify_data: pictures to judge it on. Without them a part of `data` is kept aside for that, or,
+        where that is too little, synthetic pictures other than those of the calibration.
+      progress: called as work goes on.
+
+    Raises:
+      EdgekitError: of the kind that fits, see `edgekit.errors`.
+    """
+    spec = sized(source.spec, recipe)
+    calibration, held_out = _pictures(data, spec, recipe, keep_aside=verify and verify_data is None)
+    if verify_data is not None:
+        held_out = open_samples(verify_data, spec, count=None, seed=recipe.seed)
+    finding = _preprocessing(source, spec, calibration, recipe, progress)
+    model = _float_model(source, finding.spec, calibration, progress)
+    ranges = _ranges(model, calibration, recipe, progress)
+    progress("Quantizing", 0, None)
+    content = quantize_int8(model.content, ranges, model.spec, io=recipe.io)
+    verdict = _judge(source, model, content, held_out, progress) if verify else None
+    settings = {**asdict(recipe), "ranges": Path(recipe.ranges).name}
+    record = provenance(source, settings, finding, (calibration, ranges), verdict)
+    described = write_metadata(content, _metadata(source, model, record))
+    skipped = {**calibration.skipped, **(held_out.skipped if verify else {})}
+    return Conversion(Int8Model(described, model.spec, ranges, record), source, finding, verdict, skipped)
+
+
+def with_labels(source: Source, path: str | Path) -> Source:
+    """The source with class names from a file, one a line in the order of its outputs.
+
+    Raises:
+      DataError: the file cannot be read, or does not name each class once.
+    """
+    try:
+        labels = parse_labels(Path(path).read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"No labels can be read from {path}: {getattr(error, 'strerror', 'it is not text')}."
+        ) from error
+    expected = 2 if source.classes == 1 else source.classes
+    if len(labels) != expected:
+        raise DataError(f"{path} names {len(labels)} classes, the model has {expected}.", "Write one name a line.")
+    return replace(source, labels=labels)
+
+
+def sized(spec: InputSpec, recipe: Recipe) -> InputSpec:
+    """The source's input with the recipe's way to bring pictures to its size.
+
+    Raises:
+      UsageError: `resize` is neither "stretch" nor "crop" nor "crop:FRACTION".
+    """
+    mode, _, fraction = recipe.resize.partition(":")
+    try:
+        crop = float(fraction) if fraction else 1.0
+    except ValueError:
+        raise UsageError(f"{fraction!r} is no part of a picture.", "Write for instance crop:0.875.") from None
+    return replace(spec, resize=mode, crop=crop, interpolation=recipe.interpolation)
+
+
+def _pictures(data: Data, spec: InputSpec, recipe: Recipe, *, keep_aside: bool) -> tuple[Samples, Samples]:
+    """(pictures to calibrate on, pictures to judge on); none is in both."""
+    others = open_samples(None, spec, count=SYNTHETIC_HELD_OUT, seed=recipe.seed + 1)
+    if data is None:
+        return open_samples(None, spec, count=min(SYNTHETIC, recipe.samples), seed=recipe.seed), others
+    given = open_samples(data, spec, count=recipe.samples + HELD_OUT, seed=recipe.seed)
+    aside = min(HELD_OUT, max(given.count // 5, given.count - recipe.samples)) if keep_aside else 0
+    if aside < FEWEST_HELD_OUT:
+        return given.take(recipe.samples), others
+    calibration, held_out = given.split(given.count - aside)
+    return calibration.take(recipe.samples), held_out
+
+
+def _preprocessing(
+    source: Source, spec: InputSpec, calibration: Samples, recipe: Recipe, progress: Progress
+) -> Finding:
+    if recipe.preprocess is not None:
+        given = parse_preprocess(recipe.preprocess, spec)
+        return Finding(given, describe(given), "given with --preprocess", {}, True)
+    progress("Finding the preprocessing", 0, None)
+    # Arrays that are normalized already do not tell how pictures come to be so.
+    pictures = open_samples(None, spec, count=PROBES) if calibration.prepared else calibration.take(PROBES)
+    return find_preprocessing(replace(source, spec=spec), pictures)
+
+
+def _float_model(source: Source, spec: InputSpec, calibration: Samples, progress: Progress) -> FloatModel:
+    """The exported model with its preprocessing folded in, checked against the source."""
+    progress("Exporting", 0, None)
+    exported = export_float(source, spec)
+    content, folded = (
+        fold_preprocessing(exported.content, spec) if not calibration.prepared else (exported.content, spec)
+    )
+    model = replace(exported, content=content, spec=folded)
+    progress("Checking the export", 0, None)
+    check_export(source, spec, model, calibration.take(EXPORT_CHECKS))
+    return model
+
+
+def _ranges(model: FloatModel, calibration: Samples, recipe: Recipe, progress: Progress) -> Ranges:
+    if recipe.ranges in METHODS:
+        return choose_ranges(observe(model.content, calibration, model.spec, progress=progress), recipe.ranges)
+    if Path(recipe.ranges).suffix == ".json":
+        return load_ranges(recipe.ranges)
+    raise UsageError(
+        f"There is no range method {recipe.ranges!r}.",
+        f"Choose one of {', '.join(METHODS)}, or give a .json file that --save-ranges wrote.",
+    )
+
+
+def _judge(source: Source, model: FloatModel, content: bytes, pictures: Samples, progress: Progress) -> Verdict:
+    return compare(
+        Runner(model.content, model.spec),
+        Runner(content, model.spec),
+        pictures,
+        source="synthetic" if pictures.kind == "synthetic" else "data",
+        classes=class_indices(pictures.class_names, source.labels, source.classes),
+        progress=progress,
+    )
+
+
+def _metadata(source: Source, model: FloatModel, record: dict[str, Any]) -> Metadata:
+    return Metadata(
+        name=source.architecture or Path(source.path).stem,
+        description="Image classifier quantized to int8 by edgekit.",
+        labels=model.labels,
+        input=model.spec,
+        output=model.output,
+        provenance=record,
+    )

@@ -1,0 +1,159 @@
+"""The verdict: what a quantized model lost against the float model it came from."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgekit.calibration.parallel import map_samples
+from edgekit.calibration.samples import Sample
+from edgekit.devices.interpreter import open_interpreter
+from edgekit.errors import DataError
+from edgekit.preprocess import InputSpec
+from edgekit.progress import Progress, silent
+from edgekit.tflite.quant import dequantize, quantize
+
+#: 97.5 % point of the normal distribution: the half-width of a 95 % interval in standard deviations.
+Z95 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A candidate model against its float original on the same pictures.
+
+    Attributes:
+      agreement: part of the pictures on which both name the same class, 0–1.
+      interval: 95 % Wilson interval of `agreement`.
+      pictures: how many pictures were compared.
+      source: "data" for the user's pictures, "synthetic" for generated ones.
+      sqnr_db: signal to quantization noise ratio of the output over all pictures, in dB; infinite if equal.
+      labelled: how many of the pictures have a known class.
+      top1_float, top1_int8: accuracy of both on these, 0–1; None where there are none.
+    """
+
+    agreement: float
+    interval: tuple[float, float]
+    pictures: int
+    source: str
+    sqnr_db: float
+    labelled: int = 0
+    top1_float: float | None = None
+    top1_int8: float | None = None
+
+    @property
+    def drop(self) -> float | None:
+        """Accuracy lost, as a fraction; negative where the candidate is better."""
+        if self.top1_float is None or self.top1_int8 is None:
+            return None
+        return self.top1_float - self.top1_int8
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A model with its preprocessing, as `compare` wants it."""
+
+    content: bytes
+    spec: InputSpec
+
+
+def compare(
+    reference: Runner,
+    candidate: Runner,
+    samples: Iterable[Sample],
+    *,
+    source: str = "data",
+    classes: Sequence[int] | None = None,
+    progress: Progress = silent,
+) -> Verdict:
+    """Runs both models on every picture, on all cores.
+
+    Args:
+      reference: the float model.
+      candidate: the model to judge; any input and output type.
+      samples: pictures that no choice about the candidate was made on.
+      source: what to call them, see Verdict.
+      classes: output index of each of the samples' classes, in the order of their labels; without it,
+        accuracy is not computed.
+
+    Raises:
+      DataError: there is no picture.
+    """
+    predicted: list[tuple[int, int, int | None]] = []
+    signal = noise = 0.0
+    pairs = map_samples(lambda: _Pair(reference, candidate), samples)
+    for sample, (expected, found) in pairs:
+        signal += float(np.square(expected).sum())
+        noise += float(np.square(expected - found).sum())
+        truth = classes[sample.label] if classes is not None and sample.label is not None else None
+        predicted.append((decide(expected), decide(found), truth))
+        progress("Verifying", len(predicted), getattr(samples, "count", None))
+    if not predicted:
+        raise DataError("There is no picture to verify on.", "Give some with --verify-data, or use --no-verify.")
+    known = [row for row in predicted if row[2] is not None]
+    agreeing = sum(a == b for a, b, _ in predicted)
+    return Verdict(
+        agreement=agreeing / len(predicted),
+        interval=wilson_interval(agreeing, len(predicted)),
+        pictures=len(predicted),
+        source=source,
+        sqnr_db=10 * math.log10(signal / noise) if noise > 0 and signal > 0 else math.inf,
+        labelled=len(known),
+        top1_float=sum(a == t for a, _, t in known) / len(known) if known else None,
+        top1_int8=sum(b == t for _, b, t in known) / len(known) if known else None,
+    )
+
+
+def decide(scores: np.ndarray) -> int:
+    """The class a model names; a single sigmoid output decides between 0 and 1 at one half."""
+    return int(scores.argmax()) if scores.size > 1 else int(scores.ravel()[0] >= 0.5)
+
+
+def class_indices(names: Sequence[str], labels: Sequence[str], classes: int) -> tuple[int, ...] | None:
+    """Which output belongs to each class folder: by name where labels are known, else by sorted order.
+
+    Keras numbers the folders of a data set in sorted order. None where neither fits.
+    """
+    known = {label.strip().lower(): index for index, label in enumerate(labels)}
+    if names and all(name.strip().lower() in known for name in names):
+        return tuple(known[name.strip().lower()] for name in names)
+    outputs = 2 if classes == 1 else classes
+    return tuple(range(outputs)) if len(names) == outputs and not known else None
+
+
+def wilson_interval(successes: int, trials: int, z: float = Z95) -> tuple[float, float]:
+    """Confidence interval of a proportion (E. B. Wilson, J. Am. Stat. Assoc. 22, 1927).
+
+    Raises ValueError where `trials` is not positive.
+    """
+    if trials <= 0:
+        raise ValueError("an interval needs at least one trial")
+    rate, spread = successes / trials, z * z / trials
+    centre = (rate + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * math.sqrt(rate * (1 - rate) / trials + spread / (4 * trials))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+class _Pair:
+    """Interpreters of both models, for one thread."""
+
+    def __init__(self, reference: Runner, candidate: Runner) -> None:
+        self._runners = [(open_interpreter(r.content, threads=1), r.spec) for r in (reference, candidate)]
+
+    def __call__(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+        expected, found = (run(interpreter, sample.input(spec)) for interpreter, spec in self._runners)
+        return expected, found
+
+
+def run(interpreter: Any, batch: np.ndarray) -> np.ndarray:
+    """One inference: float32 (1, height, width, channels) in, float32 (classes,) out, whatever the model's types."""
+    source, sink = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    if source["dtype"] != np.float32:
+        batch = quantize(batch, *source["quantization"], np.dtype(source["dtype"]).name)
+    interpreter.set_tensor(source["index"], batch)
+    interpreter.invoke()
+    scores = interpreter.get_tensor(sink["index"])
+    if sink["dtype"] != np.float32:
+        scores = dequantize(scores, *sink["quantization"])
+    return np.asarray(scores, np.float64).ravel()

@@ -1,0 +1,53 @@
+"""Keeping TensorFlow's chatter away from the user, until it matters.
+
+TensorFlow, absl and XLA write to file descriptor 2 from C++ as well as from Python, so that only
+redirecting the descriptor itself catches them all.
+"""
+
+import contextlib
+import os
+import sys
+import tempfile
+from typing import Iterator, TextIO
+
+from edgekit.errors import ConversionError, EdgekitError
+
+
+@contextlib.contextmanager
+def tensorflow_quiet(verbose: bool = False) -> Iterator[TextIO]:
+    """Swallows what is written to file descriptors 1 and 2, and replays it when a conversion fails.
+
+    A refusal (any other EdgekitError) explains itself and replays nothing. For the CLI only:
+    descriptors belong to the whole process.
+
+    Yields:
+      A stream to the user's real stderr, for progress.
+    """
+    if verbose:
+        yield sys.stderr
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = [os.dup(1), os.dup(2)]
+    user = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
+    with tempfile.TemporaryFile() as noise, user:
+        os.dup2(noise.fileno(), 1)
+        os.dup2(noise.fileno(), 2)
+        replay = False
+        try:
+            yield user
+        except EdgekitError as error:
+            replay = isinstance(error, ConversionError)
+            raise
+        except Exception:
+            replay = True
+            raise
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for descriptor, copy in zip((1, 2), saved):
+                os.dup2(copy, descriptor)
+                os.close(copy)
+            if replay:
+                noise.seek(0)
+                sys.stderr.write(noise.read().decode("utf-8", "replace"))

@@ -1,0 +1,73 @@
+"""Changing a `.tflite` file: unpacked to the schema's object API, edited, packed again.
+
+For the workstation only: the object API comes with `ai-edge-litert`.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from edgekit.errors import MissingDependencyError
+
+#: The schema's mutable model object (`ModelT`); its generated classes carry no types.
+Model = Any
+
+
+def unpack(content: bytes) -> Model:
+    """The file as a tree of mutable schema objects."""
+    try:
+        from ai_edge_litert.tools import flatbuffer_utils
+    except ImportError:
+        raise MissingDependencyError(
+            "Changing a .tflite file needs ai-edge-litert.", 'Install it with: pip install "edgekit[convert]"'
+        ) from None
+    return flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+
+
+def pack(model: Model) -> bytes:
+    """The object tree as a file again, its weights inside the tables; the same tree gives the same bytes."""
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    for code in model.operatorCodes:
+        # Readers older than schema v3a know the narrow field only, where 127 says «look in the other».
+        code.deprecatedBuiltinCode = min(max(code.builtinCode, code.deprecatedBuiltinCode), 127)
+
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def name_of(tensor: Any) -> str:
+    """A tensor object's name as text."""
+    name = tensor.name or b""
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
+
+
+def array(model: Model, tensor: Any) -> "np.ndarray | None":
+    """A constant float32 or int32 tensor's value, or None where it is computed or of another type."""
+    from ai_edge_litert.schema_py_generated import TensorType
+
+    dtypes = {TensorType.FLOAT32: np.float32, TensorType.INT32: np.int32}
+    data = model.buffers[tensor.buffer].data
+    if data is None or len(data) == 0 or tensor.type not in dtypes:
+        return None
+    shape = [] if tensor.shape is None else list(tensor.shape)
+    return np.frombuffer(bytes(np.asarray(data, np.uint8)), dtypes[tensor.type]).reshape(shape)
+
+
+def add_constant(model: Model, name: str, value: np.ndarray) -> int:
+    """Adds a float32 constant tensor to the main graph and returns its index."""
+    from ai_edge_litert.schema_py_generated import BufferT, TensorT, TensorType
+
+    buffer = BufferT()
+    buffer.data = np.frombuffer(np.ascontiguousarray(value, np.float32).tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    tensor = TensorT()
+    tensor.name, tensor.type = name.encode(), TensorType.FLOAT32
+    tensor.shape, tensor.buffer = np.array(value.shape, np.int32), len(model.buffers) - 1
+    model.subgraphs[0].tensors.append(tensor)
+    return len(model.subgraphs[0].tensors) - 1
+
+
+def opcode(model: Model, op: Any) -> int:
+    """The builtin operator code of an op."""
+    code = model.operatorCodes[op.opcodeIndex]
+    return int(max(code.builtinCode, code.deprecatedBuiltinCode))
