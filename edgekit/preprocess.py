@@ -277,6 +277,8 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
 
 
 def _upright(picture: Image.Image) -> Image.Image:
+    if picture.format == "TIFF":  # turned by Pillow while loading
+        return picture
     try:
         turn = _UPRIGHT.get(picture.getexif().get(_ORIENTATION))
     except Exception:  # broken EXIF data spoil the orientation, not the picture
