@@ -1,0 +1,103 @@
+"""`edgekit classify`: name what is in pictures."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple
+
+import click
+
+from edgekit.cli.common import command_options, echo_json
+from edgekit.errors import DataError, UsageError
+
+_BAR = 24
+
+
+@click.command()
+@click.argument("model", type=click.Path())
+@click.argument("pictures", nargs=-1, required=True, type=click.Path())
+@click.option("-k", "top", default=5, show_default=True, type=click.IntRange(min=1), help="How many classes to name.")
+@click.option("--labels", type=click.Path(), help="Text file of class names, in place of the model's own.")
+@click.option("--threads", type=click.IntRange(min=1), help="At most so many threads (default: the cores allowed).")
+@click.option(
+    "--preprocess",
+    help="Scaling of pixels, in place of the model's own: raw, 0..1, -1..1, lite, imagenet, caffe, or mean,std.",
+)
+@command_options
+def classify(
+    model: str,
+    pictures: Tuple[str, ...],
+    top: int,
+    labels: Optional[str],
+    threads: Optional[int],
+    preprocess: Optional[str],
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Name what is in PICTURES (files or folders) with the .tflite MODEL.
+
+    Labels and preprocessing come from the model. A picture that cannot be read is reported, and the
+    others go on; the exit code is then 2.
+    """
+    from edgekit.devices import Classifier
+    from edgekit.labels import read_labels
+    from edgekit.quiet import tensorflow_quiet
+
+    files = _files(pictures)
+    names = read_labels(labels) if labels else None
+    with tensorflow_quiet(verbose):
+        classifier = Classifier(model, threads=threads, labels=names, preprocess=preprocess)
+    with classifier:
+        if not as_json:
+            click.echo(f"{Path(model).name} on the {classifier.device.upper()}: {classifier.reason}.")
+        answers = []
+        for file in files:
+            answers.append(_answer(classifier, file, top))
+            if not as_json:
+                _print(answers[-1])
+    if as_json:
+        echo_json(answers)
+    if any("error" in answer for answer in answers):
+        sys.exit(2)
+
+
+def _files(pictures: Tuple[str, ...]) -> List[str]:
+    """The pictures named, a folder standing for all the pictures in it."""
+    files: List[str] = []
+    for name in pictures:
+        found = _pictures_in(Path(name)) if Path(name).is_dir() else [name]
+        if not found:
+            raise UsageError(f"There are no pictures in the folder {name}.")
+        files += found
+    return files
+
+
+def _pictures_in(folder: Path) -> List[str]:
+    from PIL import Image
+
+    suffixes = set(Image.registered_extensions())
+    return [str(file) for file in sorted(folder.rglob("*")) if file.suffix.lower() in suffixes and file.is_file()]
+
+
+def _answer(classifier: Any, file: str, top: int) -> Dict[str, Any]:
+    """What is said of one picture, as in `--json`."""
+    try:
+        prediction = classifier.classify(file, top)
+    except DataError as error:
+        return {"picture": file, "error": {"error": error.kind, "message": error.message, "hint": error.hint}}
+    return {
+        "picture": file,
+        "device": prediction.device,
+        "predictions": [asdict(best) for best in prediction.classes],
+        "latency_ms": asdict(prediction.latency),
+    }
+
+
+def _print(answer: Dict[str, Any]) -> None:
+    if "error" in answer:
+        click.echo(click.style("Error: ", fg="red", bold=True) + answer["error"]["message"], err=True)
+        return
+    click.echo(f"\n{answer['picture']}  ({sum(answer['latency_ms'].values()):.1f} ms)")
+    for best in answer["predictions"]:
+        bar = "█" * round(_BAR * best["score"])
+        click.echo(f"{best['score']:7.1%}  {bar:<{_BAR}}  {best['label']}")
