@@ -98,9 +98,7 @@ def read_metadata(model: Union[Graph, bytes, str, Path]) -> Optional[Metadata]:
         return _metadata(graph, standard, files, own)
     except (ModelFormatError, UsageError, ValueError, TypeError, AttributeError) as error:
         reason = getattr(error, "message", "its record cannot be read.")
-        raise ModelFormatError(
-            f"The model's metadata is damaged: {reason}", "Give labels and scaling by hand."
-        ) from error
+        raise ModelFormatError(f"The model's metadata is damaged: {reason}", "Copy or download it again.") from error
 
 
 def write_metadata(content: bytes, metadata: Metadata) -> bytes:

@@ -1,0 +1,119 @@
+"""`edgekit inspect`: what is in a .tflite file."""
+
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+import click
+
+from edgekit.cli.common import command_options, echo_json
+from edgekit.preprocess import describe
+from edgekit.tflite.graph import Graph, Op, Tensor
+from edgekit.tflite.metadata import Metadata, read_metadata
+from edgekit.tflite.reader import read_graph
+from edgekit.tflite.summary import Quantization, quantization, tensor_to_json, to_json
+
+
+@click.command()
+@click.argument("model", type=click.Path())
+@click.option("--tensors", is_flag=True, help="List the tensors too.")
+@command_options
+def inspect(model: str, tensors: bool, as_json: bool, verbose: bool) -> None:
+    """Show what the .tflite MODEL holds: ops, inputs and outputs, quantization, metadata."""
+    graph = read_graph(model)
+    metadata = read_metadata(graph)
+    if as_json:
+        extra = {"tensors": [tensor_to_json(tensor) for tensor in graph.tensors]} if tensors else {}
+        echo_json({"model": model, **to_json(graph, metadata), **extra})
+        return
+    click.echo(click.style(Path(model).name, bold=True) + f"  {graph.size / 1e6:.2f} MB")
+    for name, value in _facts(graph, metadata):
+        click.echo(f"  {name:<14}{value}")
+    click.echo("\n" + "\n".join(_table(("op", "count", "version"), _op_rows(graph))))
+    if tensors:
+        click.echo("\n" + "\n".join(_table(("tensor", "type", "shape", "quantization", "name"), _tensor_rows(graph))))
+
+
+def _facts(graph: Graph, metadata: Optional[Metadata]) -> Iterator[Tuple[str, str]]:
+    for name, ends in (("input", graph.inputs), ("output", graph.outputs)):
+        for index in ends:
+            yield name, _describe_tensor(graph.tensors[index])
+    yield "quantization", _describe_quantization(graph, quantization(graph))
+    if metadata is None:
+        yield "metadata", "none"
+        return
+    yield "name", metadata.name or "-"
+    yield "labels", _shortened(metadata.labels) if metadata.labels else "none"
+    yield "preprocessing", describe(metadata.input) if metadata.input else "not told"
+    yield "answers with", metadata.output or "not told"
+    for key in sorted(metadata.provenance):
+        yield key, _one_line(metadata.provenance[key])
+
+
+def _describe_tensor(tensor: Tensor) -> str:
+    shape = "x".join("?" if n < 0 else str(n) for n in tensor.signature) or "scalar"
+    return f"{tensor.dtype} {shape}  {_quantized_by(tensor)}  {tensor.name}"
+
+
+def _quantized_by(tensor: Tensor) -> str:
+    quant = tensor.quant
+    if quant is None:
+        return "-"
+    if quant.per_channel:
+        return f"{len(quant.scale)} scales on axis {quant.axis}"
+    return f"scale {quant.scale[0]:.6g}, zero point {quant.zero_point[0]}"
+
+
+def _describe_quantization(graph: Graph, state: Quantization) -> str:
+    if state.kind == "full":
+        casts = f"; ops that convert from or to float: {len(state.casts)}" if state.casts else ""
+        return f"fully {state.dtype}{casts}"
+    if state.kind == "none":
+        return "none"
+    float_ops = f"{len(state.float_ops)} of {len(graph.ops)} ops compute in float ({_kinds(graph, state.float_ops)})"
+    return f"weights only: {float_ops}" if state.kind == "weights" else f"partly {state.dtype}: {float_ops}"
+
+
+def _kinds(graph: Graph, indices: Tuple[int, ...]) -> str:
+    """The kinds of some ops with the first ones' places: `SOFTMAX at 30, TANH at 3, 9, …`."""
+    places: Dict[str, List[str]] = {}
+    for index in indices:
+        op = graph.ops[index]
+        places.setdefault(op.custom or op.opcode, []).append(str(index))
+    return "; ".join(f"{kind} at {_shortened(tuple(found))}" for kind, found in sorted(places.items()))
+
+
+def _shortened(values: Tuple[str, ...], limit: int = 5) -> str:
+    shown = ", ".join(values[:limit])
+    return f"{shown}, … ({len(values)})" if len(values) > limit else shown
+
+
+def _one_line(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_one_line(item)}" for key, item in value.items())
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def _op_rows(graph: Graph) -> List[Tuple[str, ...]]:
+    versions: Dict[str, List[int]] = {}
+    for op in graph.ops:
+        versions.setdefault(_name(op), []).append(op.version)
+    return [(k, str(n), ", ".join(map(str, sorted(set(versions[k]))))) for k, n in graph.op_counts().items()]
+
+
+def _name(op: Op) -> str:
+    return op.custom or op.opcode
+
+
+def _tensor_rows(graph: Graph) -> List[Tuple[str, ...]]:
+    return [
+        (str(t.index), t.dtype, "x".join(map(str, t.shape)) or "scalar", _quantized_by(t), t.name)
+        for t in graph.tensors
+    ]
+
+
+def _table(header: Tuple[str, ...], rows: List[Tuple[str, ...]]) -> Iterator[str]:
+    # Plain columns: a tensor's name can be wider than any terminal, and has to survive `| grep`.
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    for row in [header, *rows]:
+        yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
