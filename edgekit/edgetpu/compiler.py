@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 from edgekit.edgetpu.compiler_log import CompilerLog, ModelLog
-from edgekit.edgetpu.compiler_run import CompilerOptions, Run, find_compiler, run_compiler
+from edgekit.edgetpu.compiler_run import DEFAULT_TIMEOUT_S, Run, arguments, find_compiler, run_compiler
 from edgekit.edgetpu.failures import Failure, explain, explain_status
 from edgekit.edgetpu.package import CompiledModel, is_compiled, mapped_ops, read_compiled
+from edgekit.edgetpu.placement import CompilerOptions
 from edgekit.errors import CompilerError, ModelFormatError, OutputError, UsageError
 from edgekit.files import check_writable, write_bytes
 from edgekit.progress import Progress, silent
@@ -74,6 +75,16 @@ class _Job:
     content: bytes
 
 
+@dataclass(frozen=True)
+class _Order:
+    """What the compiler is asked to do: the program, its flags, seconds allowed, files wanted for each model."""
+
+    program: Path
+    flags: Tuple[str, ...]
+    timeout: int
+    segments: int
+
+
 #: What is known of a model, and the files to write for it.
 _Result = Tuple[CompileReport, Tuple[bytes, ...]]
 
@@ -84,13 +95,14 @@ def compile_model(
     *,
     compiler: Optional[Union[str, Path]] = None,
     out_dir: Optional[Union[str, Path]] = None,
+    timeout: int = DEFAULT_TIMEOUT_S,
     progress: Progress = silent,
 ) -> CompileReport:
     """Compiles one int8 `.tflite` into `<name>_edgetpu.tflite`, beside it or in `out_dir`.
 
     Raises as `compile_models`.
     """
-    return compile_models([path], options, compiler=compiler, out_dir=out_dir, progress=progress)[0]
+    return compile_models([path], options, compiler=compiler, out_dir=out_dir, timeout=timeout, progress=progress)[0]
 
 
 def compile_models(
@@ -99,6 +111,7 @@ def compile_models(
     *,
     compiler: Optional[Union[str, Path]] = None,
     out_dir: Optional[Union[str, Path]] = None,
+    timeout: int = DEFAULT_TIMEOUT_S,
     progress: Progress = silent,
 ) -> Tuple[CompileReport, ...]:
     """Compiles models together, so that they share the on-chip memory; labels and preprocessing are kept.
@@ -113,12 +126,13 @@ def compile_models(
     """
     program = find_compiler(compiler)
     options = options or CompilerOptions()
-    jobs = [_job(Path(path), out_dir) for path in paths]
+    order = _Order(program, tuple(arguments(options, timeout)), timeout, options.num_segments)
+    jobs = [_job(Path(path), out_dir, options.compiler_version) for path in paths]
     _check_names(jobs)
     attempt = 1
     while True:
         progress("compile", attempt - 1, None)
-        outcome = _attempt(program, jobs, options, attempt)
+        outcome = _attempt(order, jobs, attempt)
         if not isinstance(outcome, Failure):
             return _write(outcome)
         if not outcome.transient or attempt == ATTEMPTS:
@@ -127,26 +141,30 @@ def compile_models(
         attempt += 1
 
 
-def _attempt(
-    program: Path, jobs: Sequence[_Job], options: CompilerOptions, attempt: int
-) -> Union[Failure, List[_Result]]:
+def _attempt(order: _Order, jobs: Sequence[_Job], attempt: int) -> Union[Failure, List[_Result]]:
     try:
         with tempfile.TemporaryDirectory(prefix="edgekit-") as name:
             folder = Path(name)
-            run = run_compiler(program, _write_inputs(jobs, folder), options)
-            failure = _failure(run, jobs, options, folder)
-            return failure or [_finish(job, run, options, attempt=attempt, folder=folder) for job in jobs]
+            run = run_compiler(order.program, _write_inputs(jobs, folder), order.flags, timeout=order.timeout)
+            failure = _failure(run, jobs, order, folder)
+            return failure or [_finish(job, run, order, attempt=attempt, folder=folder) for job in jobs]
     except OSError as error:
         raise OutputError(f"The temporary folder failed: {error.strerror}.", "Set TMPDIR to another.") from error
 
 
-def _job(path: Path, out_dir: Optional[Union[str, Path]]) -> _Job:
+def _job(path: Path, out_dir: Optional[Union[str, Path]], compiler_version: str) -> _Job:
     graph = read_graph(path)
     if is_compiled(graph):
         raise UsageError(f"{path} is compiled already.", "Give the int8 model that it was made from.")
     target = Path(out_dir) if out_dir is not None else path.parent
     check_writable(target / _output_names(path, 1)[0])
-    return _Job(path, target, graph, read_metadata(graph) or Metadata(), set_op_versions(graph.content))
+    return _Job(
+        path,
+        target,
+        graph,
+        read_metadata(graph) or Metadata(),
+        set_op_versions(graph.content, compiler_version=compiler_version),
+    )
 
 
 def _check_names(jobs: Sequence[_Job]) -> None:
@@ -173,12 +191,12 @@ def _write_inputs(jobs: Sequence[_Job], folder: Path) -> List[Path]:
     return inputs
 
 
-def _failure(run: Run, jobs: Sequence[_Job], options: CompilerOptions, folder: Path) -> Optional[Failure]:
+def _failure(run: Run, jobs: Sequence[_Job], order: _Order, folder: Path) -> Optional[Failure]:
     """Why the run cannot be accepted, or None: by its files first, by its text where they are missing."""
     if run.code is None:
-        message = f"edgetpu_compiler did not finish within {options.timeout} seconds and was ended."
+        message = f"edgetpu_compiler did not finish within {order.timeout} seconds and was ended."
         return Failure("", message, "Allow more with `--timeout SECONDS`, or use a smaller input size.")
-    outputs = [folder / name for job in jobs for name in _output_names(job.path, options.segments)]
+    outputs = [folder / name for job in jobs for name in _output_names(job.path, order.segments)]
     missing = [path for path in outputs if not path.exists()]
     if missing:
         return explain(run.output) or _unexplained(run, missing)
@@ -218,10 +236,10 @@ def _nothing_mapped(log: CompilerLog, output: str) -> Failure:
     return Failure("", f"edgetpu_compiler put no operation of {output} on the Edge TPU.{said}", hint)
 
 
-def _finish(job: _Job, run: Run, options: CompilerOptions, *, attempt: int, folder: Path) -> _Result:
+def _finish(job: _Job, run: Run, order: _Order, *, attempt: int, folder: Path) -> _Result:
     """Reads the outputs back and gives them the model's metadata."""
-    names = _output_names(job.path, options.segments)
-    provenance = {**job.metadata.provenance, "edgetpu": _provenance(job, run, options, attempt)}
+    names = _output_names(job.path, order.segments)
+    provenance = {**job.metadata.provenance, "edgetpu": _provenance(job, run, order, attempt)}
     metadata = replace(job.metadata, provenance=provenance)
     contents = tuple(write_metadata((folder / name).read_bytes(), metadata) for name in names)
     compiled = tuple(read_compiled(content) for content in contents)
@@ -246,12 +264,12 @@ def _write(results: Sequence[_Result]) -> Tuple[CompileReport, ...]:
     return tuple(report for report, _ in results)
 
 
-def _provenance(job: _Job, run: Run, options: CompilerOptions, attempt: int) -> Dict[str, Any]:
+def _provenance(job: _Job, run: Run, order: _Order, attempt: int) -> Dict[str, Any]:
     return {
         "cpu_twin": job.path.name,
         "cpu_twin_sha256": hashlib.sha256(job.graph.content).hexdigest(),
         "compiler_version": run.log.version,
-        "compiler_flags": options.arguments(),
+        "compiler_flags": list(order.flags),
         "compiler_attempts": attempt,
     }
 

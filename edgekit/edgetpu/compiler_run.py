@@ -8,9 +8,10 @@ import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from typing import Dict, List, Optional, Sequence, Union
 
 from edgekit.edgetpu.compiler_log import CompilerLog, merge_logs, parse_log
+from edgekit.edgetpu.placement import CompilerOptions
 from edgekit.errors import CompilerError, UsageError
 
 #: Name of the program, and of the environment variable that may hold its path.
@@ -22,42 +23,6 @@ DEFAULT_TIMEOUT_S = 180
 
 # The compiler tells more than a kill does, so its own limit may pass first.
 _GRACE_S = 15.0
-
-
-@dataclass(frozen=True)
-class CompilerOptions:
-    """The compiler's flags that change its result.
-
-    Attributes:
-      all_subgraphs: `-a`: map every supported part instead of the first one only (compiler ≥ 14).
-      search: `-d`: where compiling fails, leave off ops from the end until it succeeds.
-      segments: `-n`: cut the model into this many files, for a pipeline of as many Edge TPUs.
-      min_runtime: `-m`: oldest runtime that must be able to run the result; None leaves the default.
-      intermediate: `-i`: names of the tensors at which the Edge TPU's part ends.
-      timeout: time limit in seconds.
-    """
-
-    all_subgraphs: bool = False
-    search: bool = False
-    segments: int = 1
-    min_runtime: Optional[int] = None
-    intermediate: Tuple[str, ...] = ()
-    timeout: int = DEFAULT_TIMEOUT_S
-
-    def __post_init__(self) -> None:
-        if self.segments < 1 or self.timeout < 1 or (self.min_runtime is not None and self.min_runtime < 1):
-            raise UsageError("Segments, time limit and runtime version must be at least 1.")
-
-    def arguments(self) -> List[str]:
-        """The flags as the compiler takes them; the table of operations is always asked for."""
-        flags = ["-s"]
-        flags += ["-a"] if self.all_subgraphs else []
-        flags += ["-d"] if self.search else []
-        flags += ["-n", str(self.segments)] if self.segments > 1 else []
-        flags += ["-m", str(self.min_runtime)] if self.min_runtime is not None else []
-        flags += ["-i", ",".join(self.intermediate)] if self.intermediate else []
-        # Old compilers have no time limit of their own and stop at a flag they do not know.
-        return flags + (["-t", str(self.timeout)] if self.timeout != DEFAULT_TIMEOUT_S else [])
 
 
 @dataclass(frozen=True)
@@ -98,19 +63,37 @@ def _where_to_get_it() -> str:
     return f"It exists for Linux on x86-64 only; to compile elsewhere: {hand_off}"
 
 
-def run_compiler(compiler: Path, models: Sequence[Path], options: CompilerOptions) -> Run:
+def arguments(options: CompilerOptions, timeout: int = DEFAULT_TIMEOUT_S) -> List[str]:
+    """The options and the time limit (seconds) as the compiler's flags; the table of ops is always asked for.
+
+    Raises UsageError for numbers below 1.
+    """
+    runtime = options.min_runtime_version
+    if min(options.num_segments, timeout, 1 if runtime is None else runtime) < 1:
+        raise UsageError("Segments, time limit and runtime version must be at least 1.")
+    flags = ["-s"]
+    flags += ["-a"] if options.all_subgraphs else []
+    flags += ["-d"] if options.search_delegate else []
+    flags += ["-n", str(options.num_segments)] if options.num_segments > 1 else []
+    flags += ["-m", str(runtime)] if runtime is not None else []
+    flags += ["-i", ",".join(options.intermediate_tensors)] if options.intermediate_tensors else []
+    # Old compilers have no time limit of their own and stop at a flag they do not know.
+    return flags + (["-t", str(timeout)] if timeout != DEFAULT_TIMEOUT_S else [])
+
+
+def run_compiler(compiler: Path, models: Sequence[Path], flags: Sequence[str], *, timeout: int) -> Run:
     """Compiles models into the folder of the first one, whose log files it reads afterwards.
 
-    The program and all its children are ended at the time limit and on Ctrl-C.
+    The program and all its children are ended at the time limit (seconds) and on Ctrl-C.
 
     Raises:
       CompilerError: the program could not be started.
     """
     folder = models[0].parent
-    command = [str(compiler), *options.arguments(), "-o", str(folder), *map(str, models)]
+    command = [str(compiler), *flags, "-o", str(folder), *map(str, models)]
     # A file, not a pipe: a child that outlives its parent would hold a pipe open forever.
     with open(str(folder / "output.txt"), "w+b") as output:
-        code = _run(command, output, options.timeout + _GRACE_S)
+        code = _run(command, output, timeout + _GRACE_S)
         output.seek(0)
         text = output.read().decode("utf-8", "replace")
     logs = [parse_log(path.read_text("utf-8", "replace")) for path in sorted(folder.glob("*.log"))]

@@ -12,8 +12,9 @@ import pytest
 
 from edgekit.edgetpu import compiler_run
 from edgekit.edgetpu.compiler import compile_model, compile_models, cpu_ops
-from edgekit.edgetpu.compiler_run import CompilerOptions, find_compiler
+from edgekit.edgetpu.compiler_run import arguments, find_compiler
 from edgekit.edgetpu.package import read_compiled
+from edgekit.edgetpu.placement import CompilerOptions
 from edgekit.errors import CompilerError, ModelFormatError, OutputError, UnsupportedModelError, UsageError
 from edgekit.preprocess import InputSpec
 from edgekit.tflite.metadata import Metadata, read_metadata, write_metadata
@@ -106,18 +107,20 @@ def test_the_compiler_gets_op_versions_that_it_knows(runs, tmp_path):
 
 def test_flags_are_passed_through(runs, model):
     record(runs, compiled=compiled_model(), stdout=success_text())
-    options = CompilerOptions(all_subgraphs=True, search=True, min_runtime=13, intermediate=("a", "b/c"), timeout=300)
-    compile_model(model, options)
-    (arguments,) = calls(runs)
-    assert arguments[:9] == ["-s", "-a", "-d", "-m", "13", "-i", "a,b/c", "-t", "300"]
-    assert arguments[9] == "-o" and arguments[-1].endswith("/net.tflite")
+    options = CompilerOptions(
+        all_subgraphs=True, search_delegate=True, min_runtime_version=13, intermediate_tensors=("a", "b/c")
+    )
+    compile_model(model, options, timeout=300)
+    (given,) = calls(runs)
+    assert given[:9] == ["-s", "-a", "-d", "-m", "13", "-i", "a,b/c", "-t", "300"]
+    assert given[9] == "-o" and given[-1].endswith("/net.tflite")
 
 
 def test_segments_are_written_in_order(runs, model):
     (runs / "part").write_bytes(compiled_model())
     names = [f"{{stem}}_segment_{i}_of_2_edgetpu.tflite" for i in range(2)]
     record(runs, files=dict.fromkeys(names, str(runs / "part")), stdout=HEAD)
-    report = compile_model(model, CompilerOptions(segments=2))
+    report = compile_model(model, CompilerOptions(num_segments=2))
     assert [Path(p).name for p in report.outputs] == [f"net_segment_{i}_of_2_edgetpu.tflite" for i in range(2)]
     assert report.subgraphs == 2
     assert calls(runs)[0][:3] == ["-s", "-n", "2"]
@@ -157,11 +160,11 @@ def test_a_crash_is_tried_again_and_told(runs, model):
     assert read_metadata(report.outputs[0]).provenance["edgetpu"]["compiler_attempts"] == 3
 
 
-def refused(model, options=None):
+def refused(model, **options):
     """The error of a compilation, after which nothing must have been written."""
     before = sorted(model.parent.iterdir())
     with pytest.raises(CompilerError) as raised:
-        compile_model(model, options)
+        compile_model(model, **options)
     assert sorted(model.parent.iterdir()) == before
     return raised.value
 
@@ -247,7 +250,7 @@ def gone(pid):
 
 def test_a_hang_is_ended_with_its_children(runs, model):
     record(runs, hang=True, child=True, stdout=HEAD)
-    error = refused(model, CompilerOptions(timeout=1))
+    error = refused(model, timeout=1)
     assert "did not finish within 1 seconds" in error.message
     assert gone(int((runs / "child.pid").read_text()))
 
@@ -380,10 +383,15 @@ def test_a_temporary_folder_that_is_not_there(runs, model, monkeypatch, tmp_path
         compile_model(model)
 
 
-@pytest.mark.parametrize("wrong", [{"segments": 0}, {"timeout": 0}, {"min_runtime": 0}])
+@pytest.mark.parametrize("wrong", [{"num_segments": 0}, {"num_segments": -1}, {"min_runtime_version": 0}])
 def test_impossible_options_are_refused(wrong):
     with pytest.raises(UsageError, match="at least 1"):
-        CompilerOptions(**wrong)
+        arguments(CompilerOptions(**wrong))
+
+
+def test_an_impossible_time_limit_is_refused(runs, model):
+    with pytest.raises(UsageError, match="at least 1"):
+        compile_model(model, timeout=0)
 
 
 @pytest.mark.shared

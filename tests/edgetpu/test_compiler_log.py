@@ -76,7 +76,8 @@ def test_reads_several_models_of_an_old_compiler_and_unknown_statuses():
 def test_segments_are_models_of_their_own():
     head = "Input model: m.tflite\nInput size: 1.00KiB\n"
     parts = [
-        f"Output model: m_segment_{i}_of_2_edgetpu.tflite\nOn-chip memory used for caching model parameters: {i}.00KiB\n"
+        f"Output model: m_segment_{i}_of_2_edgetpu.tflite\n"
+        f"On-chip memory used for caching model parameters: {i}.00KiB\n"
         for i in range(2)
     ]
     first, second = parse_log(head + "".join(parts)).models
