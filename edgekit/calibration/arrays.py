@@ -6,10 +6,8 @@ anonymous temporary file once, so that it can be read again and in any order.
 
 import shutil
 import tempfile
-import threading
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
-from io import BytesIO
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -155,47 +153,31 @@ def are_normalized(pictures: Iterable[np.ndarray]) -> bool:
 _VALUES_HINT = "Give uint8 pixels, floats from 0 to 255, or floats that are normalized as the model wants them."
 
 
-class Spool(Sequence[np.ndarray]):
-    """Arrays of any shapes in an anonymous temporary file: written once, read in any order.
-
-    The file disappears with the object.
-    """
-
-    def __init__(self, arrays: Iterable[np.ndarray]) -> None:
-        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the object)
-        self._ends = [0]
-        self._lock = threading.Lock()  # readers share one file position
-        for array in arrays:
-            npy.write_array(self._file, np.ascontiguousarray(array), allow_pickle=False)
-            self._ends.append(self._file.tell())
-
-    def __len__(self) -> int:
-        return len(self._ends) - 1
-
-    def __getitem__(self, index: Any) -> Any:
-        """The array written as number `index`, counted from 0."""
-        start, end = self._ends[index], self._ends[index + 1]
-        with self._lock:
-            self._file.seek(start)
-            encoded = self._file.read(end - start)
-        return npy.read_array(BytesIO(encoded), allow_pickle=False)
-
-
-def spool(pictures: Iterable[Any], count: int | None) -> Spool:
+def spool(pictures: Iterable[Any], count: int | None) -> list[np.ndarray]:
     """Writes down the first `count` pictures of an iterable, which may be endless or run only once.
 
     An item is an array, anything `preprocess.decode` takes, or, as TensorFlow's representative
     data sets give it, a list or tuple holding one array; a leading batch axis of 1 is dropped.
 
+    Returns:
+      Read-only arrays that share one mapping of an anonymous temporary file.
+
     Raises:
       DataError: the iterable fails, or an item is none of these.
     """
+    places = []
     try:
-        return Spool(islice(_arrays(pictures), count))
+        with tempfile.TemporaryFile() as file:
+            for array in islice(_arrays(pictures), count):
+                places.append((array.shape, array.dtype, file.tell()))
+                file.write(array.tobytes())
+            file.flush()
+            content = np.memmap(file, np.uint8, "r") if places else np.empty(0, np.uint8)
     except EdgekitError:
         raise
     except Exception as error:  # the caller's own generator may raise anything
         raise DataError(f"The iterable of pictures failed: {type(error).__name__}: {_short(error)}.") from error
+    return [np.ndarray(shape, dtype, content, offset) for shape, dtype, offset in places]
 
 
 def _arrays(pictures: Iterable[Any]) -> Iterator[np.ndarray]:

@@ -86,12 +86,12 @@ def _walk(root: Path) -> Iterator[str]:
         entries = _entries(root / folder)
         for entry in sorted(entries, key=lambda entry: entry.name):
             name = f"{folder}/{entry.name}" if folder else entry.name
-            if entry.is_dir():
+            if os.path.isdir(entry.path):  # unlike entry.is_dir(), False for a link to itself
                 real = os.path.realpath(entry.path)
                 if real not in entered:
                     entered.add(real)
                     waiting.append(name)
-            elif entry.is_file():  # not a pipe, which would block, nor a link to nowhere
+            elif os.path.isfile(entry.path):  # not a pipe, which would block, nor a link to nowhere
                 yield name
 
 

@@ -4,7 +4,6 @@
 iterated again and again, always in the same order, without ever holding all pictures in memory.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ import numpy as np
 from edgekit.calibration.arrays import are_normalized, check_stack, class_indices, read_archive, spool
 from edgekit.calibration.folder import drawing_order, list_folder
 from edgekit.calibration.synthetic import dead_leaves
+from edgekit.devices.interpreter import allowed_cores
 from edgekit.errors import DataError, PictureError, UsageError
 from edgekit.preprocess import InputSpec, fit, normalize
 
@@ -107,7 +107,7 @@ class Samples:
         """(candidate, its pixels or why there are none) in order, until `count` had pixels."""
         missing, waiting = self.count, iter(self.candidates)
         pending: deque[tuple[Candidate, Future[np.ndarray | PictureError]]] = deque()
-        threads = _usable_cores()
+        threads = min(8, allowed_cores())
         with ThreadPoolExecutor(threads) as pool:
             try:
                 while missing:
@@ -156,12 +156,6 @@ class Samples:
         return replace(self, spec=spec)
 
 
-def _usable_cores() -> int:
-    """Cores this process may use, which in a container are often fewer than the machine has."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return min(8, len(affinity(0)) if affinity else os.cpu_count() or 1)
-
-
 def _wrong_size(shape: tuple[int, ...], spec: InputSpec) -> DataError:
     return DataError(
         f"The normalized arrays have shape {shape}, the model takes {spec.shape}.",
@@ -183,10 +177,12 @@ def open_samples(data: Any, spec: InputSpec, *, count: int | None = 200, seed: i
 
     Raises:
       DataError: there is nothing there, or nothing that can be used.
-      UsageError: `count` is not positive, or is None where pictures have no end.
+      UsageError: `count` is not positive, or is None where pictures have no end; or `seed` is negative.
     """
     if count is not None and count < 1:
         raise UsageError(f"{count} sample pictures were asked for.", "Ask for at least one.")
+    if seed < 0:
+        raise UsageError(f"The seed is {seed}.", "Give a number that is not negative.")
     if data is None:
         return _synthetic(spec, count, seed)
     if isinstance(data, (str, Path)):

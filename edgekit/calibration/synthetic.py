@@ -83,7 +83,7 @@ def _leaf_colours(rng: np.random.Generator) -> np.ndarray:
     grey = rng.random((_MOST_LEAVES + 1, 1))
     hue = 0.7 * rng.random((_MOST_LEAVES + 1, 3)) + 0.3 * cast
     colours = grey + saturation * (hue - hue.mean(axis=1, keepdims=True))
-    return (255 * np.clip(colours, 0, 1)).astype(np.float32)
+    return np.asarray(255 * np.clip(colours, 0, 1), np.float32)
 
 
 def _shaded(rng: np.random.Generator, leaf: np.ndarray, colours: np.ndarray) -> np.ndarray:
@@ -112,7 +112,8 @@ def _developed(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
     """uint8: brightness and contrast of the whole picture, from nearly black to nearly white."""
     contrast = 0.3 + 1.1 * rng.random()
     middle = 30 + 200 * rng.random()
-    return np.clip((colours - 128) * np.float32(contrast) + np.float32(middle), 0, 255).astype(np.uint8)
+    toned = (colours - 128) * np.float32(contrast) + np.float32(middle)
+    return np.asarray(np.clip(toned, 0, 255), np.uint8)
 
 
 def _with_noise(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
