@@ -64,7 +64,7 @@ def _conv_2d(graph: Graph, op: Op) -> int:
     return {
         ("int8", "int8", "int8"): 3,
         ("int16", "int16", "int16"): 4,
-        ("int16", "int8", "int16"): 8 if op.option("quantized_bias_type", "FLOAT32") != "FLOAT32" else 1,
+        ("int16", "int8", "int16"): 8 if op.option("quantized_bias_type", 0) else 1,
         ("int8", "int4", "int8"): 7,
         ("float32", "int8", "float32"): hybrid,
     }.get(_types(graph, op), 1)
