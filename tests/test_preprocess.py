@@ -349,6 +349,19 @@ def test_centre_crop_with_a_margin_against_resize_then_slice():
     assert np.abs(result - expected)[2:-2, 2:-2].max() <= 1
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("resize", ["stretch", "crop"])
+def test_large_jpeg_decoded_at_a_part_of_its_size_gives_the_same_input(orientation, resize):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = encoded(photo((1200, 900)), "JPEG", exif=exif, quality=95)
+    spec = InputSpec(64, 96, resize=resize, crop=0.875)
+    assert max(decode(content, least=220).size) == 300
+    assert decode(content).size == ((1200, 900) if orientation == 1 else (900, 1200))
+    difference = fit(content, spec).astype(int) - fit(np.asarray(decode(content)), spec)
+    assert np.abs(difference).max() <= 2
+
+
 def test_grey_input_is_luma():
     assert fit(Image.new("RGB", (9, 9), RED), InputSpec(4, 4, 1, (0,), (1,))).tolist() == [[[76]] * 4] * 4
 
