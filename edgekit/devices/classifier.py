@@ -9,8 +9,9 @@ import numpy as np
 from edgekit.devices.opening import open_model
 from edgekit.devices.prediction import Latency, Prediction, best_classes
 from edgekit.devices.tensors import encoder, input_spec, input_tensor, output_meaning, output_tensor, probabilities
-from edgekit.errors import DeviceError, UsageError
-from edgekit.preprocess import InputSpec, Picture, fit
+from edgekit.errors import DeviceError, ModelFormatError, UsageError
+from edgekit.picture import Picture
+from edgekit.preprocess import InputSpec, fit
 from edgekit.tflite.metadata import Metadata, read_metadata
 
 
@@ -109,6 +110,8 @@ class Classifier:
             output: np.ndarray = self._interpreter.get_tensor(self._output.index)
         except (RuntimeError, ValueError) as error:
             raise DeviceError(f"The model failed on the {self.device}: {error}.") from error
+        if output.size != self._output.elements:
+            raise ModelFormatError(f"The model is damaged: it answers in the shape {list(output.shape)}.")
         return output
 
 

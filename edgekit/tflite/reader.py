@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 import numpy as np
 
 from edgekit.errors import ModelFormatError
+from edgekit.tflite.checks import check_graph
 from edgekit.tflite.flat import Table
 from edgekit.tflite.graph import Graph, Op, QuantParams, Tensor
 
@@ -96,9 +97,9 @@ def _read(content: bytes) -> Graph:
         (_text(model.Metadata(i).Name()), int(model.Metadata(i).Buffer()))
         for i in range(_count(model.MetadataLength(), content, "metadata"))
     )
-    return Graph(
-        tensors, ops, inputs, outputs, count, _text(model.Description()), metadata, len(content), content
-    )
+    graph = Graph(tensors, ops, inputs, outputs, count, _text(model.Description()), metadata, len(content), content)
+    check_graph(graph)
+    return graph
 
 
 def _check_header(content: bytes) -> None:
@@ -222,7 +223,9 @@ def _options(raw: Any) -> Tuple[Tuple[str, Any], ...]:
 def _option_getters(name: str) -> Tuple[Tuple[str, Callable[[Any], Any]], ...]:
     """(snake-case field, getter) of an options table, from the schema package's generated class."""
     generated = getattr(import_module(f"tflite.{name}"), name)
-    methods = [m for m in vars(generated) if not re.match(r"_|Init$|GetRootAs|.*(HasIdentifier|Length|IsNone|AsNumpy)$", m)]
+    methods = [
+        m for m in vars(generated) if not re.match(r"_|Init$|GetRootAs|.*(HasIdentifier|Length|IsNone|AsNumpy)$", m)
+    ]
     return tuple((_snake(method), _getter(method, hasattr(generated, method + "AsNumpy"))) for method in methods)
 
 

@@ -1,0 +1,90 @@
+"""What the interpreter takes on trust: a graph that breaks one of these ends the process, not the call.
+
+Every check here was found by running damaged files through an interpreter in a child process; each
+yields what is wrong, in words. Indices and buffer sizes are checked while reading.
+"""
+
+from typing import Iterator, Set
+
+import numpy as np
+
+from edgekit.errors import ModelFormatError
+from edgekit.tflite.graph import Graph, Op, Tensor
+
+# Scales below this are subnormal in float32, on which kernels abort.
+_SMALLEST_SCALE = float(np.finfo(np.float32).tiny)
+
+# The ops whose later inputs may be left out (bias, LSTM gates); any input of those in _OPEN may.
+_OPTIONAL_AFTER_TWO = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "CONV_3D", "SVDF")
+_OPEN = ("CUSTOM", "CALL", "CALL_ONCE", "IF", "WHILE", "DELEGATE", "RNN", "LSTM")
+_ELEMENTWISE = ("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "RELU", "RELU6", "LOGISTIC", "TANH", "HARD_SWISH")
+_SAME_TYPE = (
+    *("CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D", "MEAN", "PAD", "CONCATENATION", "TRANSPOSE"),
+    *("SLICE", "STRIDED_SLICE", "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"),
+)
+_RESHAPING = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
+
+
+def check_graph(graph: Graph) -> None:
+    """Raises ModelFormatError where the graph would crash an interpreter."""
+    problem = next(_problems(graph), None)
+    if problem:
+        raise ModelFormatError(f"it is damaged: {problem}.", "Copy or download it again.")
+
+
+def _problems(graph: Graph) -> Iterator[str]:
+    for tensor in graph.tensors:
+        yield from _tensor_problems(tensor)
+    ready = {t.index for t in graph.tensors if t.is_constant or t.is_variable or 0 in t.shape}
+    yield from _ends_problems(graph, ready)
+    ready.update(graph.inputs)
+    for op in graph.ops:
+        where = f"op {op.index} ({op.opcode})"
+        yield from (f"{where} {problem}" for problem in _flow_problems(op, ready))
+        yield from (f"{where} {problem}" for problem in _type_problems(graph, op))
+        ready.update(op.outputs)
+    yield from (f"output tensor {index} is computed by no op" for index in graph.outputs if index not in ready)
+
+
+def _tensor_problems(tensor: Tensor) -> Iterator[str]:
+    if min(tensor.shape, default=0) < 0:
+        yield f"tensor {tensor.index} has the shape {list(tensor.shape)}"
+    for scale in tensor.quant.scale if tensor.quant else ():
+        if not (scale == 0 or _SMALLEST_SCALE <= scale < np.inf):
+            yield f"tensor {tensor.index} has the scale {scale}"
+
+
+def _ends_problems(graph: Graph, ready: Set[int]) -> Iterator[str]:
+    """An interpreter writes into its inputs, so that none may be a constant."""
+    for index in graph.inputs:
+        if graph.tensors[index].is_constant:
+            yield f"input tensor {index} is a constant"
+
+
+def _flow_problems(op: Op, ready: Set[int]) -> Iterator[str]:
+    """Ops run in the file's order: what an op reads is computed before, and computed once."""
+    for place, index in enumerate(op.inputs):
+        if index >= 0 and index not in ready:
+            yield f"reads tensor {index}, which is not computed before"
+        if index < 0 and not _may_be_left_out(op.opcode, place):
+            yield f"lacks its input {place}"
+    for index in op.outputs:
+        if index in ready:
+            yield f"writes tensor {index}, which is a constant, an input, or computed before"
+
+
+def _may_be_left_out(opcode: str, place: int) -> bool:
+    if opcode in _OPTIONAL_AFTER_TWO:
+        return place >= 2
+    return opcode in _OPEN or opcode.endswith(("_LSTM", "_RNN")) or opcode.startswith("STABLEHLO_")
+
+
+def _type_problems(graph: Graph, op: Op) -> Iterator[str]:
+    """These ops keep the type of their first input, or of all of them; reshaping ones keep the number of elements."""
+    ins, outs = graph.op_inputs(op), graph.op_outputs(op)
+    typed = ins if op.opcode in _ELEMENTWISE else ins[:1] if op.opcode in _SAME_TYPE else ()
+    if typed and len({tensor.dtype for tensor in typed + outs}) > 1:
+        yield f"mixes the types {', '.join(sorted({tensor.dtype for tensor in typed + outs}))}"
+    known = ins and outs and not (ins[0].is_dynamic or outs[0].is_dynamic)
+    if op.opcode in _RESHAPING and known and ins[0].elements != outs[0].elements:
+        yield f"turns {ins[0].elements} elements into {outs[0].elements}"
