@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from edgekit.errors import DataError, EdgekitError
-from edgekit.preprocess import decode
+from edgekit.picture import decode
 
 #: Names under which `.npz` files keep pictures and their labels, in the order they are tried.
 _KEYS = (
@@ -156,7 +156,7 @@ _VALUES_HINT = "Give uint8 pixels, floats from 0 to 255, or floats that are norm
 def spool(pictures: Iterable[Any], count: int | None) -> list[np.ndarray]:
     """Writes down the first `count` pictures of an iterable, which may be endless or run only once.
 
-    An item is an array, anything `preprocess.decode` takes, or, as TensorFlow's representative
+    An item is an array, anything `picture.decode` takes, or, as TensorFlow's representative
     data sets give it, a list or tuple holding one array; a leading batch axis of 1 is dropped.
 
     Returns:
