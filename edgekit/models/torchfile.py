@@ -11,10 +11,9 @@ import pickle
 import pickletools
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +23,8 @@ from edgekit.errors import EdgekitError, ModelFormatError, UnsafeModelError
 MAX_BYTES = 512 << 20
 #: Ten times as many pickle opcodes as the largest EfficientNet needs.
 MAX_OPCODES = 500_000
+#: Values in a tuple, those in tuples within it included; what describes one tensor needs about 20.
+MAX_TUPLE = 64
 #: Convolution kernels are the widest tensors of these models.
 MAX_RANK = 4
 
@@ -38,19 +39,22 @@ _OPCODES = frozenset(
     | {"EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_LIST", "APPEND", "APPENDS"}
     | {"EMPTY_DICT", "SETITEM", "SETITEMS"}
 )
+_PUTS = ("BINPUT", "LONG_BINPUT")
+_GETS = ("BINGET", "LONG_BINGET")
+_MARK = 0
 
 
-@dataclass(frozen=True)
-class _Storage:
-    """Elements that tensors share, named before they are read: its key, numpy dtype and count."""
+# Named tuples, because nothing can change them: the opcode BUILD writes to any object's `__dict__`,
+# a frozen dataclass' too, and could so undo the checks that its fields have passed.
+class _Storage(NamedTuple):
+    """Elements that tensors share, named before they are read: its key, numpy dtype and number of elements."""
 
     key: str
     dtype: str
-    count: int
+    length: int
 
 
-@dataclass(frozen=True)
-class _Tensor:
+class _Tensor(NamedTuple):
     """A view of a storage: offset, size and stride are counted in elements."""
 
     storage: _Storage
@@ -113,14 +117,41 @@ def _unpickle(stream: BytesIO) -> Any:
 
 
 def _check_opcodes(stream: BytesIO) -> None:
+    """Follows one pickle through without running it, for the size of each value on its stack.
+
+    Hashing a tuple, as a key of a dictionary, recurses in C through all that it holds: one nested
+    deeply would overflow the stack, one that holds itself twice at each level would never end.
+    """
+    sizes: list[int] = []
+    memo: dict[int, int] = {}
     argument: Any
     for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
         if opcode.name not in _OPCODES:
             raise UnsafeModelError("its pickle does more than name tensors")
-        # The unpickler's memo is an array as long as the largest index: one opcode could ask for 64 GiB.
-        index = argument if opcode.name in ("BINPUT", "LONG_BINPUT") else 0
-        if index > count or count > MAX_OPCODES:
+        size = memo[argument] if opcode.name in _GETS else 1 + _taken(sizes, opcode)
+        excessive = count > MAX_OPCODES or ("TUPLE" in opcode.name and size > MAX_TUPLE)
+        if opcode.name in _PUTS:
+            memo[argument] = sizes[-1]
+            # The unpickler's memo is an array as long as the largest index: one opcode could ask for 64 GiB.
+            excessive = excessive or argument > count
+        if excessive:
             raise ModelFormatError("its pickle is larger than weights of this family need")
+        sizes += [_MARK if opcode.name == "MARK" else size] * len(opcode.stack_after)
+
+
+def _taken(sizes: list[int], opcode: pickletools.OpcodeInfo) -> int:
+    """Takes an opcode's operands off the stack; returns the sum of their sizes, at most `MAX_TUPLE`."""
+    start = len(sizes) - len(opcode.stack_before)
+    if pickletools.markobject in opcode.stack_before:
+        mark = len(sizes) - 1
+        while sizes[mark] != _MARK:
+            mark -= 1
+        start = mark - opcode.stack_before.index(pickletools.markobject)
+    if start < 0:
+        raise ModelFormatError("it is damaged or truncated")
+    total = sum(sizes[start:])
+    del sizes[start:]
+    return min(total, MAX_TUPLE)
 
 
 class _Unpickler(pickle.Unpickler):
@@ -133,12 +164,12 @@ class _Unpickler(pickle.Unpickler):
             raise UnsafeModelError("its pickle asks for Python code beyond what tensors need") from None
 
     def persistent_load(self, pid: Any) -> _Storage:
-        kind, dtype, key, _, count, view = pid
+        kind, dtype, key, _, length, view = pid
         if kind != "storage" or dtype not in _DTYPES or not isinstance(key, str) or view is not None:
             raise ModelFormatError("it describes a storage of an unknown kind")
-        if type(count) is not int or not 0 < count <= MAX_BYTES:
+        if type(length) is not int or not 0 < length <= MAX_BYTES:
             raise ModelFormatError("it claims a storage of an impossible size")
-        return _Storage(key, dtype, count)
+        return _Storage(key, dtype, length)
 
 
 def _tensor(storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any, hooks: Any) -> _Tensor:
@@ -146,10 +177,10 @@ def _tensor(storage: Any, offset: Any, size: Any, stride: Any, requires_grad: An
     if not isinstance(storage, _Storage) or type(size) is not tuple or type(stride) is not tuple:
         raise ModelFormatError("it describes a tensor without storage or shape")
     numbers = (offset, *size, *stride)
-    if any(type(n) is not int or not 0 <= n <= storage.count for n in numbers) or 0 in size:
+    if any(type(n) is not int or not 0 <= n <= storage.length for n in numbers) or 0 in size:
         raise ModelFormatError("a tensor's shape does not fit its storage")
     last = offset + sum((n - 1) * step for n, step in zip(size, stride))
-    if len(size) != len(stride) or len(size) > MAX_RANK or math.prod(size) > storage.count or last >= storage.count:
+    if len(size) != len(stride) or len(size) > MAX_RANK or math.prod(size) > storage.length or last >= storage.length:
         raise ModelFormatError("a tensor's shape does not fit its storage")
     return _Tensor(storage, offset, size, stride)
 
@@ -191,11 +222,11 @@ def _with_data(tensors: dict[str, _Tensor], keys: Any, content: bytes, position:
 
 def _elements(storage: _Storage, content: bytes, position: int) -> np.ndarray:
     stored = int.from_bytes(content[position : position + 8], "little", signed=True)
-    if position + 8 + storage.count * np.dtype(storage.dtype).itemsize > len(content):
+    if position + 8 + storage.length * np.dtype(storage.dtype).itemsize > len(content):
         raise ModelFormatError("it is truncated")
-    if stored != storage.count:
+    if stored != storage.length:
         raise ModelFormatError("a storage holds another number of elements than its tensors say")
-    return np.frombuffer(content, storage.dtype, storage.count, position + 8)
+    return np.frombuffer(content, storage.dtype, storage.length, position + 8)
 
 
 def _view(elements: np.ndarray, tensor: _Tensor) -> np.ndarray:

@@ -12,9 +12,21 @@ import numpy as np
 from edgekit.errors import ModelFormatError
 from edgekit.models.family import Variant, blocks
 
+#: Keras layer class → the PyTorch module's tensors, in the order of the Keras layer's weights.
+_TENSORS: Mapping[str, tuple[str, ...]] = {
+    "Conv2D": ("weight",),
+    "DepthwiseConv2D": ("weight",),
+    "BatchNormalization": ("weight", "bias", "running_mean", "running_var"),
+    "Dense": ("weight", "bias"),
+}
 #: Keras layer class → axes of PyTorch's `weight` in Keras' order: (out, in, height, width) kernels
 #: become (height, width, in, out), depthwise ones (height, width, channels, 1).
-_AXES: Mapping[str, tuple[int, ...]] = {"Conv2D": (2, 3, 1, 0), "DepthwiseConv2D": (2, 3, 0, 1), "Dense": (1, 0)}
+_AXES: Mapping[str, tuple[int, ...]] = {
+    "Conv2D": (2, 3, 1, 0),
+    "DepthwiseConv2D": (2, 3, 0, 1),
+    "BatchNormalization": (0,),
+    "Dense": (1, 0),
+}
 
 
 def load_torch_weights(model: Any, variant: Variant, tensors: Mapping[str, np.ndarray]) -> None:
@@ -53,15 +65,13 @@ def _names(variant: Variant) -> Iterator[tuple[str, str]]:
 def _take(left: dict[str, np.ndarray], layer: Any, prefix: str) -> list[np.ndarray]:
     """Removes a module's tensors from `left`; returns them in the order of `layer.weights`."""
     kind = type(layer).__name__
-    names = ["weight", "bias"] if kind != "Conv2D" and kind != "DepthwiseConv2D" else ["weight"]
+    names = [f"{prefix}.{name}" for name in _TENSORS[kind]]
+    for name in names:
+        if name not in left:
+            raise ModelFormatError(f"The weights lack {name}.")
+    arrays = [left.pop(name) for name in names]
     if kind == "BatchNormalization":
-        names += ["running_mean", "running_var"]
         left.pop(f"{prefix}.num_batches_tracked", None)  # counts training steps; inference has no use for it
-    missing = [name for name in names if f"{prefix}.{name}" not in left]
-    if missing:
-        raise ModelFormatError(f"The weights lack {prefix}.{missing[0]}.")
-    arrays = [left.pop(f"{prefix}.{name}") for name in names]
-    axes = _AXES.get(kind)
-    if axes and arrays[0].ndim == len(axes):
-        arrays[0] = arrays[0].transpose(axes)
+    if arrays[0].ndim == len(_AXES[kind]):
+        arrays[0] = arrays[0].transpose(_AXES[kind])
     return arrays

@@ -5,7 +5,7 @@ import pytest
 
 from edgekit.errors import MissingDependencyError, OutputError
 from edgekit.models.photos import copy_demo_photos, demo_photos
-from edgekit.preprocess import decode
+from edgekit.picture import decode
 
 photos = pytest.mark.skipif(find_spec("skimage") is None, reason="scikit-image is not installed")
 

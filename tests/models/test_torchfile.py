@@ -65,6 +65,17 @@ def test_an_attribute_named_items_changes_nothing(read):
     assert list(read(legacy.assemble(body, ["a"], [legacy.block(SIX)]))) == ["w"]
 
 
+def test_a_tensor_cannot_be_changed_after_its_checks(read):
+    w = legacy.tensor(legacy.storage("a", 6), 0, (6,), (1,))
+    larger = legacy.text("size") + legacy.tuple_of(legacy.number(2**30)) + b"s"
+    for change in (b"}" + larger + b"b", legacy.tuple_of(legacy.NONE, b"}" + larger) + b"b"):
+        with pytest.raises(ModelFormatError, match="damaged"):
+            read(legacy.assemble(legacy.state({"w": w + change}), ["a"], [legacy.block(SIX)]))
+    more = b"}" + legacy.text("length") + legacy.number(2**30) + b"sb"
+    with pytest.raises(ModelFormatError, match="damaged"):
+        read(one_tensor(legacy.storage("a", 6) + more))
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -156,6 +167,8 @@ def test_claims_that_do_not_fit_are_refused(read, change, reason):
         (legacy.assemble(legacy.state({}), None, []), "list of storages"),
         (legacy.assemble(b"Nr\xff\xff\xff\x7f", [], []), "pickle is larger"),  # LONG_BINPUT: 64 GiB of memo
         (legacy.assemble(b"N" * 600_000, [], []), "pickle is larger"),
+        (legacy.assemble(b"})" + b"\x85" * 400_000 + b"Ns", [], []), "pickle is larger"),  # TUPLE1: a deep key
+        (legacy.assemble(b"})" + b"q\x00h\x00\x86" * 60 + b"Ns", [], []), "pickle is larger"),  # a key of 2**60
         (legacy.assemble(b"0" * 3, [], []), "more than name"),
         (legacy.assemble(b"h\x05", [], []), "damaged"),  # what was never put
         (legacy.assemble(b"(" * 3, [], []), "damaged"),
