@@ -1,6 +1,6 @@
 """Whether a loaded model is an image classifier: the checks that all formats share."""
 
-from typing import Callable, Optional, Sequence, Tuple
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -8,11 +8,11 @@ from edgekit.errors import UnsupportedModelError
 from edgekit.preprocess import InputSpec
 
 #: A shape with None (or -1) where a size is open.
-Shape = Sequence[Optional[int]]
+Shape = Sequence[int | None]
 _ONE_INPUT = "edgekit converts classifiers that take one picture."
 
 
-def picture_spec(name: str, shape: Shape, size: Optional[Tuple[int, int]]) -> InputSpec:
+def picture_spec(name: str, shape: Shape, size: tuple[int, int] | None) -> InputSpec:
     """The input of a model as an InputSpec with neutral scaling.
 
     Args:
@@ -42,7 +42,7 @@ def picture_spec(name: str, shape: Shape, size: Optional[Tuple[int, int]]) -> In
     return InputSpec(height, width, channels, (0.0,) * channels, (1.0,) * channels)
 
 
-def _channel_problem(name: str, dims: Shape) -> Tuple[str, str]:
+def _channel_problem(name: str, dims: Shape) -> tuple[str, str]:
     if dims[1] in (1, 3):
         return (
             f"{name} takes channels-first pictures {_drawn(dims)}.",
@@ -74,7 +74,7 @@ def single(name: str, what: str, names: Sequence[str]) -> None:
         raise UnsupportedModelError(f"{name} has {len(names)} {what}s ({listed}), expected one.", _ONE_INPUT)
 
 
-def output_kind(predict: Callable[[np.ndarray], np.ndarray], spec: InputSpec) -> Tuple[str, Tuple[str, ...]]:
+def output_kind(predict: Callable[[np.ndarray], np.ndarray], spec: InputSpec) -> tuple[str, tuple[str, ...]]:
     """("probabilities" or "logits", notes), judged by what the model answers to a few odd pictures.
 
     Scores that sum to 1 in every row are a softmax's; scores that only stay within 0…1 are sigmoids'.

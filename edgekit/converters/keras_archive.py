@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 from edgekit.converters.sniff import KERAS_H5
 from edgekit.errors import ModelFormatError, UnsafeModelError, UnsupportedModelError
@@ -16,6 +16,8 @@ MAX_UNPACKED_BYTES = 8 << 30
 MAX_CONFIG_BYTES = 64 << 20
 #: What the json, zipfile, zlib and h5py modules raise over damaged bytes.
 _DAMAGE = (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_WEIGHTS = "model.weights.h5"
+_OLD_LAYERS = "_layer_checkpoint_dependencies"
 _AGAIN = "Copy or download it again."
 _WHOLE = "Rebuild the model in Python, load the weights into it, and save it whole: `model.save('model.keras')`."
 
@@ -33,7 +35,7 @@ class KerasArchive:
 
     path: Path
     kind: str
-    config: Dict[str, Any]
+    config: dict[str, Any]
     version: str
 
 
@@ -56,7 +58,7 @@ def read_archive(path: Path, kind: str) -> KerasArchive:
     return KerasArchive(path, kind, config, version)
 
 
-def write_archive(archive: KerasArchive, config: Dict[str, Any], folder: Path) -> Path:
+def write_archive(archive: KerasArchive, config: dict[str, Any], folder: Path) -> Path:
     """Copies a model with another configuration, without its training state, under its proper suffix.
 
     Raises:
@@ -71,7 +73,7 @@ def write_archive(archive: KerasArchive, config: Dict[str, Any], folder: Path) -
         raise ModelFormatError(f"{archive.path} is damaged or cut short ({_reason(error)}).", _AGAIN) from error
 
 
-def _read_h5(path: Path) -> "tuple[str, str]":
+def _read_h5(path: Path) -> tuple[str, str]:
     import h5py
 
     with h5py.File(path, "r") as file:
@@ -86,7 +88,7 @@ def _read_h5(path: Path) -> "tuple[str, str]":
 def _no_model(path: Path, file: Any) -> Exception:
     if not len(file):
         return ModelFormatError(f"{path} is empty: it holds neither layers nor weights.", "Save the model again.")
-    if "layer_names" in file.attrs or "layers" in file or "_layer_checkpoint_dependencies" in file:
+    if "layer_names" in file.attrs or "layers" in file or _OLD_LAYERS in file:
         return UnsupportedModelError(f"{path} holds weights only, no model.", _WHOLE)
     return UnsupportedModelError(f"{path} is an HDF5 file, but no Keras model is in it.", _WHOLE)
 
@@ -114,7 +116,7 @@ def _check_h5(path: Path, group: Any, total: int = 0) -> int:
     return total
 
 
-def _read_zip(path: Path) -> "tuple[str, str]":
+def _read_zip(path: Path) -> tuple[str, str]:
     with zipfile.ZipFile(path) as file:
         if sum(member.file_size for member in file.infolist()) > MAX_UNPACKED_BYTES:
             raise ModelFormatError(f"{path} unpacks to more than {MAX_UNPACKED_BYTES >> 30} GB.")
@@ -139,27 +141,30 @@ def _write_h5(archive: KerasArchive, text: str, target: Path) -> Path:
 
 def _write_zip(archive: KerasArchive, text: str, target: Path) -> Path:
     with zipfile.ZipFile(archive.path) as old, zipfile.ZipFile(target, "w") as new:
-        for member in old.infolist():
-            if member.filename == "config.json":
-                new.writestr("config.json", text)
-            elif member.filename == "metadata.json" or member.filename.startswith("model.weights"):
-                with old.open(member) as source, new.open(member.filename, "w", force_zip64=True) as copy:
-                    shutil.copyfileobj(source, copy, 1 << 20)
-    _check_weights(archive.path, target)
+        if _WEIGHTS not in old.namelist():
+            raise UnsupportedModelError(
+                f"{archive.path} keeps its weights in an unusual form.", "Save it again: `model.save('model.keras')`."
+            )
+        weights = Path(old.extract(_WEIGHTS, target.parent))
+        _mend_weights(archive.path, weights)
+        new.writestr("config.json", text)
+        new.writestr("metadata.json", old.read("metadata.json"))
+        new.write(weights, _WEIGHTS)
     return target
 
 
-def _check_weights(path: Path, copy: Path) -> None:
-    """Looks into the weights of the copy, whose members are uncompressed: HDF5 jumps back and forth."""
+def _mend_weights(path: Path, weights: Path) -> None:
+    """Checks the weights of a `.keras`, and names the groups of Keras 2.12 to 2.14 as later ones do."""
     import h5py
 
-    with zipfile.ZipFile(copy) as file:
-        if "model.weights.h5" not in file.namelist():
-            raise UnsupportedModelError(
-                f"{path} keeps its weights in an unusual form.", "Save it again as model.keras."
-            )
-        with file.open("model.weights.h5") as member, h5py.File(member, "r") as weights:
-            _check_h5(path, weights)
+    with h5py.File(weights, "r+") as file:
+        _check_h5(path, file)
+        old: list[str] = []
+        file.visit(lambda name: old.append(name) if name.split("/")[-1] == _OLD_LAYERS else None)
+        for name in sorted(old, key=len, reverse=True):
+            new = name[: -len(_OLD_LAYERS)] + "layers"
+            if new not in file:
+                file.move(name, new)
 
 
 def _decoded(value: Any) -> str:

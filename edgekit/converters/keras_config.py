@@ -5,11 +5,13 @@ code is found here, in the JSON, and everything that only matters for training (
 batch sizes, mixed precision) is removed here, so that it cannot stop a load in another version.
 """
 
-from typing import Any, Callable, Collection, Dict, Iterator, List, Set, Tuple
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
 
 from edgekit.errors import UnsafeModelError, UnsupportedModelError
 
-Config = Dict[str, Any]
+Config = dict[str, Any]
 
 #: Layers that do nothing at inference. RandomCrop, AutoContrast and Equalization are not among
 #: them: they change pictures at inference too.
@@ -52,11 +54,15 @@ _ACTIVATIONS = frozenset(
     """elu exponential gelu hard_sigmoid hard_silu hard_swish leaky_relu linear log_softmax mish relu relu6 selu
     sigmoid silu softmax softplus softsign swish tanh""".split()
 )
-_KERAS_MODULES = ("keras", "tf_keras", "tensorflow", "builtins")
-_REMEDY = (
-    "If you trust its author, allow it with --trust; otherwise load it where it was written and save what it computes: "
-    "`model.export('folder')`, then convert that folder."
+#: Modules whose classes are Keras's own without being in its public lists.
+_OWN_MODULES = tuple(
+    f"{root}.{part}"
+    for root in ("keras", "keras.src", "tf_keras.src")
+    for part in ("ops.", "applications.", "engine.", "models.", "layers.core.tf_op_layer")
 )
+_KERAS_MODULES = ("keras", "tf_keras", "tensorflow", "builtins")
+_EXPORT = "Load it where it was written, save what it computes with `model.export('folder')`, and convert that folder."
+_REMEDY = f"If you trust its author, allow it with --trust. Otherwise: {_EXPORT[0].lower()}{_EXPORT[1:]}"
 
 
 def objects(node: Any) -> Iterator[Config]:
@@ -73,7 +79,7 @@ def objects(node: Any) -> Iterator[Config]:
 
 def refuse_code(config: Config, name: str) -> None:
     """Raises UnsafeModelError where building the configuration could run code of the file's choice."""
-    found: Set[str] = set()
+    found: set[str] = set()
     for item in objects(config):
         reason = _code_in(item)
         if reason:
@@ -114,16 +120,16 @@ def refuse_custom(config: Config, name: str, known: Collection[str]) -> None:
         if item["class_name"] not in known
         and item["class_name"] not in _VALUES
         and item["class_name"] != "function"
-        and not str(item.get("module")).startswith(("keras.src.ops", "keras.ops"))
+        and not str(item.get("module")).startswith(_OWN_MODULES)
     }
     if found:
         raise UnsupportedModelError(
             f"{name} uses layers that are not Keras's own, so what they compute is not in the file: {_listed(found)}.",
-            "Load it where it was written and save what it computes, `model.export('folder')`, then convert that folder.",
+            _EXPORT,
         )
 
 
-def for_inference(config: Config) -> Tuple[Config, Tuple[str, ...]]:
+def for_inference(config: Config) -> tuple[Config, tuple[str, ...]]:
     """The configuration without what only matters for training.
 
     Augmentation layers become identities under their own names, fixed batches become free, mixed
@@ -132,62 +138,95 @@ def for_inference(config: Config) -> Tuple[Config, Tuple[str, ...]]:
     Returns:
       (configuration, notes for the user).
     """
-    notes: List[str] = []
-    mended = _mend(config, notes)
-    return mended, tuple(dict.fromkeys(notes))
+    changes: list[tuple[str, str]] = []
+    mended: Config = _mend(config, changes)
+    details = {change: sorted({detail for kind, detail in changes if kind == change}) for change in _TOLD}
+    return mended, tuple(_TOLD[change].format(", ".join(found)) for change, found in details.items() if found)
 
 
-def _mend(node: Any, notes: List[str]) -> Any:
+def in_tf_keras(node: Any) -> Any:
+    """The configuration with Keras 2's own modules under the name they now have, `tf_keras`.
+
+    Keras 2.12 to 2.15 wrote `keras.engine.…` and `keras.src.engine.…`, which Keras 3 does not have.
+    """
     if isinstance(node, list):
-        return [_mend(value, notes) for value in node]
+        return [in_tf_keras(value) for value in node]
+    if not isinstance(node, dict):
+        return node
+    moved = {key: in_tf_keras(value) for key, value in node.items()}
+    module = moved.get("module")
+    if isinstance(module, str) and isinstance(moved.get("class_name"), str):
+        moved["module"] = re.sub(r"^keras\.(src\.)?(?=engine\.|layers\.core\.)", "tf_keras.src.", module)
+    return moved
+
+
+def _mend(node: Any, changes: list[tuple[str, str]]) -> Any:
+    """A copy of a configuration, mended from the inside out; (kind, detail) of each change is noted."""
+    if isinstance(node, list):
+        return [_mend(value, changes) for value in node]
     if not isinstance(node, dict):
         return node
     if node.get("class_name") == "function" and _is_activation(node):
+        changes.append(("activation", node["config"]))
         return node["config"]
-    mended = {key: _mend(value, notes) for key, value in node.items()}
-    for mend in _MENDERS:
-        mend(mended, notes)
+    mended = {key: _mend(value, changes) for key, value in node.items()}
+    for change, mend in _MENDERS.items():
+        detail = mend(mended)
+        if detail:
+            changes.append((change, detail))
     return mended
 
 
-def _drop_augmentation(node: Config, notes: List[str]) -> None:
-    kind = node.get("class_name")
-    if not isinstance(kind, str) or kind.split(">")[-1] not in AUGMENTATION or not isinstance(node.get("config"), dict):
-        return
-    kept = ("name", "trainable", "dtype", "batch_input_shape", "batch_shape")
-    node["config"] = {key: value for key, value in node["config"].items() if key in kept}
-    node["config"]["activation"] = "linear"
-    node["class_name"] = "Activation"
+def _drop_augmentation(node: Config) -> str:
+    kind, inner = str(node.get("class_name")).split(">")[-1], node.get("config")
+    if kind not in AUGMENTATION or not isinstance(inner, dict):
+        return ""
+    kept = {key: value for key, value in inner.items() if key in _KEPT}
+    node.update(class_name="Activation", config={**kept, "activation": "linear"})
     if "module" in node:
         node.update(module="keras.layers", registered_name=None)
-    notes.append(f"Layers that only act in training were dropped ({kind.split('>')[-1]}).")
+    return kind
 
 
-def _free_batch(node: Config, notes: List[str]) -> None:
-    for key in ("batch_input_shape", "batch_shape"):
-        shape = node.get(key)
-        if isinstance(shape, list) and shape and isinstance(shape[0], int):
-            notes.append(f"The model was built for batches of {shape[0]}; edgekit runs it on one picture at a time.")
-            node[key] = [None, *shape[1:]]
-    if node.get("class_name") == "__keras_tensor__" and isinstance(node.get("config"), dict):
-        shape = node["config"].get("shape")
-        if isinstance(shape, list) and shape:
-            node["config"]["shape"] = [None, *shape[1:]]
+def _free_batch(node: Config) -> str:
+    if node.get("class_name") == "__keras_tensor__":
+        return _free_first(node.get("config"), "shape") and ""
+    return _free_first(node, "batch_input_shape") or _free_first(node, "batch_shape")
 
 
-def _drop_mixed_precision(node: Config, notes: List[str]) -> None:
-    inner = node.get("config")
-    if isinstance(node.get("dtype"), str) and node["dtype"] in _REDUCED:
+def _free_first(node: Any, key: str) -> str:
+    """Opens the first size of a shape; returns what it was, or "" where nothing was fixed."""
+    shape = node.get(key) if isinstance(node, dict) else None
+    if not isinstance(shape, list) or not shape or not isinstance(shape[0], int):
+        return ""
+    node[key] = [None, *shape[1:]]
+    return str(shape[0])
+
+
+def _drop_mixed_precision(node: Config) -> str:
+    inner, dtype = node.get("config"), node.get("dtype")
+    if isinstance(dtype, str) and dtype in _REDUCED:
         node["dtype"] = "float32"
-    elif isinstance(inner, dict) and isinstance(inner.get("name"), str) and inner["name"] in _REDUCED:
+        return dtype
+    if isinstance(inner, dict) and isinstance(inner.get("name"), str) and inner["name"] in _REDUCED:
         node["config"] = {"name": "float32"}
-    else:
-        return
-    notes.append("Mixed precision was turned off: the model is converted from its float32 weights.")
+        return str(inner["name"])
+    return ""
 
 
+_KEPT = ("name", "trainable", "dtype", "batch_input_shape", "batch_shape")
 _REDUCED = frozenset(("mixed_float16", "mixed_bfloat16", "float16", "bfloat16"))
-_MENDERS: Tuple[Callable[[Config, List[str]], None], ...] = (_drop_augmentation, _free_batch, _drop_mixed_precision)
+_MENDERS: Mapping[str, Callable[[Config], str]] = {
+    "augmentation": _drop_augmentation,
+    "batch": _free_batch,
+    "precision": _drop_mixed_precision,
+}
+_TOLD = {
+    "augmentation": "Layers that only act in training were dropped: {}.",
+    "batch": "The model was built for batches of {}; it is converted for one picture at a time.",
+    "precision": "Mixed precision ({}) was turned off: the model is converted from its float32 weights.",
+    "activation": "Activations stored as functions were taken for Keras's own of that name: {}.",
+}
 
 
 def _layer_name(item: Config) -> str:
@@ -201,6 +240,6 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _listed(found: Set[str]) -> str:
+def _listed(found: set[str]) -> str:
     names = sorted(found)
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -7,25 +7,28 @@ cannot, by the other. No environment variable and no global switch is touched.
 
 import tempfile
 import warnings
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Callable, FrozenSet, Iterator, List, Optional, Tuple
+from typing import Any
 
 import numpy as np
 
 from edgekit.converters import checks
+from edgekit.converters.architectures import recognize
 from edgekit.converters.keras_archive import KerasArchive, read_archive, write_archive
-from edgekit.converters.keras_config import Config, for_inference, refuse_code, refuse_custom
+from edgekit.converters.keras_config import Config, for_inference, in_tf_keras, refuse_code, refuse_custom
+from edgekit.converters.keras_layers import first_norm, leaves, model_names, scales_pixels
 from edgekit.converters.labels import labels_beside
-from edgekit.converters.source import FirstNorm, Source, digest
+from edgekit.converters.source import Source, digest
 from edgekit.errors import MissingDependencyError, ModelError, UnsupportedModelError
 from edgekit.preprocess import InputSpec
 
 BATCH = 32
 
 
-def load_keras(path: Path, kind: str, *, trust: bool, size: Optional[Tuple[int, int]]) -> Source:
+def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | None) -> Source:
     """Opens a `.keras` or `.h5` file; see `edgekit.converters.source.load_source` for errors."""
     archive = read_archive(path, kind)
     config, notes = for_inference({key: value for key, value in archive.config.items() if key != "compile_config"})
@@ -49,22 +52,24 @@ def load_keras(path: Path, kind: str, *, trust: bool, size: Optional[Tuple[int, 
         spec=spec,
         classes=classes,
         output=output,
-        architecture=None,
+        architecture=recognize(list(model_names(model)), list(leaves(model))),
         labels=labels,
         call=_inference(model),
         tflite=None,
-        rescales=False,
-        first_norm=_first_norm(model, spec),
+        stated=None,
+        rescales=scales_pixels(model),
+        first_norm=first_norm(model, spec),
         notes=notes + output_notes + label_notes,
         predict=predict,
     )
 
 
-def _build(archive: KerasArchive, config: Config, trust: bool) -> Tuple[Any, str]:
+def _build(archive: KerasArchive, config: Config, trust: bool) -> tuple[Any, str]:
     """(model, name of the library that could build it), the likelier library first."""
-    failures: List[ModelError] = []
+    failures: list[ModelError] = []
     for library in _libraries(archive, config):
         keras = _import(library)
+        config = in_tf_keras(config) if library == "tf_keras" else config
         try:
             if not trust:
                 refuse_custom(config, str(archive.path), _builtin_names(keras))
@@ -83,7 +88,7 @@ def _build(archive: KerasArchive, config: Config, trust: bool) -> Tuple[Any, str
     )
 
 
-def _libraries(archive: KerasArchive, config: Config) -> Tuple[str, str]:
+def _libraries(archive: KerasArchive, config: Config) -> tuple[str, str]:
     """The two Kerases in the order to try: by the version in the file, else by how Keras 3 spells shapes."""
     version = archive.version or ("3" if "batch_shape" in str(config) else "2")
     return ("keras", "tf_keras") if version.startswith("3") else ("tf_keras", "keras")
@@ -104,7 +109,7 @@ def _import(library: str) -> ModuleType:
     return keras
 
 
-def _builtin_names(keras: ModuleType) -> FrozenSet[str]:
+def _builtin_names(keras: ModuleType) -> frozenset[str]:
     spaces = [keras.layers, keras.initializers, keras.regularizers, keras.constraints]
     names = {name for space in spaces for name in dir(space) if name[0].isupper()}
     extra = {"Functional", "Sequential", "Model", "Policy", "DTypePolicy", "TFOpLambda", "SlicingOpLambda"}
@@ -125,7 +130,7 @@ def _reason(error: BaseException) -> str:
     return line if len(line) <= 160 else line[:157] + "..."
 
 
-def _ends(model: Any, name: str) -> Tuple[List[Any], List[Any]]:
+def _ends(model: Any, name: str) -> tuple[list[Any], list[Any]]:
     try:
         return list(model.inputs), list(model.outputs)
     except (AttributeError, TypeError, ValueError):
@@ -151,16 +156,3 @@ def _predictor(model: Any, spec: InputSpec) -> Callable[[np.ndarray], np.ndarray
         return np.concatenate([part.numpy() for part in parts]).astype(np.float32)
 
     return predict
-
-
-def _leaves(model: Any) -> Iterator[Any]:
-    """The layers of a model in order, with nested models opened up."""
-    for layer in getattr(model, "layers", ()):
-        if hasattr(layer, "layers"):
-            yield from _leaves(layer)
-        else:
-            yield layer
-
-
-def _first_norm(model: Any, spec: InputSpec) -> Optional[FirstNorm]:
-    return None

@@ -2,13 +2,12 @@
 
 import re
 from pathlib import Path
-from typing import Tuple
 
 _NAMES = ("labels.txt", "class_names.txt", "classes.txt")
 _NUMBERED = re.compile(r"^(\d+)[\s:,]+(.+)$")
 
 
-def labels_beside(path: Path, classes: int) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
+def labels_beside(path: Path, classes: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(labels, notes) from `<stem>.labels.txt`, labels.txt or class_names.txt beside a model.
 
     A list of another length than `classes` is left alone, with a note; nothing is ever guessed.
@@ -26,7 +25,7 @@ def labels_beside(path: Path, classes: int) -> Tuple[Tuple[str, ...], Tuple[str,
     return (), ()
 
 
-def parse_labels(text: str) -> Tuple[str, ...]:
+def parse_labels(text: str) -> tuple[str, ...]:
     """One label per line; lines numbered 0, 1, 2, … («0 Cat») lose their numbers."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     matches = [_NUMBERED.match(line) for line in lines]

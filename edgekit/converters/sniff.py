@@ -2,7 +2,6 @@
 
 import zipfile
 from pathlib import Path
-from typing import Dict, Tuple
 
 from edgekit.errors import ModelFormatError, UnsupportedModelError
 
@@ -22,7 +21,7 @@ _EXPORT_TORCH = (
 _GIVE_WHOLE = "Save the whole model with `model.save('model.keras')` and give that file to edgekit."
 
 #: suffix → (what such a file is, what to do instead), for files whose bytes do not tell enough.
-_FOREIGN: Dict[str, Tuple[str, str]] = {
+_FOREIGN: dict[str, tuple[str, str]] = {
     ".pt": ("a PyTorch file", _EXPORT_TORCH),
     ".pth": ("a PyTorch file", _EXPORT_TORCH),
     ".bin": ("a file of bare weights", _GIVE_WHOLE),
@@ -108,7 +107,7 @@ def _sniff_zip(path: Path) -> str:
 
 
 def _sniff_folder(path: Path) -> str:
-    if (path / SAVEDMODEL_FILE).is_file() or (path / "saved_model.pbtxt").is_file():
+    if (path / SAVEDMODEL_FILE).is_file():
         return SAVEDMODEL
     if (path / "config.json").is_file() and (path / "model.weights.h5").is_file():
         raise UnsupportedModelError(

@@ -1,9 +1,10 @@
 """Opening any trained image classifier as one kind of value: a `Source`."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Optional, Tuple, Union
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from edgekit.errors import UsageError
 from edgekit.preprocess import InputSpec
 
 #: (height, width), one number for a square, or None to take the model's own.
-Size = Union[Tuple[int, int], int, None]
+Size = tuple[int, int] | int | None
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,14 @@ class FirstNorm:
     Attributes:
       name: of the layer.
       mean, variance: float32 (k,), the moving statistics stored in training, one per channel.
-      inputs: float32 pictures (n, height, width, channels) → what reaches that layer, (n, …, k).
+      moments: float32 pictures (n, height, width, channels) → (mean, variance) of what reaches that
+        layer, one per channel like the stored ones.
     """
 
     name: str
     mean: np.ndarray = field(repr=False)
     variance: np.ndarray = field(repr=False)
-    inputs: Callable[[np.ndarray], np.ndarray] = field(repr=False)
+    moments: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Source:
       call: float32 tensor (1, height, width, channels) → tensor (1, classes), traceable by
         `tf.function`, in inference mode; None for a `.tflite`.
       tflite: the file's bytes where it is a `.tflite`, else None.
+      stated: the input with the preprocessing that the file itself states (TFLite metadata), or None.
       rescales: whether the model itself scales raw 0–255 pixels.
       first_norm: its first batch normalization, or None where there is none to be found.
       notes: sentences for the user about what was changed or assumed.
@@ -61,17 +64,18 @@ class Source:
     spec: InputSpec
     classes: int
     output: str
-    architecture: Optional[str]
-    labels: Tuple[str, ...]
-    call: Optional[Callable[[Any], Any]] = field(repr=False)
-    tflite: Optional[bytes] = field(repr=False)
+    architecture: str | None
+    labels: tuple[str, ...]
+    call: Callable[[Any], Any] | None = field(repr=False)
+    tflite: bytes | None = field(repr=False)
+    stated: InputSpec | None
     rescales: bool
-    first_norm: Optional[FirstNorm]
-    notes: Tuple[str, ...]
+    first_norm: FirstNorm | None
+    notes: tuple[str, ...]
     predict: Callable[[np.ndarray], np.ndarray] = field(repr=False)
 
 
-def load_source(path: Union[str, Path], *, trust: bool = False, size: Size = None) -> Source:
+def load_source(path: str | Path, *, trust: bool = False, size: Size = None) -> Source:
     """Opens a trained model of any supported format, judged by its content and not by its name.
 
     Args:
@@ -115,7 +119,7 @@ def digest(path: Path) -> str:
     return result.hexdigest()
 
 
-def _checked_size(size: Size) -> Optional[Tuple[int, int]]:
+def _checked_size(size: Size) -> tuple[int, int] | None:
     if size is None:
         return None
     height, width = (size, size) if isinstance(size, int) else size

@@ -1,0 +1,81 @@
+"""Recognizing well-known architectures, from the names and shapes of a Keras model's layers."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+#: (depthwise convolutions, channels of the last block) → compound-scaled members, with and without
+#: squeeze-and-excitation: EfficientNet (Tan & Le 2019, table 1 and the scaling of section 3.3) and
+#: EfficientNet-Lite, which keeps the first and last stage unscaled.
+_EFFICIENT: Mapping[tuple[int, int], str] = {
+    (16, 320): "B0",
+    (23, 320): "B1",
+    (23, 352): "B2",
+    (26, 384): "B3",
+    (32, 448): "B4",
+    (39, 512): "B5",
+    (45, 576): "B6",
+    (55, 640): "B7",
+}
+_LITE: Mapping[tuple[int, int], str] = {
+    (16, 320): "Lite0",
+    (21, 320): "Lite1",
+    (21, 352): "Lite2",
+    (24, 384): "Lite3",
+    (30, 448): "Lite4",
+}
+
+#: Names that keras.applications gives its models, and those models' own names.
+_NAMED: tuple[tuple[str, str], ...] = (
+    (r"efficientnet[-_]?(b[0-7])", r"EfficientNet\1"),
+    (r"efficientnet[-_]?lite-?([0-4])", r"EfficientNetLite\1"),
+    (r"efficientnetv2-?(\w+)", r"EfficientNetV2\1"),
+    (r"mobilenetv2_.*", "MobileNetV2"),
+    (r"mobilenetv3_?(small|large).*", r"MobileNetV3\1"),
+    (r"mobilenet_.*", "MobileNet"),
+    (r"(resnet)(\d+)(v2)?", r"ResNet\2\3"),
+    (r"vgg(16|19)", r"VGG\1"),
+    (r"densenet(\d+)", r"DenseNet\1"),
+    (r"inception_v3", "InceptionV3"),
+    (r"inception_resnet_v2", "InceptionResNetV2"),
+    (r"xception", "Xception"),
+    (r"nasnet.*", "NASNet"),
+    (r"convnext_(\w+)", r"ConvNeXt\1"),
+)
+
+
+def recognize(names: Sequence[str], leaves: Sequence[Any]) -> str | None:
+    """The architecture's name, such as "EfficientNetB0" or "MobileNetV2", or None.
+
+    Args:
+      names: of the model and the models nested in it.
+      leaves: its Keras layers in order, nested models opened up.
+    """
+    for name in names:
+        for pattern, official in _NAMED:
+            match = re.fullmatch(pattern, name.lower())
+            if match:
+                return _cased(match.expand(official))
+    return _by_structure(leaves)
+
+
+def _cased(name: str) -> str:
+    """`keras.applications` writes members in capitals: B0, V2S, Small."""
+    head, tail = re.fullmatch(r"((?:EfficientNet|EfficientNetV2|MobileNetV3|ConvNeXt)?)(.*)", name).groups()  # type: ignore[union-attr]
+    return name if not head or tail.startswith("Lite") else head + tail[:1].upper() + tail[1:]
+
+
+def _by_structure(leaves: Sequence[Any]) -> str | None:
+    kinds = [type(layer).__name__ for layer in leaves]
+    filters: list[int] = [layer.filters for layer, kind in zip(leaves, kinds) if kind == "Conv2D"]
+    if len(filters) < 2:
+        return None
+    key = (kinds.count("DepthwiseConv2D"), filters[-2])
+    squeezes = "Multiply" in kinds
+    if squeezes and key in _EFFICIENT:
+        return "EfficientNet" + _EFFICIENT[key]
+    if not squeezes and key in _LITE:
+        return "EfficientNet" + _LITE[key]
+    if not squeezes and key[0] == 17 and "expanded_conv_depthwise" in {layer.name for layer in leaves}:
+        return "MobileNetV2"
+    return None
