@@ -21,7 +21,12 @@ def unpack(content: bytes) -> Model:
         raise MissingDependencyError(
             "Changing a .tflite file needs ai-edge-litert.", 'Install it with: pip install "edgekit[convert]"'
         ) from None
-    return flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    for buffer in model.buffers:
+        # Weights that stood behind the flatbuffer come as a bytearray, which would be packed byte by byte.
+        if isinstance(buffer.data, (bytes, bytearray, memoryview)):
+            buffer.data = np.frombuffer(buffer.data, np.uint8)
+    return model
 
 
 def pack(model: Model) -> bytes:
