@@ -5,7 +5,11 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import click
 
-from edgekit.cli.common import command_options, echo_json
+from edgekit.cli.common import columns, command_options, echo_json
+from edgekit.cli.inspect_edgetpu import print_placement, with_placement
+from edgekit.edgetpu.mapping import map_ops
+from edgekit.edgetpu.placement import CompilerOptions
+from edgekit.errors import UsageError
 from edgekit.preprocess import describe
 from edgekit.tflite.graph import Graph, Op, Tensor
 from edgekit.tflite.metadata import Metadata, read_metadata
@@ -16,21 +20,39 @@ from edgekit.tflite.summary import Quantization, quantization, tensor_to_json, t
 @click.command()
 @click.argument("model", type=click.Path())
 @click.option("--tensors", is_flag=True, help="List the tensors too.")
+@click.option("--edgetpu", is_flag=True, help="Show what the Edge TPU would run, why not all, what to do.")
+@click.option("--all-subgraphs", is_flag=True, help="With --edgetpu: map every subgraph, not the first only.")
+@click.option("--min-runtime", type=click.IntRange(min=10), help="With --edgetpu: oldest runtime to run on.")
 @command_options
-def inspect(model: str, tensors: bool, as_json: bool, verbose: bool) -> None:
+def inspect(
+    model: str,
+    tensors: bool,
+    edgetpu: bool,
+    all_subgraphs: bool,
+    min_runtime: Optional[int],
+    as_json: bool,
+    verbose: bool,
+) -> None:
     """Show what the .tflite MODEL holds: ops, inputs and outputs, quantization, metadata."""
+    if (all_subgraphs or min_runtime) and not edgetpu:
+        raise UsageError("--all-subgraphs and --min-runtime say how the model is compiled.", "Add --edgetpu.")
     graph = read_graph(model)
     metadata = read_metadata(graph)
+    placement = map_ops(graph, CompilerOptions(all_subgraphs, min_runtime)) if edgetpu else None
     if as_json:
         extra = {"tensors": [tensor_to_json(tensor) for tensor in graph.tensors]} if tensors else {}
-        echo_json({"model": model, **to_json(graph, metadata), **extra})
+        document = {"model": model, **to_json(graph, metadata), **extra}
+        echo_json(with_placement(document, graph, placement) if placement else document)
         return
     click.echo(click.style(Path(model).name, bold=True) + f"  {graph.size / 1e6:.2f} MB")
+    if placement:
+        print_placement(graph, placement)
+        return
     for name, value in _facts(graph, metadata):
         click.echo(f"  {name:<14}{value}")
-    click.echo("\n" + "\n".join(_table(("op", "count", "version"), _op_rows(graph))))
+    click.echo("\n" + "\n".join(columns(("op", "count", "version"), _op_rows(graph))))
     if tensors:
-        click.echo("\n" + "\n".join(_table(("tensor", "type", "shape", "quantization", "name"), _tensor_rows(graph))))
+        click.echo("\n" + "\n".join(columns(("tensor", "type", "shape", "quantization", "name"), _tensor_rows(graph))))
 
 
 def _facts(graph: Graph, metadata: Optional[Metadata]) -> Iterator[Tuple[str, str]]:
@@ -110,10 +132,3 @@ def _tensor_rows(graph: Graph) -> List[Tuple[str, ...]]:
         (str(t.index), t.dtype, "x".join(map(str, t.shape)) or "scalar", _quantized_by(t), t.name)
         for t in graph.tensors
     ]
-
-
-def _table(header: Tuple[str, ...], rows: List[Tuple[str, ...]]) -> Iterator[str]:
-    # Plain columns: a tensor's name can be wider than any terminal, and has to survive `| grep`.
-    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
-    for row in [header, *rows]:
-        yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()

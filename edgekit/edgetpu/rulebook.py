@@ -144,11 +144,12 @@ def between(size: int, *, mapped: int, on_cpu: Optional[int], what: str) -> Opti
     """Judges a size by the largest one seen mapped and the smallest one seen left on the CPU (None: none seen)."""
     if size <= mapped:
         return None
+    value = f"{what} is {size:,}"
     if on_cpu is None:
-        return unsure(f"{what} is {size:,}; seen mapped up to {mapped:,}, unknown above")
+        return unsure(f"{value}, and nothing is known above {mapped:,}")
     if size < on_cpu:
-        return unsure(f"{what} is {size:,}; unknown between {mapped:,} (seen mapped) and {on_cpu:,} (seen on the CPU)")
-    return fails(f"{what} is {size:,}; {on_cpu:,} was seen to stay on the CPU")
+        return unsure(f"{value}, and nothing is known between {mapped:,} and {on_cpu:,}")
+    return fails(value)
 
 
 def activations(case: Case) -> Tuple[Tensor, ...]:

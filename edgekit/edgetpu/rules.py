@@ -47,7 +47,9 @@ def eight_bits(case: Case) -> Optional[Finding]:
     if case.op.opcode == "QUANTIZE":
         return None
     wrong = {tensor.dtype for tensor in activations(case) if tensor.dtype not in _8_BIT}
-    return fails(f"It works on {' and '.join(sorted(wrong))}") if wrong else None
+    if not wrong:
+        return None
+    return fails(f"It works on {' and '.join(sorted(wrong))}", remedy=REPLACEMENTS.get(case.op.opcode, ""))
 
 
 @rule("QUANTIZE", confidence="seen")
@@ -68,9 +70,9 @@ def known_operation(case: Case) -> Optional[Finding]:
     """
     name = case.op.custom or case.op.opcode
     if case.op.opcode not in OPERATIONS:
-        return fails(f"{name} is not among them", remedy=REPLACEMENTS.get(name, ""))
+        return fails(f"The Edge TPU does not know {name}", remedy=REPLACEMENTS.get(name, ""))
     if OPERATIONS[name].confidence == "unknown":
-        return unsure(f"Whether {name} is among them is not confirmed")
+        return unsure(f"Whether the Edge TPU knows {name} is not confirmed")
     return None
 
 

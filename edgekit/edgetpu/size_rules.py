@@ -35,7 +35,7 @@ def resize_factor(case: Case) -> Optional[Finding]:
     if factor <= 2:
         return None
     value = f"The factor is {factor:.3g}"
-    return fails(value) if factor >= 15.5 else unsure(f"{value}; unknown between 2 and 15.5")
+    return fails(value) if factor >= 15.5 else unsure(f"{value}, and nothing is known between 2 and 15.5")
 
 
 @rule("SOFTMAX", confidence="seen")

@@ -1,0 +1,74 @@
+"""The Edge TPU's part of `edgekit inspect`: where each op would run, and what to change."""
+
+from typing import Any, Dict, Iterator, List, Tuple
+
+import click
+
+from edgekit.cli.common import columns
+from edgekit.edgetpu.advice import advice, name, reasons, verdict
+from edgekit.edgetpu.placement import EDGETPU, OpPlacement, Placement
+from edgekit.tflite.graph import Graph
+
+#: How many lines of reasons and of advice fit on one screen.
+_LINES = 8
+
+
+def with_placement(document: Dict[str, Any], graph: Graph, placement: Placement) -> Dict[str, Any]:
+    """A model's JSON document with the placement added: whole, and to each of its `ops`."""
+    ops = [{**op, **_op_to_json(placed)} for op, placed in zip(document["ops"], placement.ops)]
+    return {
+        **document,
+        "verdict": verdict(placement),
+        "fully_mapped": placement.fully_mapped,
+        "refusal": placement.refusal[0] if placement.refusal else None,
+        "ops": ops,
+        "subgraphs": placement.subgraphs,
+        "ends_at": placement.ends_at,
+        "advice": list(advice(graph, placement)),
+    }
+
+
+def print_placement(graph: Graph, placement: Placement) -> None:
+    """Prints the verdict, what to do, and the table of ops by where they run."""
+    good = placement.fully_mapped
+    click.echo(click.style("Edge TPU: ", bold=True) + click.style(verdict(placement), fg="green" if good else "yellow"))
+    for text in _some(list(advice(graph, placement))):
+        click.echo(f"  - {text}")
+    click.echo("\n" + "\n".join(columns(("op", "count", "runs on", "the compiler's words"), _rows(placement))))
+    left = [placed for placed in placement.ops if placed.violations]
+    if left:
+        click.echo("\n" + "\n".join(_some(list(_reason_lines(left)))))
+
+
+def _op_to_json(placed: OpPlacement) -> Dict[str, Any]:
+    return {
+        "index": placed.op.index,
+        "opcode": placed.op.opcode,
+        "version": placed.op.version,
+        "device": placed.device,
+        "status": placed.status,
+        "reasons": list(reasons(placed)),
+        "certain": placed.certain,
+    }
+
+
+def _rows(placement: Placement) -> List[Tuple[str, ...]]:
+    """One row per op, device and status, most frequent first; what is not certain has a question mark."""
+    counts: Dict[Tuple[str, str, str], int] = {}
+    for placed in placement.ops:
+        device = "Edge TPU" if placed.device == EDGETPU else "CPU"
+        key = (name(placed.op), device + ("" if placed.certain else " ?"), placed.status)
+        counts[key] = counts.get(key, 0) + 1
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [(kind, str(count), device, status) for (kind, device, status), count in ordered]
+
+
+def _reason_lines(placed: List[OpPlacement]) -> Iterator[str]:
+    for found in placed:
+        for violation in found.violations:
+            doubt = "" if violation.certain else " (not certain)"
+            yield f"  op {found.op.index} {name(found.op)}: {violation.reason}{doubt}"
+
+
+def _some(lines: List[str]) -> List[str]:
+    return lines if len(lines) <= _LINES else [*lines[: _LINES - 1], f"  … {len(lines) - _LINES + 1} more: see --json"]
