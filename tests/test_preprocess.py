@@ -9,9 +9,10 @@ from PIL import Image
 from edgekit import preprocess
 from edgekit.errors import UsageError
 from edgekit.picture import decode
-from edgekit.preprocess import CONVENTIONS, InputSpec, apply, describe, fit, normalize
+from edgekit.preprocess import CONVENTIONS, InputSpec, apply, describe, fit, normalize, parse_preprocess
 
 RED = (255, 0, 0)
+SPEC = InputSpec(4, 4)
 
 
 def encoded(image, kind="PNG", **options):
@@ -119,6 +120,27 @@ def test_conventions_of_grey_inputs(name):
     spec = InputSpec(4, 4, 1, (0,), (1,)).with_convention(name)
     assert normalize(np.zeros((4, 4, 1), np.uint8), spec).shape == (4, 4, 1)
     assert spec.order == "rgb"
+
+
+@pytest.mark.parametrize(
+    ("text", "mean", "std"),
+    [
+        ("127.5,127.5", (127.5,) * 3, (127.5,) * 3),
+        (" Lite ", (127.0,) * 3, (128.0,) * 3),
+        ("0/255", (0.0,) * 3, (255.0,) * 3),
+        ("1,2,3/4,5,6", (1.0, 2.0, 3.0), (4.0, 5.0, 6.0)),
+        ("1,2,3/4", (1.0, 2.0, 3.0), (4.0,) * 3),
+    ],
+)
+def test_scaling_that_a_user_writes(text, mean, std):
+    spec = parse_preprocess(text, SPEC)
+    assert (spec.mean, spec.std, spec.shape) == (mean, std, SPEC.shape)
+
+
+@pytest.mark.parametrize("text", ["", "x", "1", "1,2,3", "1,2/3,4", "1/0", "1/-1", "nan,1", "1,inf", "1/2/3", "1,,2/3"])
+def test_scaling_that_is_none(text):
+    with pytest.raises(UsageError, match="not understood"):
+        parse_preprocess(text, SPEC)
 
 
 def test_unknown_convention():

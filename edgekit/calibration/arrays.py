@@ -44,7 +44,8 @@ def read_archive(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     """
     try:
         if path.suffix.lower() == ".npy":
-            return _map(path.open("rb")), None
+            with path.open("rb") as file:
+                return _map(file), None
         with zipfile.ZipFile(path) as archive:
             return _read_npz(archive)
     except EdgekitError as error:
@@ -73,26 +74,25 @@ def _read_npz(archive: zipfile.ZipFile) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _unpack(archive: zipfile.ZipFile, member: str) -> np.ndarray:
-    file = tempfile.TemporaryFile()  # noqa: SIM115 (the mapping keeps it)
-    with archive.open(member) as packed:
-        shutil.copyfileobj(packed, file, 1 << 20)
-    file.seek(0)
-    return _map(file)
+    with tempfile.TemporaryFile() as file:
+        with archive.open(member) as packed:
+            shutil.copyfileobj(packed, file, 1 << 20)
+        file.seek(0)
+        return _map(file)
 
 
 def _map(file: IO[bytes]) -> np.ndarray:
-    """Maps the array that begins at the file's position; the mapping keeps an unlinked file alive."""
-    with file:
-        version = npy.read_magic(file)
-        header = npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
-        shape, fortran, dtype = header
-        if dtype.hasobject:
-            raise DataError("It holds Python objects, which edgekit does not unpickle.", _ARCHIVE_HINT)
-        if 0 in shape:
-            return np.empty(shape, dtype)
-        order = "F" if fortran else "C"
-        mapped: np.ndarray = np.memmap(file, dtype, "r", file.tell(), shape, order)  # type: ignore[call-overload]
-        return mapped
+    """Maps the array that begins at the file's position; the mapping outlives the closed file."""
+    version = npy.read_magic(file)
+    header = npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
+    shape, fortran, dtype = header
+    if dtype.hasobject:
+        raise DataError("It holds Python objects, which edgekit does not unpickle.", _ARCHIVE_HINT)
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    order = "F" if fortran else "C"
+    mapped: np.ndarray = np.memmap(file, dtype, "r", file.tell(), shape, order)  # type: ignore[call-overload]
+    return mapped
 
 
 def class_indices(labels: np.ndarray | None, count: int) -> list[int | None]:

@@ -463,11 +463,14 @@ def test_damaged_array_files(tmp_path):
         for keep in (0, 5, 60, len(whole) // 2, len(whole) - 30):
             (tmp_path / f"{keep}.{suffix}").write_bytes(whole[:keep])
     (tmp_path / "flipped.npz").write_bytes((tmp_path / "a.npz").read_bytes()[::-1])
+    rotten = bytearray((tmp_path / "a.npz").read_bytes())
+    rotten[150] ^= 255
+    (tmp_path / "rotten.npz").write_bytes(rotten)
     (tmp_path / "shape.npy").write_bytes((tmp_path / "a.npy").read_bytes().replace(b"(6, 8,", b"(9, 9,"))
     (tmp_path / "a.npy").unlink()
     (tmp_path / "a.npz").unlink()
     files = sorted(tmp_path.iterdir())
-    assert len(files) == 15
+    assert len(files) == 16
     for file in files:
         with pytest.raises(DataError) as caught:
             open_samples(file, SPEC)
