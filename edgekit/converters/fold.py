@@ -43,7 +43,7 @@ def fold_preprocessing(content: bytes, spec: InputSpec) -> Tuple[bytes, InputSpe
     """
     model = edit.unpack(content)
     head = _head(model, spec)
-    conv = _first_conv(model, head.end)
+    conv = _first_conv(model, head.end, spec.channels)
     if spec.order == "bgr" and conv is None:
         return content, spec
     rgb = replace(spec, order="rgb")
@@ -86,7 +86,7 @@ def _affine_step(model: Any, tensor: int, channels: int) -> Optional[Tuple[Any, 
 
     graph = model.subgraphs[0]
     readers = [op for op in graph.operators if tensor in list(op.inputs)]
-    if len(readers) != 1 or tensor in list(graph.outputs) or len(readers[0].inputs) != 2:
+    if len(readers) != 1 or len(readers[0].inputs) != 2 or int(readers[0].outputs[0]) in list(graph.outputs):
         return None
     op = readers[0]
     inputs = [int(i) for i in op.inputs]
@@ -110,8 +110,8 @@ def _affine_step(model: Any, tensor: int, channels: int) -> Optional[Tuple[Any, 
     return None
 
 
-def _first_conv(model: Any, tensor: int) -> Optional[Any]:
-    """The convolution that alone reads the tensor, straight or through a PAD."""
+def _first_conv(model: Any, tensor: int, channels: int) -> Optional[Any]:
+    """The convolution that alone reads the tensor, straight or through a PAD; none where it is a grouped one."""
     from ai_edge_litert.schema_py_generated import BuiltinOperator
 
     graph = model.subgraphs[0]
@@ -120,11 +120,12 @@ def _first_conv(model: Any, tensor: int) -> Optional[Any]:
         return None
     code = edit.opcode(model, readers[0])
     if code == BuiltinOperator.PAD:
-        return _first_conv(model, int(readers[0].outputs[0]))
+        return _first_conv(model, int(readers[0].outputs[0]), channels)
     if code != BuiltinOperator.CONV_2D:
         return None
-    weights = edit.array(model, graph.tensors[int(readers[0].inputs[1])])
-    return readers[0] if weights is not None and weights.dtype == np.float32 else None
+    weights, *bias = [edit.array(model, graph.tensors[int(i)]) for i in readers[0].inputs[1:]]
+    constant = all(value is not None and value.dtype == np.float32 for value in (weights, *bias))
+    return readers[0] if constant and weights is not None and weights.shape[-1] == channels else None
 
 
 def _is_uniform(head: _Head) -> bool:
@@ -158,10 +159,8 @@ def _swap_input_channels(model: Any, conv: Any) -> None:
 def _fold_into_conv(model: Any, conv: Any, head: _Head) -> None:
     tensors = model.subgraphs[0].tensors
     weights = edit.array(model, tensors[int(conv.inputs[1])])
-    assert weights is not None
-    has_bias = len(conv.inputs) > 2 and int(conv.inputs[2]) >= 0
-    bias = edit.array(model, tensors[int(conv.inputs[2])]) if has_bias else np.zeros(len(weights))
-    assert bias is not None
+    bias = edit.array(model, tensors[int(conv.inputs[2])])  # without one no interpreter runs it
+    assert weights is not None and bias is not None
     shift = (weights.astype(np.float64) * head.offset).sum(axis=(1, 2, 3))
     _set_constant(model, conv, 1, weights * head.gain, "edgekit/scaled_weights")
     _set_constant(model, conv, 2, bias + shift, "edgekit/shifted_bias")
