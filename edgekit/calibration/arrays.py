@@ -153,8 +153,10 @@ def are_normalized(pictures: Iterable[np.ndarray]) -> bool:
 _VALUES_HINT = "Give uint8 pixels, floats from 0 to 255, or floats that are normalized as the model wants them."
 
 
-def spool(pictures: Iterable[Any], count: int | None) -> list[np.ndarray]:
+def spool(data: Any, count: int | None) -> list[np.ndarray]:
     """Writes down the first `count` pictures of an iterable, which may be endless or run only once.
+
+    `data` is the iterable, or a function that returns it.
 
     An item is an array, anything `picture.decode` takes, or, as TensorFlow's representative
     data sets give it, a list or tuple holding one array; a leading batch axis of 1 is dropped.
@@ -163,10 +165,14 @@ def spool(pictures: Iterable[Any], count: int | None) -> list[np.ndarray]:
       Read-only arrays that share one mapping of an anonymous temporary file.
 
     Raises:
-      DataError: the iterable fails, or an item is none of these.
+      DataError: there is no iterable, it fails, or an item is none of these.
     """
     places = []
     try:
+        pictures = data() if callable(data) else data
+        if not isinstance(pictures, Iterable):
+            hint = "Give a folder, a .npz or .npy file, an array, or an iterable of pictures."
+            raise DataError(f"A {type(pictures).__name__} is no representative data.", hint)
         with tempfile.TemporaryFile() as file:
             for array in islice(_arrays(pictures), count):
                 places.append((array.shape, array.dtype, file.tell()))

@@ -5,7 +5,7 @@ iterated again and again, always in the same order, without ever holding all pic
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -233,11 +233,7 @@ def _from_stack(
 
 
 def _from_iterable(data: Any, spec: InputSpec, count: int | None, seed: int) -> Samples:
-    pictures = data() if callable(data) else data
-    if not isinstance(pictures, Iterable):
-        hint = "Give a folder, a .npz or .npy file, an array, or an iterable of pictures."
-        raise DataError(f"A {type(pictures).__name__} is no representative data.", hint)
-    spooled = spool(pictures, count)
+    spooled = spool(data, count)
     candidates = tuple(Candidate(f"array[{index}]", None, index) for index in range(len(spooled)))
     return _from_arrays(spooled, candidates, spec, origin="iterable", seed=seed)
 

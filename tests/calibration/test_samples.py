@@ -549,6 +549,7 @@ def test_iterables_of_anything_that_shows_a_picture(tmp_path):
         [np.full((8, 8, 3), 0.5), np.full((8, 8, 3), 200.0), np.full((8, 8, 3), -9.0)],
         5,
         lambda: 5,
+        lambda missing: [missing],
         b"abc",
         object(),
     ],
