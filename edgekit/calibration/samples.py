@@ -65,8 +65,8 @@ class Samples:
         with an array are indices without names.
       origin: what the pictures came from, for people: a folder's or file's name without its path.
       spec: the input for which the pictures are sized.
-      skipped: name → reason for the pictures that could not be decoded so far; one and the same
-        for everything split or resized from one `open_samples`.
+      skipped: name → a sentence that names the picture and why it could not be decoded, so far; one
+        and the same for everything split or resized from one `open_samples`.
     """
 
     count: int
@@ -212,7 +212,11 @@ def _from_path(path: Path, spec: InputSpec, count: int | None, seed: int) -> Sam
     listing = list_folder(path)
 
     def read(index: int, spec: InputSpec) -> np.ndarray:
-        return fit(path / listing.names[index], spec)
+        name = listing.names[index]
+        try:
+            return fit(path / name, spec)
+        except PictureError as error:  # manifests name pictures, not the folders of somebody's machine
+            raise PictureError(error.message.replace(str(path / name), name)) from error
 
     order = drawing_order(listing.names, listing.labels, seed)
     candidates = tuple(Candidate(listing.names[i], listing.labels[i], i) for i in order)
