@@ -56,7 +56,7 @@ class InputSpec:
     order: str = "rgb"
     resize: str = "stretch"
     crop: float = 1.0
-    interpolation: str = "bilinear"
+    interpolation: str = "bicubic"
 
     def __post_init__(self) -> None:
         try:

@@ -33,7 +33,7 @@ from edgekit.quiet import tensorflow_quiet
 @click.option("--labels", type=click.Path(path_type=Path), help="Class names, one a line, in the order of the output.")
 @click.option("--preprocess", help="How pictures are scaled: raw, 0..1, -1..1, lite, imagenet, caffe, or mean/std.")
 @click.option("--resize", default="stretch", show_default=True, help="stretch, crop, or crop:0.875 (part kept).")
-@click.option("--interpolation", default="bilinear", show_default=True, help="nearest, bilinear, bicubic or lanczos.")
+@click.option("--interpolation", default="bicubic", show_default=True, help="nearest, bilinear, bicubic or lanczos.")
 @click.option("--size", help="Picture size for models that leave it open: 224 or 224x320 (height x width).")
 @click.option("--ranges", default="minmax", show_default=True, help="Range method, or a .json of --save-ranges.")
 @click.option("--save-ranges", type=click.Path(path_type=Path), help="Write the ranges, to edit or to use again.")

@@ -58,7 +58,7 @@ class Recipe:
     seed: int = 0
     preprocess: str | None = None
     resize: str = "stretch"
-    interpolation: str = "bilinear"
+    interpolation: str = "bicubic"
 
 
 @dataclass(frozen=True)
