@@ -23,7 +23,7 @@ def open_interpreter(content: bytes, *, threads: Optional[int] = None) -> Interp
     """An interpreter of a model, its tensors allocated.
 
     Args:
-      content: bytes of a `.tflite` file that `read_graph` has found sound: the interpreter itself
+      content: bytes of a `.tflite` file that `check_graph` has found sound: the interpreter itself
         trusts its file, and a damaged one can end the process.
       threads: at most so many; by default one for each core this process may use.
 

@@ -6,6 +6,7 @@ from typing import Optional, Union
 
 from edgekit.devices.interpreter import Interpreter, open_interpreter
 from edgekit.errors import DeviceError, UsageError
+from edgekit.tflite.checks import check_graph
 from edgekit.tflite.graph import Graph
 from edgekit.tflite.reader import read_graph
 
@@ -46,6 +47,7 @@ def open_model(model: Union[str, Path, bytes], *, device: str = "auto", threads:
     graph = read_graph(model)
     if EDGETPU_OP in graph.op_counts():
         raise _compiled_for_edgetpu(model)
+    check_graph(graph)
     reason = "it was asked for" if device == "cpu" else "the model is not compiled for an accelerator"
     return OpenModel(graph, open_interpreter(graph.content, threads=threads), "cpu", reason)
 

@@ -1,7 +1,7 @@
 """What the interpreter takes on trust: a graph that breaks one of these ends the process, not the call.
 
 Every check here was found by running damaged files through an interpreter in a child process; each
-yields what is wrong, in words. Indices and buffer sizes are checked while reading.
+yields what is wrong, in words. That indices and buffers exist is checked while reading.
 """
 
 from typing import Iterator, Set
@@ -11,8 +11,10 @@ import numpy as np
 from edgekit.errors import ModelFormatError
 from edgekit.tflite.graph import Graph, Op, Tensor
 
-# Scales below this are subnormal in float32, on which kernels abort.
-_SMALLEST_SCALE = float(np.finfo(np.float32).tiny)
+# Beyond these, kernels abort or corrupt memory while preparing their multipliers. Real files lie well within:
+# converters give activations at least 4e-9, and dead channels have weights of any small scale.
+_SMALLEST_ACTIVATION_SCALE, _LARGEST_SCALE = 1e-10, 1e6
+_SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 
 # The ops whose later inputs may be left out (bias, LSTM gates); any input of those in _OPEN may.
 _OPTIONAL_AFTER_TWO = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "CONV_3D", "SVDF")
@@ -40,8 +42,8 @@ def _problems(graph: Graph) -> Iterator[str]:
     ready.update(graph.inputs)
     for op in graph.ops:
         where = f"op {op.index} ({op.opcode})"
-        yield from (f"{where} {problem}" for problem in _flow_problems(op, ready))
-        yield from (f"{where} {problem}" for problem in _type_problems(graph, op))
+        for problems in (_flow_problems(op, ready), _type_problems(graph, op), _size_problems(graph, op)):
+            yield from (f"{where} {problem}" for problem in problems)
         ready.update(op.outputs)
     yield from (f"output tensor {index} is computed by no op" for index in graph.outputs if index not in ready)
 
@@ -49,9 +51,10 @@ def _problems(graph: Graph) -> Iterator[str]:
 def _tensor_problems(tensor: Tensor) -> Iterator[str]:
     if min(tensor.shape, default=0) < 0:
         yield f"tensor {tensor.index} has the shape {list(tensor.shape)}"
+    smallest = _SMALLEST_NORMAL if tensor.is_constant else _SMALLEST_ACTIVATION_SCALE
     for scale in tensor.quant.scale if tensor.quant else ():
-        if not (scale == 0 or _SMALLEST_SCALE <= scale < np.inf):
-            yield f"tensor {tensor.index} has the scale {scale}"
+        if not (smallest <= scale <= _LARGEST_SCALE or (scale == 0 and tensor.is_constant)):
+            yield f"tensor {tensor.index} has the scale {scale:g}"
 
 
 def _ends_problems(graph: Graph, ready: Set[int]) -> Iterator[str]:
@@ -80,11 +83,17 @@ def _may_be_left_out(opcode: str, place: int) -> bool:
 
 
 def _type_problems(graph: Graph, op: Op) -> Iterator[str]:
-    """These ops keep the type of their first input, or of all of them; reshaping ones keep the number of elements."""
+    """Elementwise ops and some others keep the type, and need a scale for integers of 8 bits."""
     ins, outs = graph.op_inputs(op), graph.op_outputs(op)
     typed = ins if op.opcode in _ELEMENTWISE else ins[:1] if op.opcode in _SAME_TYPE else ()
     if typed and len({tensor.dtype for tensor in typed + outs}) > 1:
         yield f"mixes the types {', '.join(sorted({tensor.dtype for tensor in typed + outs}))}"
+    if op.opcode in _ELEMENTWISE and any(t.dtype in ("int8", "uint8") and t.quant is None for t in ins + outs):
+        yield "works on 8-bit integers without a scale"
+
+
+def _size_problems(graph: Graph, op: Op) -> Iterator[str]:
+    ins, outs = graph.op_inputs(op), graph.op_outputs(op)
     known = ins and outs and not (ins[0].is_dynamic or outs[0].is_dynamic)
     if op.opcode in _RESHAPING and known and ins[0].elements != outs[0].elements:
         yield f"turns {ins[0].elements} elements into {outs[0].elements}"

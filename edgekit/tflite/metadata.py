@@ -131,7 +131,7 @@ def pixel_input(tensor: Tensor) -> Optional[InputSpec]:
     That is what a uint8 input means to every TFLite tool, whatever its scale; an int8 input takes the
     pixel minus 128. None where the tensor is no picture of 8 bits.
     """
-    if tensor.dtype not in ("uint8", "int8") or not is_picture(tensor):
+    if tensor.dtype not in ("uint8", "int8") or not is_picture(tensor) or (tensor.quant and tensor.quant.scale[0] <= 0):
         return None
     scale, zero = (tensor.quant.scale[0], tensor.quant.zero_point[0]) if tensor.quant else (1.0, 0)
     black = -128 if tensor.dtype == "int8" else 0
@@ -154,7 +154,7 @@ def _metadata(graph: Graph, standard: Table, files: Mapping[str, bytes], own: Ma
         labels=_labels(_first(standard, _GRAPH_OUTPUTS), files),
         input=spec if own else _input(graph, _first(standard, _GRAPH_INPUTS)),
         output=own.get("output"),
-        provenance=own.get("provenance", {}),
+        provenance=dict(own.get("provenance", {})),
     )
 
 

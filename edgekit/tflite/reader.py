@@ -9,11 +9,13 @@ from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 import numpy as np
 
 from edgekit.errors import ModelFormatError
-from edgekit.tflite.checks import check_graph
 from edgekit.tflite.flat import Table
 from edgekit.tflite.graph import Graph, Op, QuantParams, Tensor
 
 IDENTIFIER = b"TFL3"
+
+# TFLite's kernels stop at 8 dimensions; more than this is damage.
+_MAX_RANK = 16
 
 # The schema's enums that options are made of, spelled out as names.
 _ENUM_OPTIONS = {
@@ -97,9 +99,7 @@ def _read(content: bytes) -> Graph:
         (_text(model.Metadata(i).Name()), int(model.Metadata(i).Buffer()))
         for i in range(_count(model.MetadataLength(), content, "metadata"))
     )
-    graph = Graph(tensors, ops, inputs, outputs, count, _text(model.Description()), metadata, len(content), content)
-    check_graph(graph)
-    return graph
+    return Graph(tensors, ops, inputs, outputs, count, _text(model.Description()), metadata, len(content), content)
 
 
 def _check_header(content: bytes) -> None:
@@ -135,7 +135,8 @@ def _check_constant(tensor: Tensor) -> None:
     dtype = _numpy_dtypes().get(tensor.dtype)
     if dtype is None or not tensor.is_constant:
         return
-    expected = int(np.prod(tensor.shape, dtype=np.int64)) * dtype.itemsize
+    # In Python's own integers: absurd sizes must not wrap around to a plausible one.
+    expected = int(np.prod(tensor.shape, dtype=object)) * dtype.itemsize
     if min(tensor.shape, default=0) < 0 or expected != tensor.constant_bytes:
         raise ModelFormatError(
             f"it is damaged: tensor {tensor.index} of shape {list(tensor.shape)} needs {expected} bytes, "
@@ -152,6 +153,8 @@ def _check_indices(ops: Tuple[Op, ...], ends: Tuple[int, ...], tensors: int) -> 
 
 def _tensor(index: int, raw: Any, sizes: List[int]) -> Tensor:
     shape = _ints(raw.ShapeAsNumpy())
+    if len(shape) > _MAX_RANK:
+        raise ModelFormatError(f"it is damaged: tensor {index} claims {len(shape)} dimensions.")
     signature = _ints(raw.ShapeSignatureAsNumpy()) or shape
     buffer = int(raw.Buffer())
     if not 0 <= buffer < len(sizes):

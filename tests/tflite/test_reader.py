@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+
+from edgekit.errors import ModelFormatError
+from edgekit.tflite.checks import check_graph
+from edgekit.tflite.graph import QuantParams
+from edgekit.tflite.reader import constant, read_graph
+from tests.tflite.build import GraphBuilder, colour_classifier
+
+
+def _convolution():
+    graph = GraphBuilder()
+    x = graph.input((1, 8, 8, 3), "int8", quant=(0.5, 3), signature=(-1, 8, 8, 3))
+    weights = np.arange(2 * 3 * 3 * 3, dtype=np.int8).reshape(2, 3, 3, 3)
+    w = graph.constant(weights, quant=([0.1, 0.2], [0, 0], 0), name="weights")
+    b = graph.constant(np.array([7, -9], np.int32), quant=([0.05, 0.1], [0, 0], 0))
+    options = {"padding": 1, "strideH": 2, "strideW": 2, "dilationHFactor": 1, "dilationWFactor": 1}
+    options["fusedActivationFunction"] = 3
+    y = graph.op("CONV_2D", [x, w, b], (1, 3, 3, 2), "int8", quant=(0.25, -4), options=options, version=3)
+    return graph.finish([y]), weights
+
+
+def test_reads_tensors_ops_and_options():
+    content, weights = _convolution()
+    graph = read_graph(content)
+    assert graph.size == len(content) and graph.subgraphs == 1 and graph.description == "edgekit test"
+    assert graph.inputs == (0,) and graph.outputs == (3,)
+    assert graph.tensors[0].signature == (-1, 8, 8, 3) and graph.tensors[0].is_dynamic
+    assert graph.tensors[0].quant == QuantParams((0.5,), (3,))
+    assert graph.tensors[1].quant.scale == pytest.approx((0.1, 0.2)) and graph.tensors[1].quant.per_channel
+    assert graph.tensors[1].is_constant and not graph.tensors[3].is_constant
+    (op,) = graph.ops
+    assert (op.opcode, op.version, op.inputs, op.outputs) == ("CONV_2D", 3, (0, 1, 2), (3,))
+    assert op.option("padding") == "VALID" and op.option("fused_activation_function") == "RELU6"
+    assert op.option("stride_h") == 2 and op.option("no such", "default") == "default"
+    assert graph.producer(3) is op and graph.producer(0) is None and graph.consumers(1) == (op,)
+    assert np.array_equal(constant(graph, graph.tensors[1]), weights)
+    assert constant(graph, graph.tensors[2]).tolist() == [7, -9]
+
+
+def test_constants_are_read_only_and_only_of_constants():
+    graph = read_graph(_convolution()[0])
+    with pytest.raises(ValueError, match="read-only"):
+        constant(graph, graph.tensors[1])[0] = 1
+    with pytest.raises(ModelFormatError, match="holds no constant"):
+        constant(graph, graph.tensors[0])
+
+
+def test_graphs_are_values():
+    assert read_graph(_convolution()[0]) == read_graph(_convolution()[0])
+    assert hash(read_graph(_convolution()[0])) == hash(read_graph(_convolution()[0]))
+
+
+def test_custom_ops_keep_name_and_options():
+    graph = GraphBuilder()
+    x = graph.input((1, 4), "uint8")
+    y = graph.tensor((1, 4), "uint8")
+    graph.raw_op("CUSTOM:edgetpu-custom-op", [x], [y], options=b"\1\2\3")
+    read = read_graph(graph.finish([y]))
+    assert read.ops[0].opcode == "CUSTOM" and read.ops[0].custom_options == b"\1\2\3"
+    assert read.op_counts() == {"edgetpu-custom-op": 1}
+
+
+def test_missing_file_and_folder(tmp_path):
+    with pytest.raises(ModelFormatError, match="no file"):
+        read_graph(tmp_path / "none.tflite")
+    with pytest.raises(ModelFormatError, match="folder"):
+        read_graph(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty or truncated"),
+        (b"\x1c\0\0\0TFL3", "empty or truncated"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "Git-LFS pointer"),
+        (b"\x89HDF\r\n\x1a\n" + b"\0" * 800, "not a .tflite"),
+        (b"PK\3\4" + b"\0" * 800, "not a .tflite"),
+        (b"<!DOCTYPE html><html>404: this is not the model you are looking for</html>", "not a .tflite"),
+        (b"\xff\xff\xff\x7fTFL3" + b"\0" * 800, "damaged"),
+        (b"\x10\0\0\0TFL3" + b"\0" * 800, "no graph"),
+    ],
+)
+def test_what_is_no_model_is_refused(tmp_path, content, reason):
+    path = tmp_path / "m.tflite"
+    path.write_bytes(content)
+    with pytest.raises(ModelFormatError, match=reason):
+        read_graph(path)
+
+
+def test_every_truncation_is_refused_or_reads_the_same():
+    content = colour_classifier("uint8")
+    whole = read_graph(content)
+    for length in range(0, len(content), 3):
+        try:
+            graph = read_graph(content[:length])
+        except ModelFormatError as error:
+            assert "\0" not in error.message
+            continue
+        assert graph.tensors == whole.tensors
+
+
+def test_damage_of_any_byte_is_a_format_error_or_harmless():
+    content, _ = _convolution()
+    random = np.random.default_rng(2)
+    for _ in range(1500):
+        damaged = bytearray(content)
+        for position in random.integers(0, len(content), random.integers(1, 6)):
+            damaged[position] = random.integers(256)
+        try:
+            read_graph(bytes(damaged))
+        except ModelFormatError as error:
+            assert len(error.message) < 300
+
+
+@pytest.mark.shared
+def test_every_real_model_passes_all_checks(shared):
+    import zipfile
+
+    with zipfile.ZipFile(shared / "edgetpu" / "graphs.zip") as archive:
+        for name in (name for name in archive.namelist() if name.endswith(".tflite")):
+            check_graph(read_graph(archive.read(name)))
+    for path in shared.glob("**/*.tflite"):
+        check_graph(read_graph(path))
