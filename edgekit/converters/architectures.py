@@ -1,7 +1,7 @@
 """Recognizing well-known architectures, from the names and shapes of a Keras model's layers."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 #: (depthwise convolutions, channels of the last block) → compound-scaled members, with and without
@@ -25,26 +25,26 @@ _LITE: Mapping[tuple[int, int], str] = {
     (30, 448): "Lite4",
 }
 
-#: Names that keras.applications gives its models, and those models' own names.
+#: Names that keras.applications (and `edgekit zoo`) give their models → what people call them.
 _NAMED: tuple[tuple[str, str], ...] = (
-    (r"efficientnet[-_]?(b[0-7])", r"EfficientNet\1"),
-    (r"efficientnet[-_]?lite-?([0-4])", r"EfficientNetLite\1"),
-    (r"efficientnetv2-?(\w+)", r"EfficientNetV2\1"),
+    (r"efficientnet[-_]?(lite)-?([0-4])", "EfficientNet{}{}"),
+    (r"efficientnet[-_]?(b[0-7])", "EfficientNet{}"),
+    (r"efficientnetv2-?(\w+)", "EfficientNetV2{}"),
     (r"mobilenetv2_.*", "MobileNetV2"),
-    (r"mobilenetv3_?(small|large).*", r"MobileNetV3\1"),
+    (r"mobilenetv3_?(small|large).*", "MobileNetV3{}"),
     (r"mobilenet_.*", "MobileNet"),
-    (r"(resnet)(\d+)(v2)?", r"ResNet\2\3"),
-    (r"vgg(16|19)", r"VGG\1"),
-    (r"densenet(\d+)", r"DenseNet\1"),
+    (r"resnet(\d+)(v2)?", "ResNet{}{}"),
+    (r"vgg(16|19)", "VGG{}"),
+    (r"densenet(\d+)", "DenseNet{}"),
     (r"inception_v3", "InceptionV3"),
     (r"inception_resnet_v2", "InceptionResNetV2"),
     (r"xception", "Xception"),
     (r"nasnet.*", "NASNet"),
-    (r"convnext_(\w+)", r"ConvNeXt\1"),
+    (r"convnext_(\w+)", "ConvNeXt{}"),
 )
 
 
-def recognize(names: Sequence[str], leaves: Sequence[Any]) -> str | None:
+def recognize(names: Iterable[str], leaves: Sequence[Any]) -> str | None:
     """The architecture's name, such as "EfficientNetB0" or "MobileNetV2", or None.
 
     Args:
@@ -55,14 +55,8 @@ def recognize(names: Sequence[str], leaves: Sequence[Any]) -> str | None:
         for pattern, official in _NAMED:
             match = re.fullmatch(pattern, name.lower())
             if match:
-                return _cased(match.expand(official))
+                return official.format(*(str(group or "").capitalize() for group in match.groups()))
     return _by_structure(leaves)
-
-
-def _cased(name: str) -> str:
-    """`keras.applications` writes members in capitals: B0, V2S, Small."""
-    head, tail = re.fullmatch(r"((?:EfficientNet|EfficientNetV2|MobileNetV3|ConvNeXt)?)(.*)", name).groups()  # type: ignore[union-attr]
-    return name if not head or tail.startswith("Lite") else head + tail[:1].upper() + tail[1:]
 
 
 def _by_structure(leaves: Sequence[Any]) -> str | None:

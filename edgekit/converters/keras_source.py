@@ -52,7 +52,7 @@ def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | No
         spec=spec,
         classes=classes,
         output=output,
-        architecture=recognize(list(model_names(model)), list(leaves(model))),
+        architecture=recognize(model_names(model), list(leaves(model))),
         labels=labels,
         call=_inference(model),
         tflite=None,
