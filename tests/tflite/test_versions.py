@@ -8,36 +8,16 @@ from edgekit.errors import ModelFormatError, UnsupportedModelError, UsageError
 from edgekit.tflite.reader import read_graph
 from edgekit.tflite.versions import COMPILERS, minimal_versions, set_op_versions
 from tests.tflite.build import GraphBuilder, colour_classifier
-
-Q = (0.5, 0)
-
-
-def one_op(opcode, *inputs, out=((1, 4, 4, 8), "int8", Q), options=None, version=1):
-    """A file of one op; `inputs` are (shape, dtype, quant) of activations or numpy arrays of constants."""
-    graph = GraphBuilder()
-    tensors = [_tensor(graph, value) for value in inputs]
-    shape, dtype, quant = out
-    return graph.finish([graph.op(opcode, tensors, shape, dtype, quant=quant, options=options, version=version)])
-
-
-def _tensor(graph, value):
-    if value is None:
-        return -1
-    if isinstance(value, np.ndarray):
-        return graph.constant(value, quant=Q)
-    if isinstance(value[0], np.ndarray):
-        return graph.constant(value[0], quant=value[1])
-    shape, dtype, quant = value
-    return graph.input(shape, dtype, quant=quant)
+from tests.tflite.one_op import Q, activation, one_op
 
 
 def versions_of(content):
     return tuple(op.version for op in read_graph(content).ops)
 
 
-X8 = ((1, 4, 4, 8), "int8", Q)
-XU8 = ((1, 4, 4, 8), "uint8", Q)
-XF = ((1, 4, 4, 8), "float32", None)
+X8 = activation(1, 4, 4, 8)
+XU8 = activation(1, 4, 4, 8, dtype="uint8")
+XF = activation(1, 4, 4, 8, dtype="float32")
 W = np.ones((8, 1, 1, 8), np.int8)
 B = np.zeros(8, np.int32)
 AXES = np.array([1, 2], np.int32)
@@ -51,6 +31,7 @@ SIZE = np.array([8, 8], np.int32)
         ("CONV_2D", (X8, W, B), None, 3),
         ("CONV_2D", (XU8, W.astype(np.uint8), B), None, 1),
         ("DEPTHWISE_CONV_2D", (X8, np.ones((1, 1, 1, 8), np.int8), B), None, 3),
+        ("DEPTHWISE_CONV_2D", (XU8, np.ones((1, 1, 1, 8), np.uint8), B), {"dilationWFactor": 2}, 2),
         ("FULLY_CONNECTED", (X8, np.ones((8, 8), np.int8), B), None, 4),
         ("FULLY_CONNECTED", (X8, np.ones((8, 8), np.int8), B), {"keepNumDims": True}, 5),
         ("FULLY_CONNECTED", (X8, np.ones((8, 8), np.int8)), None, 6),
@@ -61,7 +42,7 @@ SIZE = np.array([8, 8], np.int32)
         ("SOFTMAX", (X8,), None, 2),
         ("LOGISTIC", (X8,), None, 2),
         ("PAD", (X8, PADS), None, 2),
-        ("PAD", (((1, 1, 4, 4, 8), "int8", Q), PADS), None, 4),
+        ("PAD", (activation(1, 1, 4, 4, 8), PADS), None, 4),
         ("CONCATENATION", (X8, X8), None, 2),
         ("QUANTIZE", (XF,), None, 1),
         ("QUANTIZE", (XU8,), None, 1),
@@ -74,7 +55,7 @@ SIZE = np.array([8, 8], np.int32)
         ("RESIZE_BILINEAR", (X8, SIZE), {"halfPixelCenters": True}, 3),
         ("RESIZE_NEAREST_NEIGHBOR", (X8, SIZE), {"alignCorners": True}, 3),
         ("TRANSPOSE", (X8, np.array([0, 2, 1, 3], np.int32)), None, 2),
-        ("TRANSPOSE", (((1, 1, 4, 4, 8), "int8", Q), np.arange(5, dtype=np.int32)), None, 4),
+        ("TRANSPOSE", (activation(1, 1, 4, 4, 8), np.arange(5, dtype=np.int32)), None, 4),
         ("STRIDED_SLICE", (X8, SIZE, SIZE, SIZE), None, 2),
         ("STRIDED_SLICE", (X8, SIZE, SIZE, SIZE), {"ellipsisMask": 1}, 6),
         ("SPLIT", (np.array(3, np.int32), X8), None, 2),
