@@ -70,10 +70,11 @@ def _interpreter_class() -> Any:
 def _refusal(error: Exception) -> EdgekitError:
     text = str(error)
     unknown, old = _UNKNOWN_OP.search(text), _OLD_INTERPRETER.search(text)
-    if unknown:
+    if unknown or "Select TensorFlow op" in text:
+        name = f"the custom operator {unknown.group(1)}" if unknown else "TensorFlow's own operators (Flex)"
         return UnsupportedModelError(
-            f"The model uses the custom operator {unknown.group(1)}, which no plain interpreter knows.",
-            "Export it again without custom or TensorFlow (Flex) operators.",
+            f"The model uses {name}, which a plain interpreter does not know.",
+            "Export it again with TFLite's builtin operators only.",
         )
     if old:
         return DeviceError(

@@ -1,0 +1,377 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgekit.devices import Classifier, ClassScore, Prediction
+from edgekit.errors import (
+    DataError,
+    DeviceError,
+    EdgekitError,
+    ModelError,
+    ModelFormatError,
+    PictureError,
+    PreprocessingError,
+    UnsupportedModelError,
+    UsageError,
+)
+from edgekit.preprocess import InputSpec
+from edgekit.tflite.metadata import Metadata, write_metadata
+from tests.tflite.build import GraphBuilder, colour_classifier
+
+COLOURS = ("red", "green", "blue")
+
+
+def _colour(red, green, blue, size=(30, 20)):
+    return Image.new("RGB", size, (red, green, blue))
+
+
+def _model(dtype, convention="raw", *, softmax=True, output="probabilities", **scaling):
+    spec = InputSpec(8, 8).with_convention(convention)
+    content = colour_classifier(dtype, softmax=softmax, **scaling)
+    return write_metadata(content, Metadata(labels=COLOURS, input=spec, output=output))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8", "int8"])
+@pytest.mark.parametrize(("colour", "name"), [((200, 9, 9), "red"), ((9, 200, 9), "green"), ((9, 9, 200), "blue")])
+def test_names_the_colour(dtype, colour, name):
+    with Classifier(_model(dtype)) as classifier:
+        prediction = classifier.classify(_colour(*colour))
+    assert prediction.classes[0].label == name
+    assert [c.index for c in prediction.classes] == sorted(range(3), key=lambda i: (-colour[i], i))
+    assert prediction.device == "cpu" and prediction.reason
+    assert min(prediction.latency.pre, prediction.latency.infer, prediction.latency.post) > 0
+
+
+@pytest.mark.parametrize("convention", ["raw", "0..1", "-1..1", "lite", "imagenet", "caffe"])
+def test_float_scores_are_the_softmax_of_the_normalized_means(convention):
+    spec = InputSpec(8, 8).with_convention(convention)
+    with Classifier(_model("float32", convention)) as classifier:
+        found = classifier.classify(_colour(120, 121, 119), k=3).classes
+    pixels = np.array([120, 121, 119][:: -1 if spec.order == "bgr" else 1], float)
+    logits = (pixels - spec.mean) / spec.std
+    expected = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+    assert {c.index: c.score for c in found} == pytest.approx(dict(enumerate(expected)), abs=1e-5)
+
+
+def test_logits_are_softmaxed():
+    with Classifier(_model("float32", "0..1", softmax=False, output="logits")) as classifier:
+        scores = [c.score for c in classifier.classify(_colour(255, 0, 0)).classes]
+    assert scores == pytest.approx([np.e / (np.e + 2), 1 / (np.e + 2), 1 / (np.e + 2)], abs=1e-6)
+
+
+def test_without_metadata_the_graph_tells_logits_from_probabilities():
+    picture = _colour(255, 0, 0)
+    for softmax in (True, False):
+        with Classifier(colour_classifier("float32", softmax=softmax), preprocess="0..1") as classifier:
+            scores = [c.score for c in classifier.classify(picture).classes]
+        assert scores[0] == pytest.approx(np.e / (np.e + 2), abs=1e-6)
+
+
+def test_a_quantized_model_answers_as_a_bare_interpreter_does():
+    from ai_edge_litert.interpreter import Interpreter
+
+    content = _model("uint8", mean=100, std=50, convention="raw")
+    picture = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    interpreter = Interpreter(model_content=content)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], picture[np.newaxis])
+    interpreter.invoke()
+    expected = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0] / 256
+    spec = InputSpec(8, 8, mean=(100,) * 3, std=(50,) * 3)
+    with Classifier(content, preprocess=spec) as classifier:
+        found = classifier.classify(picture).classes
+    assert {c.index: c.score for c in found} == pytest.approx(dict(enumerate(expected)))
+
+
+@pytest.mark.parametrize("kind", ["path", "string", "bytes", "pillow", "array"])
+def test_takes_every_kind_of_picture(tmp_path, kind):
+    picture = _colour(0, 255, 0)
+    path = tmp_path / "green.png"
+    picture.save(path)
+    given = {
+        "path": path,
+        "string": str(path),
+        "bytes": path.read_bytes(),
+        "pillow": picture,
+        "array": np.asarray(picture),
+    }[kind]
+    with Classifier(_model("uint8")) as classifier:
+        assert classifier.classify(given, k=1).classes[0].label == "green"
+
+
+def test_takes_a_model_by_path(tmp_path):
+    path = tmp_path / "colours.tflite"
+    path.write_bytes(_model("uint8"))
+    for given in (path, str(path)):
+        with Classifier(given, threads=1, device="cpu") as classifier:
+            assert classifier.classify(_colour(0, 0, 255), k=1).classes == (ClassScore(2, "blue", 0.99609375),)
+
+
+def test_the_same_picture_twice_gives_the_same_classes():
+    with Classifier(_model("int8")) as classifier:
+        first, second = (classifier.classify(_colour(9, 80, 70)) for _ in range(2))
+    assert isinstance(first, Prediction) and first.classes == second.classes
+
+
+def test_k_larger_than_the_classes_gives_all_and_none_is_refused():
+    with Classifier(_model("uint8")) as classifier:
+        assert len(classifier.classify(_colour(1, 2, 3), k=99).classes) == 3
+        assert len(classifier.classify(_colour(1, 2, 3), k=1).classes) == 1
+        with pytest.raises(UsageError):
+            classifier.classify(_colour(1, 2, 3), k=0)
+
+
+def test_equal_scores_come_in_the_order_of_the_classes():
+    with Classifier(_model("uint8")) as classifier:
+        assert [c.index for c in classifier.classify(_colour(7, 7, 7)).classes] == [0, 1, 2]
+
+
+def test_without_labels_classes_have_numbers():
+    with Classifier(colour_classifier("uint8")) as classifier:
+        assert classifier.labels == ()
+        assert classifier.classify(_colour(0, 0, 255), k=1).classes[0].label == "class 2"
+
+
+def test_labels_can_be_given():
+    with Classifier(_model("uint8"), labels=["rot", "grün", "blau"]) as classifier:
+        assert classifier.classify(_colour(0, 0, 255), k=1).classes[0].label == "blau"
+
+
+@pytest.mark.parametrize("labels", [["a"], ["a", "b"], ["a", "b", "c", "d"]])
+def test_labels_that_do_not_fit_are_refused(labels):
+    with pytest.raises(UsageError, match=f"{len(labels)} labels for 3 classes"):
+        Classifier(_model("uint8"), labels=labels)
+
+
+# One sigmoid value is two classes.
+
+
+def _two_classes(metadata=None, *, sigmoid=True):
+    graph = GraphBuilder()
+    x = graph.input((1, 8, 8, 3))
+    w = graph.constant(np.ones((1, 192), np.float32) / 192)
+    flat = graph.op("RESHAPE", [x, graph.constant(np.array([1, 192], np.int32))], (1, 192), options={})
+    y = graph.op("FULLY_CONNECTED", [flat, w, -1], (1, 1), options={})
+    content = graph.finish([graph.op("LOGISTIC", [y], (1, 1)) if sigmoid else y])
+    return write_metadata(content, metadata) if metadata else content
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [((), ("class 1", "class 0")), (("cat", "dog"), ("dog", "cat")), (("dog",), ("dog", "not dog"))],
+)
+@pytest.mark.parametrize("sigmoid", [True, False])
+def test_one_value_is_the_second_of_two_classes(labels, names, sigmoid):
+    with Classifier(_two_classes(sigmoid=sigmoid), labels=labels, preprocess="0..1") as classifier:
+        best, other = classifier.classify(_colour(255, 255, 255)).classes
+    assert (best.label, other.label) == names and (best.index, other.index) == (1, 0)
+    assert best.score == pytest.approx(1 / (1 + np.exp(-1)), abs=1e-6)
+    assert best.score + other.score == pytest.approx(1)
+
+
+def test_a_grey_model_sees_grey():
+    graph = GraphBuilder()
+    x = graph.input((1, 4, 4, 1), "uint8", quant=(1.0, 0))
+    shape = graph.constant(np.array([1, 16], np.int32))
+    content = graph.finish([graph.op("RESHAPE", [x, shape], (1, 16), "uint8", quant=(1.0, 0), options={})])
+    with Classifier(content) as classifier:
+        assert classifier.spec.shape == (4, 4, 1)
+        assert classifier.classify(_colour(255, 255, 255)).classes[0].score == pytest.approx(1 / 16)
+
+
+# Preprocessing is known, or asked for.
+
+
+def test_a_float_model_that_says_nothing_is_not_guessed():
+    with pytest.raises(PreprocessingError, match="does not say") as caught:
+        Classifier(colour_classifier("float32"))
+    assert "--preprocess" in caught.value.hint and "imagenet" in caught.value.hint
+
+
+def test_an_8_bit_model_that_says_nothing_takes_pixels_as_they_are():
+    for dtype in ("uint8", "int8"):
+        with Classifier(colour_classifier(dtype, mean=128, std=128)) as classifier:
+            assert classifier.classify(_colour(9, 9, 200), k=1).classes[0].index == 2
+            assert classifier.spec.mean == (128.0,) * 3
+
+
+def test_preprocessing_given_wins_over_the_models():
+    with Classifier(_model("float32", "raw"), preprocess="127.5,127.5") as classifier:
+        assert classifier.spec == InputSpec(8, 8).with_convention("-1..1")
+
+
+def test_preprocessing_for_another_size_is_refused():
+    with pytest.raises(PreprocessingError, match=r"\(9, 9, 3\)"):
+        Classifier(_model("float32"), preprocess=InputSpec(9, 9))
+
+
+def test_preprocessing_that_is_not_understood_is_refused():
+    with pytest.raises(UsageError, match="not understood"):
+        Classifier(_model("float32"), preprocess="torch")
+
+
+# What is no classifier, or no model.
+
+
+def _graph(shape, outputs, opcode="LOGISTIC", dtype="float32"):
+    graph = GraphBuilder()
+    x = graph.input(shape, dtype)
+    return graph.finish([graph.op(opcode, [x], shape, dtype) for _ in range(outputs)])
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (_graph((1, 8, 8, 3), 1), "map"),
+        (_graph((1, 8, 8, 3), 2), "2 outputs"),
+        (_graph((1, 8, 8, 3), 4), "object detector"),
+        (_graph((1, 10), 1), "not one picture"),
+        (_graph((1, 3, 8, 8), 1), "not one picture"),
+        (_graph((32, 8, 8, 3), 1), "not one picture"),
+        (_graph((1, 8, 8, 4), 1), "not one picture"),
+    ],
+)
+def test_what_is_no_classifier_is_refused_with_what_it_looks_like(content, reason):
+    with pytest.raises(UnsupportedModelError, match=reason):
+        Classifier(content, preprocess="raw")
+
+
+def test_several_inputs_are_refused():
+    graph = GraphBuilder()
+    x, y = graph.input((1, 8, 8, 3)), graph.input((1, 8, 8, 3))
+    with pytest.raises(UnsupportedModelError, match="2 inputs"):
+        Classifier(graph.finish([graph.op("ADD", [x, y], (1, 8, 8, 3), options={})]))
+
+
+def test_class_numbers_are_no_scores():
+    graph = GraphBuilder()
+    x = graph.input((1, 8, 8, 3))
+    axis = graph.constant(np.array([3], np.int32))
+    content = graph.finish([graph.op("ARG_MAX", [x, axis], (1, 8, 8), "int64", options={"outputType": 4})])
+    with pytest.raises(UnsupportedModelError, match="class numbers"):
+        Classifier(content, preprocess="raw")
+
+
+def test_a_picture_size_unknown_until_run_time_is_refused():
+    graph = GraphBuilder()
+    x = graph.input((1, 1, 1, 3), signature=(-1, -1, -1, 3))
+    axes = graph.constant(np.array([1, 2], np.int32))
+    with pytest.raises(UnsupportedModelError, match="known size"):
+        Classifier(graph.finish([graph.op("MEAN", [x, axes], (1, 3), options={})]), preprocess="raw")
+
+
+def test_a_compiled_model_names_its_twin(tmp_path):
+    graph = GraphBuilder()
+    x = graph.input((1, 8, 8, 3), "uint8", quant=(1.0, 0))
+    content = graph.finish([graph.op("CUSTOM:edgetpu-custom-op", [x], (1, 3), "uint8", quant=(1 / 256, 0))])
+    path = tmp_path / "colours_edgetpu.tflite"
+    path.write_bytes(content)
+    with pytest.raises(DeviceError, match="compiled for the Edge TPU") as caught:
+        Classifier(path)
+    assert "Bring the file" in caught.value.hint and "colours.tflite" in caught.value.hint
+    (tmp_path / "colours.tflite").write_bytes(_model("uint8"))
+    with pytest.raises(DeviceError) as caught:
+        Classifier(path)
+    assert caught.value.hint == f"Open {tmp_path / 'colours.tflite'}, which lies beside it."
+    with pytest.raises(DeviceError, match="compiled for the Edge TPU"):
+        Classifier(content)
+    other = tmp_path / "renamed.tflite"
+    other.write_bytes(content)
+    with pytest.raises(DeviceError) as caught:
+        Classifier(other)
+    assert "renamed" not in caught.value.hint
+
+
+@pytest.mark.parametrize(("name", "told"), [("MyOp", "MyOp"), ("FlexErf", "Flex")])
+def test_operators_that_no_interpreter_brings_along(name, told):
+    graph = GraphBuilder()
+    x = graph.input((1, 8, 8, 3))
+    content = graph.finish([graph.op(f"CUSTOM:{name}", [x], (1, 3))])
+    with pytest.raises(UnsupportedModelError, match=told):
+        Classifier(content, preprocess="raw")
+
+
+def test_an_operator_newer_than_the_interpreter():
+    graph = GraphBuilder()
+    x = graph.input((1, 8, 8, 3))
+    axes = graph.constant(np.array([1, 2], np.int32))
+    with pytest.raises(DeviceError, match=r"too old.*MEAN version 99"):
+        Classifier(graph.finish([graph.op("MEAN", [x, axes], (1, 3), options={}, version=99)]), preprocess="raw")
+
+
+def test_what_the_interpreter_refuses_is_a_format_error():
+    graph = GraphBuilder()
+    x = graph.input((1, 8, 8, 3))
+    w = graph.constant(np.zeros((3, 7), np.float32))
+    with pytest.raises(ModelFormatError, match="interpreter refuses"):
+        Classifier(graph.finish([graph.op("FULLY_CONNECTED", [x, w, -1], (1, 3), options={})]), preprocess="raw")
+
+
+def test_an_answer_of_another_shape_is_a_format_error():
+    graph = GraphBuilder()
+    x = graph.input((1, 8, 8, 3))
+    w = graph.constant(np.zeros((3, 3), np.float32))
+    content = graph.finish([graph.op("FULLY_CONNECTED", [x, w, -1], (1, 3), options={})])
+    with Classifier(content, preprocess="raw") as classifier, pytest.raises(ModelFormatError, match=r"\[64, 3\]"):
+        classifier.classify(_colour(1, 2, 3))
+
+
+def test_answers_that_are_no_numbers_are_an_error():
+    graph = GraphBuilder()
+    x = graph.input((1, 8, 8, 3))
+    axes = graph.constant(np.array([1, 2], np.int32))
+    mean = graph.op("MEAN", [x, axes], (1, 3), options={})
+    content = graph.finish([graph.op("LOG", [mean], (1, 3))])
+    spec = InputSpec(8, 8, mean=(200,) * 3)
+    with Classifier(content, preprocess=spec) as classifier, pytest.raises(ModelError, match="no numbers"):
+        classifier.classify(_colour(1, 2, 3))
+
+
+@pytest.mark.parametrize("content", [b"", b"TFL3", b"not a model" * 10])
+def test_what_is_no_model_is_refused(content):
+    with pytest.raises(ModelFormatError):
+        Classifier(content)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(ModelFormatError, match="no file"):
+        Classifier(tmp_path / "none.tflite")
+
+
+@pytest.mark.parametrize("options", [{"device": "gpu"}, {"device": ""}, {"threads": 0}, {"threads": -1}])
+def test_options_that_cannot_be(options):
+    with pytest.raises(UsageError):
+        Classifier(_model("uint8"), **options)
+
+
+def test_a_closed_classifier_says_so():
+    with Classifier(_model("uint8")) as classifier:
+        pass
+    with pytest.raises(DeviceError, match="closed"):
+        classifier.classify(_colour(1, 2, 3))
+
+
+def _jpeg():
+    stream = io.BytesIO()
+    _colour(1, 2, 3, (64, 64)).save(stream, "JPEG")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("picture", [b"", b"GIF89a", _jpeg()[:300], np.zeros((0, 3, 3)), np.zeros(5), "none.jpg"])
+def test_what_is_no_picture_is_a_picture_error_and_the_next_one_works(picture):
+    with Classifier(_model("uint8")) as classifier:
+        with pytest.raises(PictureError) as caught:
+            classifier.classify(picture)
+        assert isinstance(caught.value, DataError) and isinstance(caught.value, EdgekitError)
+        assert classifier.classify(_colour(200, 0, 0), k=1).classes[0].label == "red"
+
+
+@pytest.mark.shared
+def test_a_model_maker_file_recognises_flowers(shared):
+    model = shared / "user-models" / "flowers-model-maker" / "FlowerModel.tflite"
+    pictures = sorted((shared / "flowers" / "validation").glob("*/*.jpg"))[::25]
+    with Classifier(model) as classifier:
+        right = sum(classifier.classify(path).classes[0].label == path.parent.name for path in pictures)
+    assert right >= 0.8 * len(pictures)

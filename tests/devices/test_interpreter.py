@@ -1,0 +1,91 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from edgekit.devices.interpreter import allowed_cores, open_interpreter
+from edgekit.devices.opening import cpu_twin, open_model
+from edgekit.errors import DeviceError, ModelFormatError
+from tests.tflite.build import GraphBuilder, colour_classifier
+
+# What stands in for machines where the packages are missing or broken: a finder placed before all
+# others, in a process of its own.
+_WITHOUT = """
+import importlib.abc, sys
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.split('.')[0] in {names!r}:
+            raise {error}(f'No module named {{name!r}}' if {error} is ModuleNotFoundError else 'GLIBC_2.99 not found')
+sys.meta_path.insert(0, Finder())
+from edgekit.devices.interpreter import open_interpreter
+from edgekit.errors import DeviceError
+try:
+    open_interpreter(b'')
+except DeviceError as error:
+    print(error.message, error.hint)
+"""
+
+
+def _message(error):
+    names = {"ai_edge_litert", "tflite_runtime", "tensorflow"}
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT.format(names=names, error=error)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_without_any_interpreter_the_packages_to_install_are_named():
+    message = _message("ModuleNotFoundError")
+    assert "No TFLite interpreter is installed" in message
+    assert "pip install ai-edge-litert" in message and "pip install tflite-runtime" in message
+
+
+def test_an_interpreter_that_does_not_load_is_told_apart():
+    assert "installed but does not load: GLIBC_2.99 not found" in _message("ImportError")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux limits a process to some cores")
+def test_the_allowed_cores_are_counted():
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert allowed_cores() == 1
+    finally:
+        os.sched_setaffinity(0, before)
+    assert allowed_cores() == len(before)
+
+
+def test_opens_what_it_can_run():
+    opened = open_model(colour_classifier("uint8"), device="cpu")
+    assert opened.device == "cpu" and opened.reason == "it was asked for"
+    assert opened.interpreter.get_input_details()[0]["index"] == opened.graph.inputs[0]
+
+
+def test_an_unsound_graph_never_reaches_the_interpreter():
+    graph = GraphBuilder()
+    x = graph.input((1, 4), "int8", quant=(0.1, 0))
+    broken = graph.finish([graph.op("CONCATENATION", [x, -1], (1, 8), "int8", quant=(0.1, 0), options={"axis": 1})])
+    with pytest.raises(ModelFormatError, match="lacks its input"):
+        open_model(broken)
+
+
+def test_nonsense_is_refused_by_the_interpreter_itself():
+    with pytest.raises(ModelFormatError):
+        open_interpreter(b"nonsense" * 100)
+
+
+@pytest.mark.parametrize(
+    ("compiled", "twin"),
+    [("a/x_edgetpu.tflite", "a/x.tflite"), ("x.tflite", "x.tflite"), ("_edgetpu.tflite", ".tflite")],
+)
+def test_the_twins_name(compiled, twin):
+    assert cpu_twin(compiled).as_posix() == twin
+
+
+def test_an_error_is_raised_for_an_accelerator_that_is_not_there():
+    graph = GraphBuilder()
+    x = graph.input((1, 4), "uint8")
+    with pytest.raises(DeviceError, match="Edge TPU"):
+        open_model(graph.finish([graph.op("CUSTOM:edgetpu-custom-op", [x], (1, 4), "uint8")]))
