@@ -42,6 +42,8 @@ def check_writable(path: Union[str, Path]) -> None:
     folder = Path(path).parent
     if Path(path).is_dir():
         raise OutputError(f"{path} is a folder.", "Give a file name.")
+    if Path(path).exists() and not Path(path).is_file():
+        raise OutputError(f"{path} is a device or a pipe, which cannot be replaced.", "Give a file name.")
     if not folder.is_dir():
         raise OutputError(f"There is no folder {folder}.", "Create it first, or write elsewhere with -o.")
     if not os.access(str(folder), os.W_OK):

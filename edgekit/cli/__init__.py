@@ -1,11 +1,16 @@
 """The `edgekit` command. Each command lives in a module of its own, imported only when it is used."""
 
+import contextlib
+import sys
 from importlib import import_module
 from typing import Any, List, Mapping, Optional
 
 import click
 
 from edgekit import __version__
+from edgekit.errors import UsageError
+
+_JSON = "edgekit.json"
 
 #: command → module that defines it as a click command of the same name.
 COMMANDS: Mapping[str, str] = {
@@ -26,6 +31,28 @@ SUMMARIES: Mapping[str, str] = {
 
 class LazyGroup(click.Group):
     """A group whose commands are imported on use: `edgekit --help` must not wait for any of them."""
+
+    def parse_args(self, ctx: click.Context, args: List[str]) -> List[str]:
+        """Notes whether a machine reads the answer, for errors found before a command runs."""
+        ctx.meta[_JSON] = "--json" in args
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command; tells wrong options and an answer that cannot be printed as any other error."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            if not ctx.meta[_JSON]:
+                raise
+            from edgekit.cli.common import fail
+
+            fail(UsageError(error.format_message(), "See: edgekit COMMAND --help"), as_json=True)
+        except OSError as error:  # all others are put into words where they arise
+            with contextlib.suppress(OSError):
+                click.echo(f"Error: The answer could not be printed: {error.strerror}.", err=True)
+            with contextlib.suppress(OSError):
+                sys.stdout.close()  # or Python would try to print the rest when it exits
+            sys.exit(2)
 
     def list_commands(self, ctx: click.Context) -> List[str]:
         """Names for the help page."""

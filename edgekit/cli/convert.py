@@ -51,7 +51,7 @@ def convert(model: Path, as_json: bool, verbose: bool, **options: Any) -> None:
     gates = (_fraction("--max-drop", options["max_drop"]), _fraction("--min-agreement", options["min_agreement"]))
     if options["no_verify"] and (gates != (None, None) or options["verify_data"]):
         raise UsageError("--no-verify leaves nothing to judge by.", "Drop it, or the options about the verdict.")
-    check_writable(output)
+    _check_outputs(model, output, options["save_ranges"])
     with tensorflow_quiet(verbose) as stream, progress_bar(stream, hidden=as_json or verbose) as progress:
         conversion = _run(model, options, progress)
     unmet = conversion.unmet(*gates)
@@ -89,6 +89,21 @@ def _stem(model: Path) -> str:
     return name[: -len(model.suffix)] if model.suffix and not model.is_dir() else name
 
 
+def _check_outputs(model: Path, output: Path, ranges: Path | None) -> None:
+    """Raises where a result could not be written, or would overwrite the model or another result."""
+    if output.suffix != ".tflite":
+        raise UsageError(f"-o {output} does not end in .tflite.", f"Write for instance -o {_stem(output)}.tflite.")
+    written = [output, output.with_suffix(".json"), *([ranges] if ranges else [])]
+    places = [path.resolve() for path in (model, *written)]
+    if len(set(places)) < len(places):
+        names = ", ".join(map(str, written))
+        raise UsageError(
+            f"Among {model} and what is written ({names}), one would overwrite another.", "Rename with -o."
+        )
+    for path in written:
+        check_writable(path)
+
+
 def _fraction(option: str, text: str | None) -> float | None:
     """«1%», «1 %» and «0.01» → 0.01."""
     if text is None:
@@ -103,7 +118,7 @@ def _fraction(option: str, text: str | None) -> float | None:
 def _size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
-    match = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
+    match = re.fullmatch(r"(\d{1,9})(?:x(\d{1,9}))?", text)
     if not match:
         raise UsageError(f"--size {text} is no picture size.", "Write 224, or 224x320 for height x width.")
     return int(match[1]), int(match[2] or match[1])

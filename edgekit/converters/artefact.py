@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -75,7 +76,7 @@ def verdict_json(verdict: Verdict | None) -> dict[str, Any] | None:
         return None
     record = asdict(verdict)
     record["interval"] = list(verdict.interval)
-    record["sqnr_db"] = round(verdict.sqnr_db, 2) if verdict.sqnr_db != float("inf") else None
+    record["sqnr_db"] = round(verdict.sqnr_db, 2) if math.isfinite(verdict.sqnr_db) else None
     return record
 
 

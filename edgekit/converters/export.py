@@ -66,18 +66,27 @@ def check_export(source: Source, spec: InputSpec, model: FloatModel, samples: It
     Raises:
       ConversionError: they differ by more than float rounding explains.
     """
-    interpreter = open_interpreter(model.content)
-    worst = 0.0
+    interpreter, differences = open_interpreter(model.content), [0.0]
     for sample in samples:
         expected = np.asarray(source.predict(sample.input(spec)), np.float64)
         found = _run(interpreter, sample.input(model.spec))
-        worst = max(worst, float(np.abs(expected - found).max() / max(float(np.abs(expected).max()), 1e-6)))
+        differences.append(np.abs(expected - found).max() / max(float(np.abs(expected).max()), 1e-6))
+        _check_finite(source, expected)
+    worst = float(np.max(differences))  # unlike max(), NaN where there is one
     if not worst <= EXPORT_TOLERANCE:
         raise ConversionError(
             f"The exported float model does not compute what {source.path} does (off by {worst:.2%} of its output).",
             "Run again with -v to see what TensorFlow's converter said.",
         )
     return worst
+
+
+def _check_finite(source: Source, scores: np.ndarray) -> None:
+    if not np.isfinite(scores).all():
+        raise ConversionError(
+            f"{source.path} answers NaN or infinity to an ordinary picture.",
+            "Check the preprocessing (--preprocess) and that the weights are finite.",
+        )
 
 
 def _run(interpreter: Any, batch: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """convert(): from a trained model's file to a verified `.tflite` that describes itself."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,12 +14,12 @@ from edgekit.converters.export import FloatModel, check_export, export_float
 from edgekit.converters.fold import fold_preprocessing
 from edgekit.converters.labels import parse_labels
 from edgekit.converters.preprocessing import Finding, find_preprocessing
-from edgekit.converters.quantize import quantize_int8
+from edgekit.converters.quantize import IO_TYPES, quantize_int8
 from edgekit.converters.source import Source
 from edgekit.errors import DataError, UsageError
 from edgekit.evaluation import Verdict, compare
 from edgekit.evaluation.verdict import Runner, class_indices
-from edgekit.preprocess import InputSpec, describe, parse_preprocess
+from edgekit.preprocess import INTERPOLATIONS, InputSpec, describe, parse_preprocess
 from edgekit.progress import Progress, silent
 from edgekit.tflite.metadata import Metadata, write_metadata
 
@@ -36,6 +37,11 @@ HELD_OUT = 200
 SYNTHETIC_HELD_OUT = 100
 #: Fewer held-out pictures than this say nothing: the verdict is then given on synthetic ones.
 FEWEST_HELD_OUT = 10
+
+
+def _check_choice(what: str, given: str, known: Iterable[str]) -> None:
+    if given not in known:
+        raise UsageError(f"There is no {what} {given!r}.", f"Choose one of: {', '.join(known)}.")
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,15 @@ class Recipe:
     preprocess: str | None = None
     resize: str = "stretch"
     interpolation: str = "bicubic"
+
+    def __post_init__(self) -> None:
+        """Raises UsageError where a field names nothing: before minutes of work, not after."""
+        _check_choice("input and output type", self.io, IO_TYPES)
+        _check_choice("interpolation", self.interpolation, INTERPOLATIONS)
+        if self.samples < 1:
+            raise UsageError(f"{self.samples} sample pictures were asked for.", "Ask for at least one.")
+        if Path(self.ranges).suffix != ".json":
+            _check_choice("range method", self.ranges, (*METHODS, "or a .json file that --save-ranges wrote"))
 
 
 @dataclass(frozen=True)
@@ -123,7 +138,9 @@ def convert(
     if verify_data is not None:
         held_out = open_samples(verify_data, spec, count=None, seed=recipe.seed)
     finding = _preprocessing(source, spec, calibration, recipe, progress)
-    model = _float_model(source, finding.spec, calibration, progress)
+    # Normalized arrays are what the model takes before its preprocessing is folded in.
+    fold = not (calibration.prepared or held_out.prepared)
+    model = _float_model(source, finding.spec, calibration, progress, fold=fold)
     ranges = _ranges(model, calibration, recipe, progress)
     progress("Quantizing", 0, None)
     content = quantize_int8(model.content, ranges, model.spec, io=recipe.io)
@@ -159,11 +176,12 @@ def sized(spec: InputSpec, recipe: Recipe) -> InputSpec:
     Raises:
       UsageError: `resize` is neither "stretch" nor "crop" nor "crop:FRACTION".
     """
-    mode, _, fraction = recipe.resize.partition(":")
-    try:
-        crop = float(fraction) if fraction else 1.0
-    except ValueError:
-        raise UsageError(f"{fraction!r} is no part of a picture.", "Write for instance crop:0.875.") from None
+    found = re.fullmatch(r"stretch|crop(?::(0?\.\d+|1))?", recipe.resize)
+    if found is None:
+        raise UsageError(
+            f"There is no way {recipe.resize!r} to resize.", "Write stretch, crop, or the part to keep: crop:0.875."
+        )
+    mode, crop = recipe.resize.partition(":")[0], float(found[1] or 1)
     return replace(spec, resize=mode, crop=crop, interpolation=recipe.interpolation)
 
 
@@ -192,14 +210,15 @@ def _preprocessing(
     return find_preprocessing(replace(source, spec=spec), pictures)
 
 
-def _float_model(source: Source, spec: InputSpec, calibration: Samples, progress: Progress) -> FloatModel:
-    """The exported model with its preprocessing folded in, checked against the source."""
+def _float_model(
+    source: Source, spec: InputSpec, calibration: Samples, progress: Progress, *, fold: bool
+) -> FloatModel:
+    """The exported model, its preprocessing folded in if asked, checked against the source."""
     progress("Exporting", 0, None)
-    exported = export_float(source, spec)
-    content, folded = (
-        fold_preprocessing(exported.content, spec) if not calibration.prepared else (exported.content, spec)
-    )
-    model = replace(exported, content=content, spec=folded)
+    model = export_float(source, spec)
+    if fold:
+        content, folded = fold_preprocessing(model.content, spec)
+        model = replace(model, content=content, spec=folded)
     progress("Checking the export", 0, None)
     check_export(source, spec, model, calibration.take(EXPORT_CHECKS))
     return model
@@ -208,18 +227,13 @@ def _float_model(source: Source, spec: InputSpec, calibration: Samples, progress
 def _ranges(model: FloatModel, calibration: Samples, recipe: Recipe, progress: Progress) -> Ranges:
     if recipe.ranges in METHODS:
         return choose_ranges(observe(model.content, calibration, model.spec, progress=progress), recipe.ranges)
-    if Path(recipe.ranges).suffix == ".json":
-        return load_ranges(recipe.ranges)
-    raise UsageError(
-        f"There is no range method {recipe.ranges!r}.",
-        f"Choose one of {', '.join(METHODS)}, or give a .json file that --save-ranges wrote.",
-    )
+    return load_ranges(recipe.ranges)
 
 
 def _judge(source: Source, model: FloatModel, content: bytes, pictures: Samples, progress: Progress) -> Verdict:
     return compare(
-        Runner(model.content, model.spec),
-        Runner(content, model.spec),
+        Runner(model.content, model.spec, model.output),
+        Runner(content, model.spec, model.output),
         pictures,
         source="synthetic" if pictures.kind == "synthetic" else "data",
         classes=class_indices(pictures.class_names, source.labels, source.classes),

@@ -143,7 +143,7 @@ def _check_full_int8(graph: Graph, io: str) -> None:
         kinds = ", ".join(sorted(set(remaining)))
         raise ConversionError(
             f"{len(remaining)} ops have no int8 version and would stay in float: {kinds}.",
-            "One float op ends the Edge TPU's part of a model: replace these layers, or convert without --int8.",
+            "One float op ends the Edge TPU's part of a model: replace these layers.",
         )
     for index in graph.inputs + graph.outputs:
         if graph.tensors[index].dtype != IO_TYPES[io]:

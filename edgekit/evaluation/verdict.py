@@ -52,10 +52,17 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Runner:
-    """A model with its preprocessing, as `compare` wants it."""
+    """A model with its preprocessing, as `compare` wants it.
+
+    Attributes:
+      content: the `.tflite`; any input and output type.
+      spec: the preprocessing that belongs to it.
+      output: "probabilities" or "logits": what a single output is compared with to tell two classes apart.
+    """
 
     content: bytes
     spec: InputSpec
+    output: str = "probabilities"
 
 
 def compare(
@@ -87,7 +94,7 @@ def compare(
         signal += float(np.square(expected).sum())
         noise += float(np.square(expected - found).sum())
         truth = classes[sample.label] if classes is not None and sample.label is not None else None
-        predicted.append((decide(expected), decide(found), truth))
+        predicted.append((decide(expected, reference.output), decide(found, candidate.output), truth))
         progress("Verifying", len(predicted), getattr(samples, "count", None))
     if not predicted:
         raise DataError("There is no picture to verify on.", "Give some with --verify-data, or use --no-verify.")
@@ -98,16 +105,23 @@ def compare(
         interval=wilson_interval(agreeing, len(predicted)),
         pictures=len(predicted),
         source=source,
-        sqnr_db=10 * math.log10(signal / noise) if noise > 0 and signal > 0 else math.inf,
+        sqnr_db=decibels(signal, noise),
         labelled=len(known),
         top1_float=sum(a == t for a, _, t in known) / len(known) if known else None,
         top1_int8=sum(b == t for _, b, t in known) / len(known) if known else None,
     )
 
 
-def decide(scores: np.ndarray) -> int:
-    """The class a model names; a single sigmoid output decides between 0 and 1 at one half."""
-    return int(scores.argmax()) if scores.size > 1 else int(scores.ravel()[0] >= 0.5)
+def decide(scores: np.ndarray, output: str = "probabilities") -> int:
+    """The class a model names; a single output decides between 0 and 1: at one half, as a logit at 0."""
+    return int(scores.argmax()) if scores.size > 1 else int(scores.ravel()[0] >= (0 if output == "logits" else 0.5))
+
+
+def decibels(signal: float, noise: float) -> float:
+    """Ratio of two powers in dB; infinite without noise, minus infinite without signal under noise."""
+    if noise == 0:
+        return math.inf
+    return 10 * math.log10(signal / noise) if signal > 0 else -math.inf
 
 
 def class_indices(names: Sequence[str], labels: Sequence[str], classes: int) -> tuple[int, ...] | None:
@@ -150,7 +164,8 @@ def run(interpreter: Any, batch: np.ndarray) -> np.ndarray:
     """One inference: float32 (1, height, width, channels) in, float32 (classes,) out, whatever the model's types."""
     source, sink = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     if source["dtype"] != np.float32:
-        batch = quantize(batch, *source["quantization"], np.dtype(source["dtype"]).name)
+        scale, zero_point = source["quantization"]
+        batch = quantize(batch, scale, zero_point, np.dtype(source["dtype"]).name)
     interpreter.set_tensor(source["index"], batch)
     interpreter.invoke()
     scores = interpreter.get_tensor(sink["index"])
