@@ -1,5 +1,4 @@
-# Sourced by ./demo and ./test: makes .venv with this checkout and the extras named, and leaves `$venv` set.
-# Usage: . scripts/setup.sh "convert,zoo"
+# Sourced by ./demo and ./test: makes .venv with this checkout and the extras named in `$extras`, and sets `$venv`.
 
 venv=.venv
 
@@ -25,13 +24,13 @@ if [ ! -x "$venv/bin/python" ]; then
     fi
 fi
 
-wanted="$1 $(cksum < setup.cfg)"
-if [ "$(cat "$venv/.edgekit-extras-$1" 2>/dev/null)" != "$wanted" ]; then
-    say "Installing edgekit with its extras $1 into $venv (once; some minutes) ..."
-    if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[$1]" >"$venv/install.log" 2>&1; then
+wanted="$extras $(cksum < setup.cfg)"
+if [ "$(cat "$venv/.edgekit-extras-$extras" 2>/dev/null)" != "$wanted" ]; then
+    say "Installing edgekit with its extras $extras into $venv (once; some minutes) ..."
+    if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[$extras]" >"$venv/install.log" 2>&1; then
         tail -n 5 "$venv/install.log" >&2
         say "The installation failed; the whole log is in $venv/install.log. Is a package index within reach?"
         exit 2
     fi
-    printf '%s' "$wanted" > "$venv/.edgekit-extras-$1"
+    printf '%s' "$wanted" > "$venv/.edgekit-extras-$extras"
 fi
