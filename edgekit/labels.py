@@ -13,8 +13,6 @@ _NUMBERED = re.compile(r"\s*(\d+)[:,\s]\s*(.+)")
 def read_labels(path: Union[str, Path]) -> Tuple[str, ...]:
     """The labels in a file, in the order of the model's output.
 
-    Lines numbered 0, 1, 2, … throughout lose their number; blank lines at the end are dropped.
-
     Raises:
       UsageError: the file is missing, unreadable, no text, or empty.
     """
@@ -28,13 +26,15 @@ def read_labels(path: Union[str, Path]) -> Tuple[str, ...]:
         raise UsageError(f"There is no label file {path}.") from None
     except OSError as error:
         raise UsageError(f"The label file {path} could not be read: {error.strerror}.") from error
-    lines = [line.strip() for line in text.rstrip().splitlines()]
-    if not lines or "\0" in text:
+    labels = parse_labels(text)
+    if not labels or "\0" in text:
         raise UsageError(f"{path} holds no labels.", "Give a UTF-8 file with one label in a line.")
-    return _without_numbers(lines)
+    return labels
 
 
-def _without_numbers(lines: "list[str]") -> Tuple[str, ...]:
+def parse_labels(text: str) -> Tuple[str, ...]:
+    """One label a line; lines numbered 0, 1, 2, … throughout lose their number, blank ones at the end are dropped."""
+    lines = [line.strip() for line in text.rstrip().splitlines()]
     matches = [_NUMBERED.fullmatch(line) for line in lines]
     if all(match and int(match.group(1)) == index for index, match in enumerate(matches)):
         return tuple(match.group(2) for match in matches if match)

@@ -1,0 +1,114 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from edgekit.cli.classify import classify
+from edgekit.preprocess import InputSpec
+from edgekit.tflite.metadata import Metadata, write_metadata
+from tests.tflite.build import colour_classifier
+
+COLOURS = {"red": (220, 10, 10), "green": (10, 220, 10), "blue": (10, 10, 220)}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    metadata = Metadata(labels=tuple(COLOURS), input=InputSpec(8, 8), output="probabilities")
+    (tmp_path / "m.tflite").write_bytes(write_metadata(colour_classifier("uint8"), metadata))
+    (tmp_path / "pictures" / "deep").mkdir(parents=True)
+    for name, colour in COLOURS.items():
+        Image.new("RGB", (20, 10), colour).save(tmp_path / "pictures" / f"{name}.png")
+    Image.new("RGB", (5, 5), COLOURS["red"]).save(tmp_path / "pictures" / "deep" / "also red.jpg")
+    (tmp_path / "pictures" / "notes.txt").write_text("no picture")
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not really")
+    return tmp_path
+
+
+def run(*arguments):
+    return CliRunner().invoke(classify, [str(argument) for argument in arguments])
+
+
+def test_one_picture_as_text(folder):
+    result = run(folder / "m.tflite", folder / "pictures" / "green.png")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("m.tflite on the CPU")
+    assert "99.6%" in lines[3] and "green" in lines[3] and "█" in lines[3]
+    assert len(lines) == 6
+
+
+def test_json_holds_what_scripts_rely_on(folder):
+    result = run(folder / "m.tflite", folder / "pictures" / "blue.png", "-k", 2, "--json")
+    (answer,) = json.loads(result.stdout)
+    assert answer["picture"] == str(folder / "pictures" / "blue.png") and answer["device"] == "cpu"
+    assert [p["label"] for p in answer["predictions"]] == ["blue", "red"]
+    assert set(answer["predictions"][0]) == {"index", "label", "score"}
+    assert answer["predictions"][0]["index"] == 2 and answer["predictions"][0]["score"] == pytest.approx(
+        0.9961, abs=1e-4
+    )
+
+
+def test_a_folder_stands_for_its_pictures(folder):
+    result = run(folder / "m.tflite", folder / "pictures", "-k", 1, "--json")
+    answers = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert [answer["predictions"][0]["label"] for answer in answers] == ["blue", "red", "green", "red"]
+
+
+def test_a_broken_picture_is_reported_and_the_others_go_on(folder):
+    pictures = [folder / "broken.jpg", folder / "pictures" / "red.png", folder / "none.png"]
+    as_text, as_json = run(folder / "m.tflite", *pictures), run(folder / "m.tflite", *pictures, "--json")
+    assert as_text.exit_code == as_json.exit_code == 2
+    assert "red.png" in as_text.stdout and "broken.jpg" in as_text.stderr and "none.png" in as_text.stderr
+    broken, red, missing = json.loads(as_json.stdout)
+    assert red["predictions"][0]["label"] == "red"
+    assert broken["error"]["error"] == missing["error"]["error"] == "PictureError"
+    assert set(broken) == {"picture", "error"} and "predictions" not in missing
+
+
+def test_the_device_is_said_once(folder):
+    result = run(folder / "m.tflite", folder / "pictures")
+    assert result.stdout.count("on the CPU") == 1
+
+
+def test_labels_from_a_file(folder):
+    (folder / "labels.txt").write_text("0 rot\n1 grün\n2 blau\n", encoding="utf-8")
+    result = run(folder / "m.tflite", folder / "pictures" / "green.png", "--labels", folder / "labels.txt", "--json")
+    assert json.loads(result.stdout)[0]["predictions"][0]["label"] == "grün"
+
+
+def test_preprocessing_by_hand(folder):
+    (folder / "float.tflite").write_bytes(colour_classifier("float32"))
+    picture = folder / "pictures" / "red.png"
+    refused = run(folder / "float.tflite", picture)
+    assert refused.exit_code == 2 and "--preprocess" in refused.stderr
+    given = run(folder / "float.tflite", picture, "--preprocess", "0..1", "--json")
+    assert json.loads(given.stdout)[0]["predictions"][0]["label"] == "class 0"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind"),
+    [
+        (["none.tflite", "pictures"], "ModelFormatError"),
+        (["broken.jpg", "pictures"], "ModelFormatError"),
+        (["m.tflite", "pictures", "--labels", "none.txt"], "UsageError"),
+        (["m.tflite", "pictures", "--labels", "broken.jpg"], "UsageError"),
+        (["m.tflite", "pictures", "--preprocess", "nonsense"], "UsageError"),
+        (["m.tflite", "empty"], "UsageError"),
+    ],
+)
+def test_errors_are_told_in_words_and_in_json(folder, monkeypatch, arguments, kind):
+    (folder / "empty").mkdir()
+    monkeypatch.chdir(folder)
+    as_text, as_json = run(*arguments), run(*arguments, "--json")
+    assert as_text.exit_code == as_json.exit_code == 2
+    assert as_text.stderr.startswith("Error: ") and "Traceback" not in as_text.stderr
+    assert json.loads(as_json.stdout)["error"] == kind
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["m.tflite"], ["m.tflite", "x", "-k", "0"], ["m.tflite", "x", "--threads", "0"]]
+)
+def test_wrong_usage_is_2(arguments):
+    assert run(*arguments).exit_code == 2

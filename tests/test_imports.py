@@ -1,0 +1,127 @@
+"""The package's layers, what may not be imported where, and Python 3.7 on the device side."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "edgekit"
+MODULES = {
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))
+}
+
+#: Each may import what stands in earlier lines, and its own part.
+LAYERS = (
+    ("__init__", "errors", "files", "labels", "picture", "preprocess", "progress", "quiet", "tflite"),
+    ("calibration", "edgetpu", "models"),
+    ("converters", "devices", "evaluation"),
+    ("report", "cli"),
+    ("__main__",),
+)
+#: Opening an interpreter is what calibration and evaluation need of the devices, and all of it.
+OPEN_TO_ALL = "edgekit.devices.interpreter"
+#: Within a layer, the parts that lean on another one of it.
+BESIDE = {"converters": {"evaluation"}}
+FOUNDATION = set(LAYERS[0])
+
+HEAVY = {"tensorflow", "keras", "tf_keras", "litert_quantizer", "ai_edge_quantizer", "h5py", "torch", "mediapipe"}
+
+#: What has to run on a board: Python 3.7, and neither TensorFlow nor the converters.
+DEVICE_SIDE = ("__init__", "__main__", "errors", "files", "labels", "picture", "preprocess", "progress", "quiet")
+DEVICE_SIDE += ("tflite", "devices", "edgetpu", "cli")
+
+
+def _part(module):
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def _imports(module, *, top_level_only=False):
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    for node in tree.body if top_level_only else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively"
+            names = (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from (name if name in MODULES or f"{name}.__init__" in MODULES else node.module for name in names)
+
+
+def _layer(part):
+    return next(index for index, parts in enumerate(LAYERS) if part in parts)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_one_way(module):
+    here = _part(module)
+    for imported in _imports(module):
+        if not imported.startswith("edgekit") or imported == OPEN_TO_ALL:
+            continue
+        there = _part(imported)
+        same = there == here or there in BESIDE.get(here, ()) or {here, there} <= FOUNDATION
+        assert same or _layer(there) < _layer(here), f"{module} imports {imported}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_heavy_is_imported_at_the_top_of_a_module(module):
+    assert not {name.split(".")[0] for name in _imports(module, top_level_only=True)} & HEAVY
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if _part(name) in ("tflite", "devices", "edgetpu")])
+def test_the_device_side_never_imports_tensorflow_or_the_converters(module):
+    imported = set(_imports(module))
+    assert not {name.split(".")[0] for name in imported} & HEAVY
+    assert not any(name.startswith("edgekit.converters") for name in imported)
+
+
+def _loaded_by(statement):
+    program = f"{statement}\nimport sys\nprint('\\n'.join(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_importing_every_module_loads_nothing_heavy():
+    names = [name.rsplit(".__init__", 1)[0] for name in MODULES if not name.endswith("__main__")]
+    assert not _loaded_by(f"import {', '.join(names)}") & HEAVY
+
+
+def test_importing_the_devices_loads_no_interpreter():
+    loaded = _loaded_by("import edgekit, edgekit.devices")
+    assert not loaded & (HEAVY | {"ai_edge_litert", "tflite_runtime", "rich"})
+
+
+def test_help_loads_neither_numpy_nor_an_interpreter():
+    loaded = _loaded_by("from edgekit.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass")
+    assert not loaded & (HEAVY | {"numpy", "PIL", "ai_edge_litert"})
+
+
+def test_classifying_never_loads_tensorflow(tmp_path):
+    from tests.tflite.build import colour_classifier
+
+    path = tmp_path / "m.tflite"
+    path.write_bytes(colour_classifier("uint8"))
+    program = "import numpy; from edgekit import Classifier; Classifier({!r}).classify(numpy.ones((4, 4, 3)))"
+    assert not _loaded_by(program.format(str(path))) & HEAVY
+
+
+def test_the_public_names_exist():
+    import edgekit
+
+    for name in edgekit.__all__:
+        if not edgekit._PUBLIC[name].startswith(("edgekit.converters", "edgekit.calibration")):
+            assert getattr(edgekit, name).__module__.startswith("edgekit")
+    assert set(edgekit.__all__) <= set(dir(edgekit))
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        edgekit.nonsense  # noqa: B018
+
+
+def test_the_device_side_is_valid_python_3_7():
+    pytest.importorskip("vermin", reason="vermin is not installed")
+    paths = [str(path) for module, path in MODULES.items() if _part(module) in DEVICE_SIDE]
+    program = "import sys, vermin; sys.argv[0] = 'vermin'; vermin.main()"
+    options = ["--target=3.7-", "--violations", "--no-tips"]
+    done = subprocess.run([sys.executable, "-c", program, *options, *paths], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
