@@ -13,8 +13,9 @@ from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 from edgekit.edgetpu.compiler_log import CompilerLog, ModelLog
 from edgekit.edgetpu.compiler_run import DEFAULT_TIMEOUT_S, Run, arguments, find_compiler, run_compiler
 from edgekit.edgetpu.failures import Failure, explain, explain_status
+from edgekit.edgetpu.mapping import map_ops
 from edgekit.edgetpu.package import CompiledModel, is_compiled, mapped_ops, read_compiled
-from edgekit.edgetpu.placement import CompilerOptions
+from edgekit.edgetpu.placement import CompilerOptions, Placement
 from edgekit.errors import CompilerError, ModelFormatError, OutputError, UsageError
 from edgekit.files import check_writable, write_bytes
 from edgekit.progress import Progress, silent
@@ -37,6 +38,7 @@ class CompileReport:
       compiler_version: as printed, or None.
       attempts: how many runs it took.
       graph: the model as a graph.
+      prediction: where edgekit expected its ops to run.
       mapped: indices of its ops that run on the Edge TPU, read from the outputs.
       logs: what the compiler said of the model, one for each segment; () where it could not be read.
       compiled: the outputs read back.
@@ -48,6 +50,7 @@ class CompileReport:
     compiler_version: Optional[str]
     attempts: int
     graph: Graph
+    prediction: Placement
     mapped: Tuple[int, ...]
     logs: Tuple[ModelLog, ...]
     compiled: Tuple[CompiledModel, ...]
@@ -73,6 +76,7 @@ class _Job:
     graph: Graph
     metadata: Metadata
     content: bytes
+    prediction: Placement
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,7 @@ def compile_models(
     program = find_compiler(compiler)
     options = options or CompilerOptions()
     order = _Order(program, tuple(arguments(options, timeout)), timeout, options.num_segments)
-    jobs = [_job(Path(path), out_dir, options.compiler_version) for path in paths]
+    jobs = [_job(Path(path), out_dir, options) for path in paths]
     _check_names(jobs)
     attempt = 1
     while True:
@@ -152,19 +156,15 @@ def _attempt(order: _Order, jobs: Sequence[_Job], attempt: int) -> Union[Failure
         raise OutputError(f"The temporary folder failed: {error.strerror}.", "Set TMPDIR to another.") from error
 
 
-def _job(path: Path, out_dir: Optional[Union[str, Path]], compiler_version: str) -> _Job:
+def _job(path: Path, out_dir: Optional[Union[str, Path]], options: CompilerOptions) -> _Job:
     graph = read_graph(path)
     if is_compiled(graph):
         raise UsageError(f"{path} is compiled already.", "Give the int8 model that it was made from.")
     target = Path(out_dir) if out_dir is not None else path.parent
     check_writable(target / _output_names(path, 1)[0])
-    return _Job(
-        path,
-        target,
-        graph,
-        read_metadata(graph) or Metadata(),
-        set_op_versions(graph.content, compiler_version=compiler_version),
-    )
+    metadata = read_metadata(graph) or Metadata()
+    content = set_op_versions(graph.content, compiler_version=options.compiler_version)
+    return _Job(path, target, graph, metadata, content, map_ops(read_graph(content), options))
 
 
 def _check_names(jobs: Sequence[_Job]) -> None:
@@ -249,6 +249,7 @@ def _finish(job: _Job, run: Run, order: _Order, *, attempt: int, folder: Path) -
         compiler_version=run.log.version,
         attempts=attempt,
         graph=job.graph,
+        prediction=job.prediction,
         mapped=_mapped(compiled, job.graph),
         logs=tuple(log for name in names for log in _logs_of(run.log, name)),
         compiled=compiled,
