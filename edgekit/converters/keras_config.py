@@ -124,8 +124,8 @@ def refuse_custom(config: Config, name: str, known: Collection[str]) -> None:
     }
     if found:
         raise UnsupportedModelError(
-            f"{name} uses layers that are not Keras's own, so what they compute is not in the file: {_listed(found)}.",
-            _EXPORT,
+            f"{name} uses layers whose code is not in Keras, nor in the file: {_listed(found)}.",
+            f"{_EXPORT} Plain arithmetic between layers is kept by .keras files, not by .h5.",
         )
 
 
