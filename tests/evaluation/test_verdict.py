@@ -1,0 +1,145 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgekit.calibration import open_samples
+from edgekit.errors import DataError
+from edgekit.evaluation import compare
+from edgekit.evaluation.verdict import Runner, Verdict, class_indices, decibels, decide, wilson_interval
+from edgekit.preprocess import InputSpec
+from tests.tflite.build import GraphBuilder, colour_classifier
+
+SPEC = InputSpec(8, 8)
+
+
+def pictures(*colours):
+    return open_samples(np.array([np.full((8, 8, 3), colour, np.uint8) for colour in colours]), SPEC)
+
+
+RED, GREEN, BLUE = (200, 10, 10), (10, 200, 10), (10, 10, 200)
+
+
+def scores_model(values):
+    """A float model that answers `values`, whatever the picture."""
+    graph = GraphBuilder()
+    x = graph.input((1, 8, 8, 3))
+    axes = graph.constant(np.array([1, 2, 3], np.int32))
+    mean = graph.op("MEAN", [x, axes], (1,), options={"keepDims": False})
+    nothing = graph.op("MUL", [mean, graph.constant(np.zeros((1, 1), np.float32))], (1, 1), options={})
+    answer = graph.constant(np.array([values], np.float32))
+    return Runner(graph.finish([graph.op("ADD", [nothing, answer], (1, len(values)), options={})]), SPEC)
+
+
+@settings(deadline=None)  # the first one imports scipy
+@given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_the_interval_is_wilsons(counts):
+    stats = pytest.importorskip("scipy.stats")
+    successes, trials = counts
+    expected = stats.binomtest(successes, trials).proportion_ci(method="wilson")
+    assert wilson_interval(successes, trials) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_no_trial_has_no_interval():
+    with pytest.raises(ValueError, match="at least one"):
+        wilson_interval(0, 0)
+
+
+@pytest.mark.parametrize(
+    ("scores", "output", "expected"),
+    [
+        ([0.1, 0.7, 0.2], "probabilities", 1),
+        ([-3.0, -1.0], "logits", 1),
+        ([0.5, 0.5], "probabilities", 0),
+        ([0.4], "probabilities", 0),
+        ([0.5], "probabilities", 1),
+        ([0.2], "logits", 1),
+        ([-0.2], "logits", 0),
+    ],
+)
+def test_the_class_that_a_model_names(scores, output, expected):
+    assert decide(np.array(scores), output) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "labels", "classes", "expected"),
+    [
+        (("cat", "dog"), ("dog", "cat"), 2, (1, 0)),
+        (("Cat ", "DOG"), ("dog", " cat"), 2, (1, 0)),
+        (("dog",), ("cat", "dog", "fish"), 3, (1,)),
+        (("a", "b", "c"), (), 3, (0, 1, 2)),
+        (("a", "b"), (), 1, (0, 1)),  # a sigmoid tells two classes apart
+        (("a", "b"), (), 3, None),
+        (("a", "cat"), ("cat", "dog"), 2, None),
+        ((), (), 2, None),
+        ((), ("cat", "dog"), 2, None),
+    ],
+)
+def test_folders_and_outputs(names, labels, classes, expected):
+    assert class_indices(names, labels, classes) == expected
+
+
+@pytest.mark.parametrize(
+    ("signal", "noise", "expected"),
+    [(100, 1, 20), (1, 1000, -30), (5, 0, math.inf), (0, 0, math.inf), (0, 1, -math.inf)],
+)
+def test_decibels(signal, noise, expected):
+    assert decibels(signal, noise) == pytest.approx(expected)
+
+
+def test_a_model_agrees_with_itself():
+    model = Runner(colour_classifier("float32"), SPEC)
+    verdict = compare(model, model, pictures(RED, GREEN, BLUE))
+    assert (verdict.agreement, verdict.pictures, verdict.sqnr_db, verdict.labelled) == (1, 3, math.inf, 0)
+    assert verdict.interval == wilson_interval(3, 3)
+    assert verdict.drop is None
+
+
+def test_every_input_and_output_type_is_compared():
+    float_model = Runner(colour_classifier("float32", softmax=False, std=100.0), InputSpec(8, 8, std=(100.0,) * 3))
+    for dtype in ("uint8", "int8"):
+        spec = InputSpec(8, 8, std=(100.0,) * 3)
+        quantized = Runner(colour_classifier(dtype, softmax=False, std=100.0), spec)
+        verdict = compare(float_model, quantized, pictures(RED, GREEN, BLUE, (30, 20, 10)))
+        assert verdict.agreement == 1
+        assert verdict.sqnr_db > 60
+
+
+def test_the_ratio_of_signal_to_noise():
+    reference, candidate = scores_model([0.9, 0.3, 0.1]), scores_model([0.8, 0.35, 0.1])
+    verdict = compare(reference, candidate, pictures(RED, BLUE), source="synthetic")
+    assert verdict.sqnr_db == pytest.approx(10 * math.log10((0.81 + 0.09 + 0.01) / (0.01 + 0.0025)), abs=1e-4)
+    assert verdict.source == "synthetic"
+
+
+def test_accuracy_where_folders_name_classes(tmp_path):
+    from PIL import Image
+
+    for index, (name, colour) in enumerate((("red", RED), ("green", GREEN), ("blue", RED), ("red", RED))):
+        (tmp_path / name).mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8), colour).save(tmp_path / name / f"{index}.png")
+    samples = open_samples(tmp_path, SPEC)
+    classes = class_indices(samples.class_names, ("red", "green", "blue"), 3)
+    always_red = scores_model([1.0, 0.0, 0.0])
+    verdict = compare(Runner(colour_classifier("float32"), SPEC), always_red, samples, classes=classes)
+    assert verdict.labelled == 4
+    assert (verdict.top1_float, verdict.top1_int8, verdict.agreement) == (0.75, 0.5, 0.75)
+    assert verdict.drop == 0.25
+
+
+def test_progress_counts_the_pictures():
+    model, calls = Runner(colour_classifier("float32"), SPEC), []
+    compare(model, model, pictures(RED, GREEN), progress=lambda *call: calls.append(call))
+    assert calls == [("Verifying", 1, 2), ("Verifying", 2, 2)]
+
+
+def test_nothing_to_compare_on():
+    model = Runner(colour_classifier("float32"), SPEC)
+    with pytest.raises(DataError, match="no picture to verify on"):
+        compare(model, model, [])
+
+
+def test_a_better_candidate_drops_less_than_nothing():
+    assert Verdict(1, (0, 1), 4, "data", 20.0, 4, 0.5, 0.75).drop == -0.25
