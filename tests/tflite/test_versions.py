@@ -175,3 +175,30 @@ def test_unknown_releases_are_a_usage_error(release):
 def test_damaged_files_are_refused(content):
     with pytest.raises(ModelFormatError):
         set_op_versions(content)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Statistics for quantized inputs")
+def test_versions_are_those_that_tensorflows_converter_writes():
+    import tensorflow as tf
+
+    def layers(x):
+        y = tf.nn.conv2d(x, tf.ones((3, 3, 4, 8)), 2, "SAME")
+        y = tf.nn.depthwise_conv2d(tf.nn.relu6(y), tf.ones((3, 3, 8, 1)), [1, 1, 1, 1], "VALID")
+        y = tf.sigmoid(y) * y + tf.pad(y[:, 1:-1, 1:-1], [[0, 0], [1, 1], [1, 1], [0, 0]])
+        y = tf.concat([tf.image.resize(y, (12, 12)), tf.image.resize(y, (12, 12), "nearest")], 3)
+        first, second = tf.split(y, 2, 3)
+        y = tf.maximum(tf.nn.max_pool2d(first, 2, 2, "SAME"), tf.nn.avg_pool2d(tf.tanh(second), 2, 2, "SAME"))
+        y = tf.reduce_mean(tf.transpose(y, [0, 2, 1, 3]), [1, 2])
+        return tf.nn.softmax(tf.matmul(y, tf.ones((8, 3))) - 1.0)
+
+    function = tf.function(layers, input_signature=[tf.TensorSpec((1, 16, 16, 4))]).get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    samples = np.random.default_rng(1).uniform(-1, 1, (4, 1, 16, 16, 4)).astype(np.float32)
+    converter.representative_dataset = lambda: ([sample] for sample in samples)
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+    content = converter.convert()
+    assert len({op.opcode for op in read_graph(content).ops}) > 12
+    assert versions_of(set_op_versions(_with_version(content, 1), compiler_version=None)) == versions_of(content)
