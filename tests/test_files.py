@@ -1,0 +1,97 @@
+import os
+import stat
+
+import pytest
+
+from edgekit.errors import OutputError
+from edgekit.files import check_writable, write_bytes, write_text
+
+
+@pytest.fixture
+def unprivileged():
+    """Root may write everywhere, so that the tests of refusals run as nobody."""
+    if not hasattr(os, "setresuid"):
+        pytest.skip("needs POSIX users")
+    user = os.getuid()
+    if user == 0:
+        os.setresuid(65534, 65534, 0)
+    yield
+    if user == 0:
+        os.setresuid(0, 0, 0)
+
+
+def test_a_file_is_written_and_replaced(tmp_path):
+    path = tmp_path / "ä b.bin"
+    write_bytes(path, b"one")
+    write_bytes(str(path), b"two")
+    assert path.read_bytes() == b"two"
+    write_text(path, "grün\n")
+    assert path.read_text(encoding="utf-8") == "grün\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_has_the_rights_that_the_user_gives_new_files(tmp_path):
+    old = os.umask(0o027)
+    try:
+        write_bytes(tmp_path / "a", b"")
+    finally:
+        assert os.umask(old) == 0o027
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("path", ["none/a.bin", "folder", "file/a.bin", "x" * 300])
+def test_what_cannot_be_written_is_told_in_words(tmp_path, path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"could not be written: \w+") as caught:
+        write_bytes(tmp_path / path, b"content")
+    assert "not full" in caught.value.hint
+    assert sorted(entry.name for entry in tmp_path.rglob("*")) == ["file", "folder"]
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
+    resource = pytest.importorskip("resource", reason="limits on file sizes are POSIX")
+    path = tmp_path / "a.bin"
+    write_bytes(path, b"old")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OutputError, match="too large"):
+            write_bytes(path, b"n" * 2000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_bytes(tmp_path / "a", b"content")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_can_be_written(tmp_path):
+    check_writable(tmp_path / "new.tflite")
+    (tmp_path / "old.tflite").touch()
+    check_writable(tmp_path / "old.tflite")
+
+
+def test_places_that_cannot_be_written(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path, reason in (("", "is a folder"), ("none/a", "There is no folder"), ("pipe", "device or a pipe")):
+        with pytest.raises(OutputError, match=reason) as caught:
+            check_writable(tmp_path / path)
+        assert caught.value.hint
+    with pytest.raises(OutputError, match="device or a pipe"):
+        check_writable("/dev/null")
+
+
+def test_a_folder_of_others(tmp_path, unprivileged):
+    with pytest.raises(OutputError, match="may not be written by this user"):
+        check_writable("/usr/a.tflite")
+    with pytest.raises(OutputError, match="could not be written"):
+        write_bytes("/usr/a.tflite", b"")
