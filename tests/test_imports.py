@@ -23,7 +23,7 @@ LAYERS = (
 #: Opening an interpreter is what calibration and evaluation need of the devices, and all of it.
 OPEN_TO_ALL = "edgekit.devices.interpreter"
 #: Within a layer, the parts that lean on another one of it.
-BESIDE = {"converters": {"evaluation"}}
+BESIDE = {"converters": {"evaluation"}, "evaluation": {"devices"}}
 FOUNDATION = set(LAYERS[0])
 
 HEAVY = {"tensorflow", "keras", "tf_keras", "litert_quantizer", "ai_edge_quantizer", "h5py", "torch", "mediapipe"}

@@ -1,5 +1,6 @@
 """`edgekit inspect`: what is in a .tflite file."""
 
+import re
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
@@ -15,6 +16,8 @@ from edgekit.tflite.graph import Graph, Op, Tensor
 from edgekit.tflite.metadata import Metadata, read_metadata
 from edgekit.tflite.reader import read_graph
 from edgekit.tflite.summary import Quantization, quantization, tensor_to_json, to_json
+
+_DIGEST = re.compile("[0-9a-f]{32,}")
 
 
 @click.command()
@@ -50,6 +53,8 @@ def inspect(
         return
     for name, value in _facts(graph, metadata):
         click.echo(f"  {name:<14}{value}")
+    for key, value in sorted((metadata.provenance if metadata else {}).items()):
+        click.echo(f"  made with {key}: {_one_line(value)}")
     click.echo("\n" + "\n".join(columns(("op", "count", "version"), _op_rows(graph))))
     if tensors:
         click.echo("\n" + "\n".join(columns(("tensor", "type", "shape", "quantization", "name"), _tensor_rows(graph))))
@@ -67,8 +72,6 @@ def _facts(graph: Graph, metadata: Optional[Metadata]) -> Iterator[Tuple[str, st
     yield "labels", _shortened(metadata.labels) if metadata.labels else "none"
     yield "preprocessing", describe(metadata.input) if metadata.input else "not told"
     yield "answers with", metadata.output or "not told"
-    for key in sorted(metadata.provenance):
-        yield key, _one_line(metadata.provenance[key])
 
 
 def _describe_tensor(tensor: Tensor) -> str:
@@ -110,10 +113,14 @@ def _shortened(values: Tuple[str, ...], limit: int = 5) -> str:
 
 
 def _one_line(value: Any) -> str:
+    """A JSON value in short: what is not known is left out, digests are cut."""
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_one_line(item)}" for key, item in value.items())
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= 80 else text[:79] + "…"
+        return ", ".join(f"{key} {_one_line(item)}" for key, item in value.items() if item is not None)
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_one_line, value)) + "]"
+    if isinstance(value, str) and _DIGEST.fullmatch(value):
+        return value[:12] + "…"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _op_rows(graph: Graph) -> List[Tuple[str, ...]]:

@@ -1,10 +1,10 @@
 """Class names that lie beside a model, as tools such as Teachable Machine leave them."""
 
-import re
 from pathlib import Path
 
+from edgekit.labels import parse_labels
+
 _NAMES = ("labels.txt", "class_names.txt", "classes.txt")
-_NUMBERED = re.compile(r"^(\d+)[\s:,]+(.+)$")
 
 
 def labels_beside(path: Path, classes: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -23,13 +23,3 @@ def labels_beside(path: Path, classes: int) -> tuple[tuple[str, ...], tuple[str,
             return labels, ()
         return (), (f"{file.name} beside the model names {len(labels)} classes, the model has {classes}: left alone.",)
     return (), ()
-
-
-def parse_labels(text: str) -> tuple[str, ...]:
-    """One label per line; lines numbered 0, 1, 2, … («0 Cat») lose their numbers."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    matches = [_NUMBERED.match(line) for line in lines]
-    numbered = [match for match in matches if match]
-    if lines and [int(match.group(1)) for match in numbered] == list(range(len(lines))):
-        return tuple(match.group(2).strip() for match in numbered)
-    return tuple(lines)

@@ -12,13 +12,13 @@ from edgekit.calibration import METHODS, Ranges, Samples, choose_ranges, load_ra
 from edgekit.converters.artefact import Int8Model, provenance
 from edgekit.converters.export import FloatModel, check_export, export_float
 from edgekit.converters.fold import fold_preprocessing
-from edgekit.converters.labels import parse_labels
 from edgekit.converters.preprocessing import Finding, find_preprocessing
 from edgekit.converters.quantize import IO_TYPES, quantize_int8
 from edgekit.converters.source import Source
 from edgekit.errors import DataError, UsageError
 from edgekit.evaluation import Verdict, compare
 from edgekit.evaluation.verdict import Runner, class_indices
+from edgekit.labels import parse_labels
 from edgekit.preprocess import INTERPOLATIONS, InputSpec, describe, parse_preprocess
 from edgekit.progress import Progress, silent
 from edgekit.tflite.metadata import Metadata, write_metadata

@@ -26,7 +26,7 @@ def _described():
 def test_the_summary_says_what_matters(tmp_path):
     result = run(tmp_path, _described())
     assert result.exit_code == 0, result.output
-    for said in ("fully int8", "int8 1x8x8x3", "red, green, blue", "lite", "probabilities", "agreement 0.981235"):
+    for said in ("fully int8", "int8 1x8x8x3", "red, green, blue", "lite", "probabilities", "agreement 0.9812"):
         assert said in result.stdout
     assert "SOFTMAX" in result.stdout and "tensor_" not in result.stdout
 
