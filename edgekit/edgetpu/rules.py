@@ -47,7 +47,9 @@ def eight_bits(case: Case) -> Optional[Finding]:
     """
     if case.op.opcode == "QUANTIZE":
         return None
-    wrong = {tensor.dtype for tensor in activations(case) if tensor.dtype not in _8_BIT}
+    # Of operations that it does not know, the compiler judges the parameters too: GATHER's indices are int32.
+    judged = activations(case) if case.op.opcode in OPERATIONS else case.graph.op_inputs(case.op) + activations(case)
+    wrong = {tensor.dtype for tensor in judged if tensor.dtype not in _8_BIT}
     if not wrong:
         return None
     return fails(f"It works on {' and '.join(sorted(wrong))}", remedy=REPLACEMENTS.get(case.op.opcode, ""))

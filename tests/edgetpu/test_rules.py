@@ -92,6 +92,7 @@ STAYS = [
     ("eight_bits", one_op("ADD", FLOAT, FLOAT), {}, BAD_DTYPE, "float32"),
     ("eight_bits", one_op("DEQUANTIZE", X, out=FLOAT), {}, BAD_DTYPE, "float32"),
     ("eight_bits", one_op("CUSTOM:TFLite_Detection_PostProcess", X, out=FLOAT), {}, BAD_DTYPE, "float32"),
+    ("eight_bits", one_op("GATHER", X, ints(0, 1), options={}), {}, BAD_DTYPE, "int32"),
     ("quantize_eight_to_eight_bits", one_op("QUANTIZE", FLOAT, out=X), {}, LIMITED, "float32"),
     ("known_operation", one_op("HARD_SWISH", X), {}, NOT_SUPPORTED, "HARD_SWISH"),
     ("known_operation", one_op("CUSTOM:Mine", X), {}, NOT_SUPPORTED, "Mine"),
@@ -175,7 +176,7 @@ STAYS = [
     ),
     ("transpose_size", one_op("TRANSPOSE", activation(1, 64, 2100), ints(0, 2, 1)), {}, LIMITED, "134,400"),
     (
-        "long_rows",
+        "reshape_size",
         one_op("RESHAPE", activation(1, 144, 40, 40), ints(1), out=activation(1, 144, 1600)),
         {},
         LIMITED,
@@ -195,7 +196,7 @@ UNKNOWN = [
     (
         "reshape_size",
         one_op("RESHAPE", activation(1, 40, 40, 90), ints(1), out=activation(1, 1600, 90)),
-        "above 134,400",
+        "between 134,400 and 230,400",
     ),
     ("long_rows", one_op("LOGISTIC", activation(1, 84, 2101)), "between 176,400 and 230,400"),
 ]
