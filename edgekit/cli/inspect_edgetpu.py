@@ -6,7 +6,10 @@ import click
 
 from edgekit.cli.common import columns
 from edgekit.edgetpu.advice import advice, name, reasons, verdict
+from edgekit.edgetpu.compiler_log import size_text
+from edgekit.edgetpu.estimate import Estimate, estimate
 from edgekit.edgetpu.placement import EDGETPU, OpPlacement, Placement
+from edgekit.edgetpu.profiles import HOSTS
 from edgekit.tflite.graph import Graph
 
 #: How many lines of reasons and of advice fit on one screen.
@@ -14,7 +17,11 @@ _LINES = 8
 
 
 def with_placement(document: Dict[str, Any], graph: Graph, placement: Placement) -> Dict[str, Any]:
-    """A model's JSON document with the placement added: whole, and to each of its `ops`."""
+    """A model's JSON document with placement and estimates added, to the whole and to each of its `ops`.
+
+    `latency_ms` has (low, expected, high) milliseconds for each host; it is empty where nothing is mapped.
+    """
+    expected = estimate(graph, placement)
     ops = [{**op, **_op_to_json(placed)} for op, placed in zip(document["ops"], placement.ops)]
     return {
         **document,
@@ -25,6 +32,10 @@ def with_placement(document: Dict[str, Any], graph: Graph, placement: Placement)
         "subgraphs": placement.subgraphs,
         "ends_at": placement.ends_at,
         "advice": list(advice(graph, placement)),
+        "on_chip_bytes": expected.on_chip_bytes,
+        "streamed_bytes": expected.streamed_bytes,
+        "latency_ms": {host: [ms.low, ms.expected, ms.high] for host, ms in expected.latency.items()},
+        "cautions": list(expected.cautions),
     }
 
 
@@ -34,6 +45,8 @@ def print_placement(graph: Graph, placement: Placement) -> None:
     click.echo(click.style("Edge TPU: ", bold=True) + click.style(verdict(placement), fg="green" if good else "yellow"))
     for text in _some(list(advice(graph, placement))):
         click.echo(f"  - {text}")
+    if placement.mapped:
+        click.echo("\n" + "\n".join(_estimate_lines(estimate(graph, placement))))
     click.echo("\n" + "\n".join(columns(("op", "count", "runs on", "the compiler's words"), _rows(placement))))
     left = [placed for placed in placement.ops if placed.violations]
     if left:
@@ -50,6 +63,15 @@ def _op_to_json(placed: OpPlacement) -> Dict[str, Any]:
         "reasons": list(reasons(placed)),
         "certain": placed.certain,
     }
+
+
+def _estimate_lines(expected: Estimate) -> Iterator[str]:
+    streamed = f", {size_text(expected.streamed_bytes)} sent at each inference" if expected.streamed_bytes else ""
+    yield f"  parameters  {size_text(expected.on_chip_bytes)} on the chip{streamed} (estimated)"
+    for host, ms in expected.latency.items():
+        yield f"  latency     {ms.expected:.1f} ms, likely {ms.low:.1f} to {ms.high:.1f} ({HOSTS[host].title})"
+    for caution in expected.cautions:
+        yield f"  caution     {caution}"
 
 
 def _rows(placement: Placement) -> List[Tuple[str, ...]]:
