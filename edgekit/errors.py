@@ -11,7 +11,7 @@
     ├── PreprocessingError          how pictures must be scaled is not clear
     ├── ConversionError             a conversion step failed or its result is wrong
     ├── DeviceError                 no interpreter, delegate or accelerator, or it failed
-    ├── CompilerError               edgetpu_compiler is missing, failed or refused the model
+    ├── CompilerError               edgetpu_compiler is missing, failed or refused the model (exit code 3)
     ├── MissingDependencyError      an optional package is not installed
     └── OutputError                 a result could not be written
 
@@ -88,6 +88,8 @@ class DeviceError(EdgekitError):
 
 class CompilerError(EdgekitError):
     """edgetpu_compiler is missing, failed, or refused the model."""
+
+    exit_code = 3
 
 
 class MissingDependencyError(EdgekitError):

@@ -15,6 +15,7 @@ _JSON = "edgekit.json"
 #: command → module that defines it as a click command of the same name.
 COMMANDS: Mapping[str, str] = {
     "classify": "edgekit.cli.classify",
+    "compile": "edgekit.cli.compile",
     "convert": "edgekit.cli.convert",
     "inspect": "edgekit.cli.inspect",
     "zoo": "edgekit.cli.zoo",
@@ -23,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
 #: Shown by `edgekit --help`, so that it need not import the commands.
 SUMMARIES: Mapping[str, str] = {
     "classify": "Name what is in pictures, with the model's own labels and preprocessing.",
+    "compile": "Compile an int8 .tflite for the Edge TPU, or write what another machine needs for it.",
     "convert": "Turn a trained Keras, SavedModel or float .tflite model into a verified .tflite.",
     "inspect": "Show what a .tflite holds: ops, tensors, quantization, metadata.",
     "zoo": "List or build models with published ImageNet weights.",

@@ -7,8 +7,10 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 import click
 
 from edgekit.cli.common import columns, command_options, echo_json
+from edgekit.cli.inspect_compiled import compiled_to_json, find_twin, print_compiled
 from edgekit.cli.inspect_edgetpu import print_placement, with_placement
 from edgekit.edgetpu.mapping import map_ops
+from edgekit.edgetpu.package import is_compiled, read_compiled
 from edgekit.edgetpu.placement import CompilerOptions
 from edgekit.errors import UsageError
 from edgekit.preprocess import describe
@@ -41,9 +43,12 @@ def inspect(
         raise UsageError("--all-subgraphs and --min-runtime say how the model is compiled.", "Add --edgetpu.")
     graph = read_graph(model)
     metadata = read_metadata(graph)
-    placement = map_ops(graph, CompilerOptions(all_subgraphs, min_runtime)) if edgetpu else None
+    compiled = read_compiled(model) if is_compiled(graph) else None
+    placement = map_ops(graph, CompilerOptions(all_subgraphs, min_runtime)) if edgetpu and not compiled else None
     if as_json:
-        extra = {"tensors": [tensor_to_json(tensor) for tensor in graph.tensors]} if tensors else {}
+        extra: Dict[str, Any] = {"tensors": [tensor_to_json(t) for t in graph.tensors]} if tensors else {}
+        if compiled:
+            extra["edgetpu"] = compiled_to_json(compiled, find_twin(model))
         document = {"model": model, **to_json(graph, metadata), **extra}
         echo_json(with_placement(document, graph, placement) if placement else document)
         return
@@ -55,6 +60,8 @@ def inspect(
         click.echo(f"  {name:<14}{value}")
     for key, value in sorted((metadata.provenance if metadata else {}).items()):
         click.echo(f"  made with {key}: {_one_line(value)}")
+    if compiled:
+        print_compiled(compiled, find_twin(model))
     click.echo("\n" + "\n".join(columns(("op", "count", "version"), _op_rows(graph))))
     if tensors:
         click.echo("\n" + "\n".join(columns(("tensor", "type", "shape", "quantization", "name"), _tensor_rows(graph))))

@@ -108,11 +108,11 @@ def test_the_compiler_gets_op_versions_that_it_knows(runs, tmp_path):
 def test_flags_are_passed_through(runs, model):
     record(runs, compiled=compiled_model(), stdout=success_text())
     options = CompilerOptions(
-        all_subgraphs=True, search_delegate=True, min_runtime_version=13, intermediate_tensors=("a", "b/c")
+        all_subgraphs=True, search_delegate=True, min_runtime_version=13, intermediate_tensors=("mean", "soft")
     )
     compile_model(model, options, timeout=300)
     (given,) = calls(runs)
-    assert given[:9] == ["-s", "-a", "-d", "-m", "13", "-i", "a,b/c", "-t", "300"]
+    assert given[:9] == ["-s", "-a", "-d", "-m", "13", "-i", "mean,soft", "-t", "300"]
     assert given[9] == "-o" and given[-1].endswith("/net.tflite")
 
 

@@ -1,0 +1,153 @@
+"""`edgekit compile`: int8 models become Edge TPU models, by Coral's own compiler."""
+
+import sys
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple
+
+import click
+
+from edgekit.cli.common import columns, command_options, echo_json, progress_bar
+from edgekit.cli.inspect_edgetpu import print_placement, with_placement
+from edgekit.edgetpu.advice import name, reasons
+from edgekit.edgetpu.comparison import differences
+from edgekit.edgetpu.compiler import CompileReport, compile_models, cpu_ops
+from edgekit.edgetpu.compiler_log import size_text
+from edgekit.edgetpu.compiler_run import DEFAULT_TIMEOUT_S, find_compiler
+from edgekit.edgetpu.handoff import write_handoff
+from edgekit.edgetpu.mapping import map_ops
+from edgekit.edgetpu.placement import CompilerOptions
+from edgekit.errors import CompilerError
+from edgekit.tflite.reader import read_graph
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for the results; default: beside MODEL.")
+@click.option("--compiler", type=click.Path(), help="The edgetpu_compiler to run; default: the one on the PATH.")
+@click.option("--handoff", type=click.Path(path_type=Path), help="Write models, container recipe and command here.")
+@click.option("--all-subgraphs", is_flag=True, help="Map every supported part, not the first only.")
+@click.option("--search", is_flag=True, help="If it fails, leave ops off the end until it compiles.")
+@click.option("--segments", default=1, show_default=True, help="Cut the model for this many Edge TPUs in a row.")
+@click.option("--min-runtime", type=click.IntRange(min=10), help="Oldest Edge TPU runtime that must run it.")
+@click.option("--intermediate", multiple=True, help="Tensor at which the Edge TPU's part ends; may be repeated.")
+@click.option("--timeout", default=DEFAULT_TIMEOUT_S, show_default=True, help="Time limit in seconds.")
+@command_options
+def compile(models: Tuple[Path, ...], as_json: bool, verbose: bool, **given: Any) -> None:
+    """Compile int8 .tflite MODELS for the Edge TPU; several share its on-chip memory.
+
+    Labels and preprocessing are kept. Needs Coral's edgetpu_compiler (Linux on x86-64); without it, the
+    prediction is shown, and --handoff writes what another machine needs to compile.
+    """
+    options = CompilerOptions(
+        all_subgraphs=given["all_subgraphs"],
+        min_runtime_version=given["min_runtime"],
+        intermediate_tensors=tuple(given["intermediate"]),
+        num_segments=given["segments"],
+        search_delegate=given["search"],
+    )
+    if given["handoff"]:
+        _hand_off(models, given["handoff"], options, as_json)
+        return
+    try:
+        find_compiler(given["compiler"])
+    except CompilerError as error:
+        _predict(models, options, error if as_json else None)
+        raise
+    with progress_bar(sys.stderr, hidden=as_json or verbose) as progress:
+        reports = compile_models(
+            models,
+            options,
+            compiler=given["compiler"],
+            out_dir=given["output"],
+            timeout=given["timeout"],
+            progress=progress,
+        )
+    if verbose:
+        click.echo(reports[0].printed, err=True)
+    if as_json:
+        echo_json([to_json(report) for report in reports])
+        return
+    for report in reports:
+        _tell(report)
+
+
+def to_json(report: CompileReport) -> Dict[str, Any]:
+    """A report as a JSON-ready document."""
+    mapped = set(report.mapped)
+    said = [
+        {
+            "on_chip_bytes": log.on_chip_used,
+            "remaining_bytes": log.on_chip_remaining,
+            "streamed_bytes": log.streamed,
+            "table": [{"opcode": row.opcode, "count": row.count, "status": row.status} for row in log.rows],
+        }
+        for log in report.logs
+    ]
+    return {
+        "model": report.model,
+        "compiled": list(report.outputs),
+        "compiler_version": report.compiler_version,
+        "attempts": report.attempts,
+        "fully_mapped": report.fully_mapped,
+        "subgraphs": report.subgraphs,
+        "min_runtime": max(compiled.min_runtime for compiled in report.compiled),
+        "ops": [
+            {"index": op.index, "opcode": op.opcode, "device": "edgetpu" if op.index in mapped else "cpu"}
+            for op in report.graph.ops
+        ],
+        "compiler": said,
+        "differences": list(differences(report)),
+    }
+
+
+def _tell(report: CompileReport) -> None:
+    total = len(report.graph.ops)
+    good = report.fully_mapped
+    verdict = f"{len(report.mapped)} of {total} ops run on the Edge TPU" if not good else f"all {total} ops run on it"
+    click.echo(click.style("Edge TPU: ", bold=True) + click.style(verdict, fg="green" if good else "yellow"))
+    if report.attempts > 1:
+        click.echo(f"  edgetpu_compiler crashed {report.attempts - 1} times before it succeeded.")
+    for log in report.logs:
+        if log.on_chip_used is not None and log.streamed is not None:
+            click.echo(f"  {size_text(log.on_chip_used)} kept on the chip, {size_text(log.streamed)} sent each time")
+    left = _left_on_cpu(report)
+    if left:
+        click.echo("\n" + "\n".join(columns(("op", "kind", "why it stays on the CPU"), left)))
+    for difference in differences(report):
+        click.echo(f"  Not as predicted: {difference}.")
+    for output in report.outputs:
+        click.echo(f"Wrote {output}")
+
+
+def _left_on_cpu(report: CompileReport) -> List[Tuple[str, ...]]:
+    rows: List[Tuple[str, ...]] = []
+    for op in cpu_ops(report):
+        why = reasons(report.prediction.ops[op.index])
+        rows.append((str(op.index), name(op), " ".join(why) or "the compiler did not map it"))
+    return rows
+
+
+def _predict(models: Tuple[Path, ...], options: CompilerOptions, error: Optional[CompilerError]) -> None:
+    """Shows where the ops are expected to run; as part of the `error` document, which ends the command, for JSON."""
+    graphs = [read_graph(model) for model in models]
+    placements = [map_ops(graph, options) for graph in graphs]
+    if error is None:
+        for model, graph, placement in zip(models, graphs, placements):
+            click.echo(f"{model.name}, as edgetpu_compiler is expected to place it:")
+            print_placement(graph, placement)
+        return
+    predictions = [
+        with_placement({"model": str(model), "ops": [{}] * len(graph.ops)}, graph, placement)
+        for model, graph, placement in zip(models, graphs, placements)
+    ]
+    echo_json({"error": error.kind, "message": error.message, "hint": error.hint, "prediction": predictions})
+    sys.exit(error.exit_code)
+
+
+def _hand_off(models: Tuple[Path, ...], folder: Path, options: CompilerOptions, as_json: bool) -> None:
+    written = [str(path) for path in write_handoff(models, folder, options)]
+    if as_json:
+        echo_json({"handoff": str(folder), "files": written})
+        return
+    click.echo(f"Wrote {', '.join(Path(path).name for path in written)} to {folder}.")
+    click.echo(f"On a machine with docker or podman, run: {written[-1]}")
