@@ -15,10 +15,10 @@ from edgekit.errors import ConversionError, EdgekitError
 
 @contextlib.contextmanager
 def tensorflow_quiet(verbose: bool = False) -> Iterator[TextIO]:
-    """Swallows what is written to file descriptors 1 and 2, and replays it when a conversion fails.
+    """Swallows what is written to file descriptors 1 and 2, and replays it when a tool underneath fails.
 
-    A refusal (any other EdgekitError) explains itself and replays nothing. For the CLI only:
-    descriptors belong to the whole process.
+    That is a ConversionError raised from another exception. What edgekit itself finds and refuses
+    explains itself and replays nothing. For the CLI only: descriptors belong to the whole process.
 
     Yields:
       A stream to the user's real stderr, for progress.
@@ -37,7 +37,7 @@ def tensorflow_quiet(verbose: bool = False) -> Iterator[TextIO]:
         try:
             yield user
         except EdgekitError as error:
-            replay = isinstance(error, ConversionError)
+            replay = isinstance(error, ConversionError) and error.__cause__ is not None
             raise
         except Exception:
             replay = True
