@@ -98,8 +98,9 @@ def _run(interpreter: Any, batch: np.ndarray) -> np.ndarray:
 def _convert(source: Source) -> bytes:
     """Traces with a batch of 1, freezes, converts.
 
-    Without freezing, the converter silently writes a model of unset variables. The interface of TensorFlow 1 takes
-    the frozen graph as it is; that of TensorFlow 2 would freeze it a second time, which takes longer than converting.
+    A graph with unset variables would be converted without a word, into a model of garbage. The interface of
+    TensorFlow 1 takes the frozen graph as it is; that of TensorFlow 2 would freeze it once more, which takes longer
+    than converting it.
     """
     try:
         import tensorflow as tf
@@ -110,10 +111,11 @@ def _convert(source: Source) -> bytes:
         ) from None
     assert source.call is not None
     try:
-        signature = [tf.TensorSpec((1, *source.spec.shape), tf.float32, name="image")]
-        function = tf.function(source.call, input_signature=signature, autograph=False)
-        frozen, graph = convert_variables_to_constants_v2_as_graph(function.get_concrete_function())
-        return bytes(tf.compat.v1.lite.TFLiteConverter(graph, frozen.inputs, frozen.outputs).convert())
+        function = source.call.get_concrete_function()
+        graph = function.graph.as_graph_def()
+        if function.captured_inputs:
+            function, graph = convert_variables_to_constants_v2_as_graph(function)
+        return bytes(tf.compat.v1.lite.TFLiteConverter(graph, function.inputs, function.outputs).convert())
     except Exception as error:  # the converter raises a different class for every stage of its own
         reason = (str(error) or type(error).__name__).strip().splitlines()[0][:200]
         raise ConversionError(f"TensorFlow could not convert {source.path}: {reason}") from error

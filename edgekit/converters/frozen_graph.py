@@ -2,13 +2,12 @@
 batch normalization. For SavedModels; Keras models are asked through `keras_layers`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from edgekit.converters.source import FirstNorm
-from edgekit.preprocess import InputSpec
 
 _NEUTRAL = frozenset(
     {"Identity", "Cast", "Pad", "PadV2", "MirrorPad", "ResizeBilinear", "StopGradient", "ReverseV2", "StridedSlice"}
@@ -17,13 +16,11 @@ _GAINS = frozenset({"Mul", "RealDiv", "Div"})
 _SHIFTS = frozenset({"Add", "AddV2", "Sub", "BiasAdd"})
 
 
-def freeze(call: Callable[[Any], Any], spec: InputSpec) -> Any:
-    """A TensorFlow function (1, height, width, channels) → scores with its variables turned into constants."""
-    import tensorflow as tf
+def freeze(function: Any) -> Any:
+    """A traced TensorFlow function with its variables turned into constants."""
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    signature = tf.TensorSpec((1, *spec.shape), tf.float32)
-    return convert_variables_to_constants_v2(tf.function(call, autograph=False).get_concrete_function(signature))
+    return convert_variables_to_constants_v2(function.get_concrete_function())
 
 
 def scales_pixels(frozen: Any) -> bool:

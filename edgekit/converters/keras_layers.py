@@ -84,28 +84,32 @@ def first_norm(model: Any, spec: InputSpec) -> FirstNorm | None:
     return FirstNorm(str(norm.name), mean, variance, _moments_before(model, norm, spec))
 
 
+class _Reached(BaseException):  # Keras rewraps whatever is an Exception
+    """Thrown with the tensor that reached a layer, to leave the model at that point."""
+
+
 def _moments_before(model: Any, layer: Any, spec: InputSpec) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """A function from pictures to mean and variance of what reaches `layer`, traced at its first call.
 
-    The whole model is traced, the tensor is taken as it passes, and TensorFlow leaves out whatever
-    that tensor does not need: so it works for models nested in models, too, and runs the stem only.
+    The whole model is called, the tensor is taken as it passes and the rest is given up: so it works for
+    models nested in models, too, and neither traces nor runs more than the stem.
     """
     import tensorflow as tf
 
     def traced(pictures: Any) -> Any:
-        passed: list[Any] = []
         original = layer.call
 
-        def call(inputs: Any, *args: Any, **kwargs: Any) -> Any:
-            passed.append(inputs)
-            return original(inputs, *args, **kwargs)
+        def call(inputs: Any, *_: Any, **__: Any) -> Any:
+            raise _Reached(inputs)
 
         layer.call = call
         try:
             model(pictures, training=False)
+        except _Reached as reached:
+            passed = reached.args[0]
         finally:
             layer.call = original
-        return tf.nn.moments(passed[0], axes=list(range(passed[0].shape.rank - 1)))
+        return tf.nn.moments(passed, axes=list(range(passed.shape.rank - 1)))
 
     signature = [tf.TensorSpec((None, *spec.shape), tf.float32)]
     compiled = tf.function(traced, input_signature=signature, autograph=False)

@@ -13,19 +13,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from edgekit.converters import checks
 from edgekit.converters.architectures import recognize
+from edgekit.converters.inference import predictor, traced
 from edgekit.converters.keras_archive import KerasArchive, read_archive, write_archive
 from edgekit.converters.keras_config import Config, for_inference, in_tf_keras, refuse_code, refuse_custom
 from edgekit.converters.keras_layers import first_norm, leaves, model_names, scales_pixels
 from edgekit.converters.labels import labels_beside
 from edgekit.converters.source import Source, digest
 from edgekit.errors import MissingDependencyError, ModelError, UnsupportedModelError
-from edgekit.preprocess import InputSpec
-
-BATCH = 32
 
 
 def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | None) -> Source:
@@ -41,7 +37,8 @@ def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | No
     checks.single(name, "output", [tensor.name for tensor in outputs])
     spec = checks.picture_spec(name, tuple(inputs[0].shape), size)
     classes = checks.class_count(name, tuple(outputs[0].shape))
-    predict = _predictor(model, spec)
+    call = traced(_inference(model, library), spec)
+    predict = predictor(call)
     output, output_notes = checks.output_kind(predict, spec)
     labels, label_notes = labels_beside(path, classes)
     return Source(
@@ -54,7 +51,7 @@ def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | No
         output=output,
         architecture=recognize(model_names(model), list(leaves(model))),
         labels=labels,
-        call=_inference(model),
+        call=call,
         tflite=None,
         stated=None,
         rescales=scales_pixels(model),
@@ -140,19 +137,18 @@ def _ends(model: Any, name: str) -> tuple[list[Any], list[Any]]:
         ) from None
 
 
-def _inference(model: Any) -> Callable[[Any], Any]:
-    return lambda pictures: model(pictures, training=False)
-
-
-def _predictor(model: Any, spec: InputSpec) -> Callable[[np.ndarray], np.ndarray]:
+def _inference(model: Any, library: str) -> Callable[[Any], Any]:
+    """The model's call, its weights as constants where that is possible: such a function needs no freezing."""
+    if library == "tf_keras":
+        return lambda pictures: model(pictures, training=False)
+    import keras
     import tensorflow as tf
 
-    compiled = tf.function(
-        _inference(model), input_signature=[tf.TensorSpec((None, *spec.shape), tf.float32)], autograph=False
-    )
+    weights = [(variable, variable.value.numpy()) for variable in model.variables]
 
-    def predict(pictures: np.ndarray) -> np.ndarray:
-        parts = [compiled(tf.constant(pictures[i : i + BATCH], tf.float32)) for i in range(0, len(pictures), BATCH)]
-        return np.concatenate([part.numpy() for part in parts]).astype(np.float32)
+    def call(pictures: Any) -> Any:
+        constants = [(variable, tf.constant(value)) for variable, value in weights]
+        with keras.StatelessScope(state_mapping=constants):
+            return model(pictures, training=False)
 
-    return predict
+    return call

@@ -5,15 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edgekit.converters import checks
 from edgekit.converters.frozen_graph import first_norm, freeze, scales_pixels
+from edgekit.converters.inference import predictor, traced
 from edgekit.converters.labels import labels_beside
 from edgekit.converters.sniff import SAVEDMODEL_FILE
 from edgekit.converters.source import Source, digest
 from edgekit.errors import MissingDependencyError, ModelFormatError, UnsafeModelError, UnsupportedModelError
-from edgekit.preprocess import InputSpec
 
 #: Operations by which a graph reads or writes files, or calls Python.
 _CODE = frozenset(
@@ -47,11 +45,11 @@ def load_savedmodel(path: Path, *, trust: bool, size: tuple[int, int] | None) ->
     spec = checks.picture_spec(name, _dims(given, name), size)
     classes = checks.class_count(name, _dims(signature.structured_outputs[answer], name))
     _refuse_fixed_batch(given, name)
-    call = _inference(signature, given, answer)
-    predict = _predictor(call, spec)
+    call = traced(_inference(signature, given, answer), spec)
+    predict = predictor(call)
     output, notes = checks.output_kind(predict, spec)
     labels, label_notes = labels_beside(path, classes)
-    frozen = freeze(call, spec)
+    frozen = freeze(call)
     return Source(
         path=name,
         format="savedmodel",
@@ -155,14 +153,3 @@ def _inference(signature: Any, given: Any, answer: str) -> Callable[[Any], Any]:
     import tensorflow as tf
 
     return lambda pictures: signature(**{given.name: tf.cast(pictures, given.dtype)})[answer]
-
-
-def _predictor(call: Callable[[Any], Any], spec: InputSpec) -> Callable[[np.ndarray], np.ndarray]:
-    import tensorflow as tf
-
-    compiled = tf.function(call, input_signature=[tf.TensorSpec((1, *spec.shape), tf.float32)], autograph=False)
-
-    def predict(pictures: np.ndarray) -> np.ndarray:
-        return np.concatenate([compiled(tf.constant(p[np.newaxis], tf.float32)).numpy() for p in pictures])
-
-    return predict

@@ -47,8 +47,8 @@ class Source:
       output: "probabilities" or "logits".
       architecture: a known family member such as "EfficientNetB0", or None.
       labels: class names found beside or inside the file, or ().
-      call: float32 tensor (1, height, width, channels) → tensor (1, classes), traceable by
-        `tf.function`, in inference mode; None for a `.tflite`.
+      call: `tf.function` in inference mode, float32 tensor (1, height, width, channels) → tensor (1, classes);
+        None for a `.tflite`.
       tflite: the file's bytes where it is a `.tflite`, else None.
       stated: the input with the preprocessing that the file itself states (TFLite metadata), or None.
       rescales: whether the model itself scales raw 0–255 pixels.
@@ -66,7 +66,7 @@ class Source:
     output: str
     architecture: str | None
     labels: tuple[str, ...]
-    call: Callable[[Any], Any] | None = field(repr=False)
+    call: Any = field(repr=False)
     tflite: bytes | None = field(repr=False)
     stated: InputSpec | None
     rescales: bool
