@@ -297,7 +297,9 @@ def _buffer(graph: Graph, index: int) -> bytes:
     buffers = Table.root(graph.content).tables(4)
     if not 0 <= index < len(buffers):
         raise ModelFormatError(f"it names buffer {index} of {len(buffers)}.")
-    return buffers[index].blob(0)
+    # Some writers keep buffers behind the flatbuffer, told by their offset and size.
+    start, size = (int(buffers[index].number(part, "uint64")) for part in (1, 2))
+    return graph.content[start : start + size] if start > 1 else buffers[index].blob(0)
 
 
 def _json(value: Any) -> bytes:

@@ -151,6 +151,19 @@ def test_a_float_input_of_others_without_normalization_is_not_guessed():
     assert read_metadata(_foreign(colour_classifier("float32"), units=False)).input is None
 
 
+def test_a_record_kept_behind_the_flatbuffer_is_found():
+    from edgekit.tflite import edit
+
+    content = write_metadata(colour_classifier("uint8"), Metadata(name="behind"))
+    index = dict(read_graph(content).metadata)["TFLITE_METADATA"]
+    record = flat.Table.root(content).tables(4)[index].blob(0)
+    model = edit.unpack(content)
+    model.buffers[index].data, model.buffers[index].offset, model.buffers[index].size = None, 2, len(record)
+    # The size of the flatbuffer does not depend on where the record starts.
+    model.buffers[index].offset = len(edit.pack(model))
+    assert read_metadata(edit.pack(model) + record).name == "behind"
+
+
 def test_files_of_other_kinds_are_no_labels():
     assert read_metadata(_foreign(colour_classifier("float32"), kind=1)).labels == ()
 
