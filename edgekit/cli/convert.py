@@ -1,6 +1,5 @@
 """`edgekit convert`: a trained model becomes a verified full-int8 `.tflite`."""
 
-import math
 import re
 import sys
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from typing import Any
 import click
 
 from edgekit.calibration import save_ranges
-from edgekit.cli.common import command_options, echo_json, percent, progress_bar
+from edgekit.cli.common import command_options, echo_json, fraction, percent, progress_bar
 from edgekit.converters import Conversion, Recipe, load_source, save, with_labels
 from edgekit.converters import convert as run_conversion
 from edgekit.errors import UsageError
@@ -48,7 +47,7 @@ def convert(model: Path, as_json: bool, verbose: bool, **options: Any) -> None:
     and the result is judged against the float model on pictures kept aside.
     """
     output = options["output"] or Path(f"{_stem(model)}_int8.tflite")
-    gates = (_fraction("--max-drop", options["max_drop"]), _fraction("--min-agreement", options["min_agreement"]))
+    gates = (fraction("--max-drop", options["max_drop"]), fraction("--min-agreement", options["min_agreement"]))
     if options["no_verify"] and (gates != (None, None) or options["verify_data"]):
         raise UsageError("--no-verify leaves nothing to judge by.", "Drop it, or the options about the verdict.")
     _check_outputs(model, output, options["save_ranges"])
@@ -104,17 +103,6 @@ def _check_outputs(model: Path, output: Path, ranges: Path | None) -> None:
         check_writable(path)
 
 
-def _fraction(option: str, text: str | None) -> float | None:
-    """«1%», «1 %» and «0.01» → 0.01."""
-    if text is None:
-        return None
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%?)\s*", text)
-    value = float(match[1]) / (100 if match[2] else 1) if match else math.inf
-    if not 0 <= value <= 1:
-        raise UsageError(f"{option} {text} is not a part of 1.", "Write for instance 1% or 0.01.")
-    return value
-
-
 def _size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
@@ -162,6 +150,8 @@ def _verdict_lines(verdict: Verdict | None) -> list[str]:
         f"names the same class as the float model on {percent(verdict.agreement)} of {verdict.pictures} {kind} "
         f"(95 % interval {percent(low)} to {percent(high)}), SQNR {verdict.sqnr_db:.1f} dB"
     ]
+    if verdict.distinct == 1 < verdict.pictures:
+        lines.append("which says little: the float model names the same class on every one of them")
     if verdict.top1_float is not None and verdict.top1_int8 is not None:
         lines.append(
             f"top-1 {percent(verdict.top1_float)} float, {percent(verdict.top1_int8)} int8 "

@@ -31,6 +31,7 @@ class Verdict:
       sqnr_db: signal to quantization noise ratio of the output over all pictures, in dB; infinite if equal.
       labelled: how many of the pictures have a known class.
       top1_float, top1_int8: accuracy of both on these, 0–1; None where there are none.
+      distinct: how many different classes the float model named; where it is 1, agreement says little.
     """
 
     agreement: float
@@ -41,6 +42,7 @@ class Verdict:
     labelled: int = 0
     top1_float: float | None = None
     top1_int8: float | None = None
+    distinct: int = 0
 
     @property
     def drop(self) -> float | None:
@@ -109,6 +111,7 @@ def compare(
         labelled=len(known),
         top1_float=sum(a == t for a, _, t in known) / len(known) if known else None,
         top1_int8=sum(b == t for _, b, t in known) / len(known) if known else None,
+        distinct=len({a for a, _, _ in predicted}),
     )
 
 

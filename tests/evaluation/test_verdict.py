@@ -124,7 +124,7 @@ def test_accuracy_where_folders_name_classes(tmp_path):
     classes = class_indices(samples.class_names, ("red", "green", "blue"), 3)
     always_red = scores_model([1.0, 0.0, 0.0])
     verdict = compare(Runner(colour_classifier("float32"), SPEC), always_red, samples, classes=classes)
-    assert verdict.labelled == 4
+    assert (verdict.labelled, verdict.distinct) == (4, 2)
     assert (verdict.top1_float, verdict.top1_int8, verdict.agreement) == (0.75, 0.5, 0.75)
     assert verdict.drop == 0.25
 
