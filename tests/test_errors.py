@@ -4,7 +4,7 @@ import re
 import pytest
 
 from edgekit import errors
-from edgekit.errors import EdgekitError
+from edgekit.errors import CompilerError, EdgekitError
 
 
 def classes():
@@ -20,7 +20,7 @@ def test_every_error_carries_message_hint_and_kind(kind):
         "What happened.",
         "What to do.",
         kind.__name__,
-        2,
+        3 if kind is CompilerError else 2,
     )
     assert str(error) == "What happened. What to do."
     assert str(kind("What happened.")) == "What happened."

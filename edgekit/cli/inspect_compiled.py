@@ -52,10 +52,8 @@ def print_compiled(compiled: CompiledModel, twin: Optional[Graph] = None) -> Non
 
 
 def _facts(compiled: CompiledModel, twin: Optional[Graph]) -> List[Tuple[str, str]]:
-    main = compiled.edgetpu_ops[0].packages[0]
     facts = [
         ("compiled for", f"Edge TPU runtime {compiled.min_runtime} or newer"),
-        ("compiler", main.compiler_version or "not told"),
         (
             "parameters",
             f"{size_text(compiled.cached_bytes)} loaded once, {size_text(compiled.streamed_bytes)} each time",

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from edgekit.cli.inspect import inspect
 from edgekit.preprocess import InputSpec
 from edgekit.tflite.metadata import Metadata, write_metadata
+from tests.edgetpu.recordings import compiled_model
 from tests.tflite.build import GraphBuilder, colour_classifier
 
 
@@ -65,10 +66,14 @@ def test_json_holds_what_scripts_rely_on(tmp_path):
 
 
 def test_a_compiled_model_is_shown_too(tmp_path):
-    graph = GraphBuilder()
-    x = graph.input((1, 4), "uint8")
-    result = run(tmp_path, graph.finish([graph.op("CUSTOM:edgetpu-custom-op", [x], (1, 4), "uint8")]))
+    result = run(tmp_path, compiled_model())
     assert "edgetpu-custom-op" in result.stdout
+
+
+def test_a_damaged_compiled_model_is_an_error(tmp_path):
+    result = run(tmp_path, compiled_model(options=b"damaged"))
+    assert result.exit_code == 2
+    assert "is damaged in op 0" in result.stderr
 
 
 @pytest.mark.parametrize("content", [b"", b"version https://git-lfs.github.com/spec/v1\n", b"<html>" * 20])

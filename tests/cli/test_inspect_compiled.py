@@ -32,7 +32,6 @@ def test_one_screen_says_what_matters(capsys):
     text = capsys.readouterr().out
     for said in (
         "Edge TPU runtime 14 or newer",
-        "16.0.384591198",
         "192.00B loaded once, 64.00B each time",
         "2 of the 3 ops",
         "DEQUANTIZE x1",
