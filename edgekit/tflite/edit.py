@@ -7,21 +7,27 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.errors import MissingDependencyError
+from edgekit.errors import MissingDependencyError, ModelFormatError
 
 #: The schema's mutable model object (`ModelT`); its generated classes carry no types.
 Model = Any
 
 
 def unpack(content: bytes) -> Model:
-    """The file as a tree of mutable schema objects."""
+    """The file as a tree of mutable schema objects. Raises ModelFormatError where a part of it is damaged."""
     try:
         from ai_edge_litert.tools import flatbuffer_utils
     except ImportError:
         raise MissingDependencyError(
             "Changing a .tflite file needs ai-edge-litert.", 'Install it with: pip install "edgekit[convert]"'
         ) from None
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    try:
+        model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    except Exception as error:  # parts that `read_graph` never looks at, such as signatures, can be damaged too
+        raise ModelFormatError(
+            f"The model is damaged: its tables point outside the file ({type(error).__name__}).",
+            "Copy or download it again.",
+        ) from error
     for buffer in model.buffers:
         # Weights that stood behind the flatbuffer come as a bytearray, which would be packed byte by byte.
         if isinstance(buffer.data, (bytes, bytearray, memoryview)):

@@ -93,7 +93,7 @@ def read_metadata(model: Union[Graph, bytes, str, Path]) -> Optional[Metadata]:
         return None
     try:
         standard = Table.root(_buffer(graph, entries[STANDARD]), IDENTIFIER)
-        files = _files(graph.content)
+        files = read_files(graph.content)
         own = json.loads(files[RECORD_FILE].decode("utf-8")) if RECORD_FILE in files else {}
         return _metadata(graph, standard, files, own)
     except (ModelFormatError, UsageError, ValueError, TypeError, AttributeError) as error:
@@ -122,7 +122,7 @@ def write_metadata(content: bytes, metadata: Metadata) -> bytes:
         files[LABELS_FILE] = "".join(label + "\n" for label in metadata.labels).encode("utf-8")
     model = edit.unpack(content)
     _store(model, pack(_standard(graph, metadata), IDENTIFIER))
-    return _with_files(edit.pack(model), files)
+    return with_files(edit.pack(model), files)
 
 
 def pixel_input(tensor: Tensor) -> Optional[InputSpec]:
@@ -266,7 +266,7 @@ def _store(model: Any, record: bytes) -> None:
     model.buffers[entry.buffer].data = np.frombuffer(record, np.uint8)
 
 
-def _with_files(content: bytes, files: Mapping[str, bytes]) -> bytes:
+def with_files(content: bytes, files: Mapping[str, bytes]) -> bytes:
     """The file with a zip archive behind it; stored, since the standard's readers cannot inflate."""
     stream = BytesIO(content)
     stream.seek(0, 2)
@@ -279,8 +279,11 @@ def _with_files(content: bytes, files: Mapping[str, bytes]) -> bytes:
     return stream.getvalue()
 
 
-def _files(content: bytes) -> Dict[str, bytes]:
-    """The archive behind the model, if there is one."""
+def read_files(content: bytes) -> Dict[str, bytes]:
+    """The files in the zip archive behind a model; {} where there is none.
+
+    Raises ModelFormatError for an archive that is damaged or claims an absurd size.
+    """
     stream = BytesIO(content)
     if not zipfile.is_zipfile(stream):
         return {}

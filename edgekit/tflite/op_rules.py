@@ -53,7 +53,7 @@ def _types(graph: Graph, op: Op) -> Tuple[str, str, str]:
 
 def _broadcasts_beyond_4d(graph: Graph, op: Op) -> bool:
     shapes = [tensor.shape for tensor in graph.op_inputs(op)[:2]]
-    return len(set(shapes)) > 1 and max(len(shape) for shape in shapes) > 4
+    return len(set(shapes)) > 1 and max(map(len, shapes)) > 4
 
 
 def _conv_2d(graph: Graph, op: Op) -> int:
@@ -192,12 +192,13 @@ def _space_batch(graph: Graph, op: Op) -> int:
 
 
 def _quantize(graph: Graph, op: Op) -> int:
-    output = graph.op_outputs(op)[0]
-    if "int4" in (_dtype(graph, op), output.dtype):
+    source, target = op_input(graph, op, 0), next(iter(graph.op_outputs(op)), None)
+    dtypes = [tensor.dtype for tensor in (source, target) if tensor is not None]
+    if "int4" in dtypes:
         return 4
-    if per_channel(output) or per_channel(op_input(graph, op, 0)):
+    if per_channel(source) or per_channel(target):
         return 3
-    return 2 if output.dtype == "int16" else 1
+    return 2 if dtypes[-1:] == ["int16"] else 1
 
 
 def _dequantize(graph: Graph, op: Op) -> int:

@@ -4,13 +4,12 @@ An op's version tells an interpreter which types and features it must know. Quan
 (litert-quantizer: 1 everywhere) or, from newer converters, too high for the Edge TPU compiler of 2021.
 """
 
-from io import BytesIO
 from typing import Any, Dict, List, Mapping, Optional, Tuple
-from zipfile import BadZipFile, ZipFile, is_zipfile
 
-from edgekit.errors import ModelFormatError, UnsupportedModelError, UsageError
+from edgekit.errors import UnsupportedModelError, UsageError
 from edgekit.tflite.edit import pack, unpack
 from edgekit.tflite.graph import Graph, Op
+from edgekit.tflite.metadata import read_files, with_files
 from edgekit.tflite.op_rules import lowest_version, op_input, per_channel
 from edgekit.tflite.reader import read_graph
 
@@ -106,10 +105,9 @@ def set_op_versions(content: bytes, *, compiler_version: Optional[str] = "16.0")
     if versions == tuple(op.version for op in graph.ops):
         return content
     model = unpack(content)
-    if any(buffer.offset > 1 for buffer in model.buffers):
-        raise UnsupportedModelError("The model keeps its weights outside its tables, as files above 2 GB do.")
     _set_versions(model, versions)
-    return _with_appended_files(pack(model), content)
+    files = read_files(content)
+    return with_files(pack(model), files) if files else pack(model)
 
 
 def refusal(graph: Graph, op: Op, version: int, compiler_version: str) -> Optional[Tuple[str, str]]:
@@ -191,17 +189,3 @@ def _code(old: Any, version: int) -> Any:
     code = type(old)()
     vars(code).update(vars(old), version=version)
     return code
-
-
-def _with_appended_files(model: bytes, original: bytes) -> bytes:
-    """The model with the files (labels) that `original` carries in a zip at its end, TFLite Metadata's way."""
-    if not is_zipfile(BytesIO(original)):
-        return model
-    result = BytesIO(model)
-    try:
-        with ZipFile(BytesIO(original)) as source, ZipFile(result, "a") as target:
-            for info in source.infolist():
-                target.writestr(info, source.read(info))
-    except (BadZipFile, RuntimeError, NotImplementedError) as error:
-        raise ModelFormatError(f"The files appended to the model cannot be read: {error}.") from error
-    return result.getvalue()

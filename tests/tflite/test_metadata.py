@@ -133,7 +133,7 @@ def _foreign(content, *, mean=(127.5,), std=(127.5,), labels=b"a\r\nb\r\nc", kin
     graph = {2: [{4: [unit] if units else []}], 3: [{6: [file]}]}
     model = edit.unpack(content)
     metadata._store(model, flat.pack({0: "theirs", 1: "Of another tool", 3: [graph], 7: "1.0.0"}, b"M001"))
-    return metadata._with_files(edit.pack(model), {"names.txt": labels})
+    return metadata.with_files(edit.pack(model), {"names.txt": labels})
 
 
 def test_reads_labels_and_normalization_of_others():
@@ -191,7 +191,7 @@ def _with_record(record):
     from edgekit.tflite import edit, metadata
 
     content = write_metadata(colour_classifier("uint8"), FULL)
-    return metadata._with_files(edit.pack(edit.unpack(content)), {"edgekit.json": record})
+    return metadata.with_files(edit.pack(edit.unpack(content)), {"edgekit.json": record})
 
 
 @pytest.mark.parametrize(
