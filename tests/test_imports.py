@@ -15,22 +15,21 @@ MODULES = {
 #: Each may import what stands in earlier lines, and its own part.
 LAYERS = (
     ("__init__", "errors", "files", "labels", "picture", "preprocess", "progress", "quiet", "tflite"),
-    ("calibration", "edgetpu", "models"),
-    ("converters", "devices", "evaluation"),
-    ("report", "cli"),
+    ("edgetpu", "models"),
+    ("devices",),
+    ("calibration", "pycoral"),
+    ("evaluation",),
+    ("converters",),
+    ("cli",),
     ("__main__",),
 )
-#: Opening an interpreter is what calibration and evaluation need of the devices, and all of it.
-OPEN_TO_ALL = "edgekit.devices.interpreter"
-#: Within a layer, the parts that lean on another one of it.
-BESIDE = {"converters": {"evaluation"}, "evaluation": {"devices"}}
 FOUNDATION = set(LAYERS[0])
 
 HEAVY = {"tensorflow", "keras", "tf_keras", "litert_quantizer", "ai_edge_quantizer", "h5py", "torch", "mediapipe"}
 
 #: What has to run on a board: Python 3.7, and neither TensorFlow nor the converters.
 DEVICE_SIDE = ("__init__", "__main__", "errors", "files", "labels", "picture", "preprocess", "progress", "quiet")
-DEVICE_SIDE += ("tflite", "devices", "edgetpu", "cli")
+DEVICE_SIDE += ("tflite", "devices", "edgetpu", "pycoral", "cli")
 
 
 def _part(module):
@@ -57,10 +56,10 @@ def _layer(part):
 def test_imports_go_one_way(module):
     here = _part(module)
     for imported in _imports(module):
-        if not imported.startswith("edgekit") or imported == OPEN_TO_ALL:
+        if not imported.startswith("edgekit"):
             continue
         there = _part(imported)
-        same = there == here or there in BESIDE.get(here, ()) or {here, there} <= FOUNDATION
+        same = there == here or {here, there} <= FOUNDATION
         assert same or _layer(there) < _layer(here), f"{module} imports {imported}"
 
 
