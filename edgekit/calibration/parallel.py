@@ -6,27 +6,27 @@ from itertools import islice
 from queue import SimpleQueue
 from typing import TypeVar
 
-from edgekit.calibration.samples import Sample
 from edgekit.devices.interpreter import allowed_cores
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 def map_samples(
-    make_worker: Callable[[], Callable[[Sample], Result]], samples: Iterable[Sample]
-) -> Iterator[tuple[Sample, Result]]:
-    """Each sample with what a worker makes of it, in the order of the samples.
+    make_worker: Callable[[], Callable[[Item], Result]], samples: Iterable[Item]
+) -> Iterator[tuple[Item, Result]]:
+    """Each sample (or whatever a worker takes) with what a worker makes of it, in the order of the samples.
 
     Args:
       make_worker: makes one worker per core; a worker is used by one thread at a time, so that it may hold an
         interpreter, which is not safe to share.
     """
-    workers: SimpleQueue[Callable[[Sample], Result]] = SimpleQueue()
+    workers: SimpleQueue[Callable[[Item], Result]] = SimpleQueue()
     count = allowed_cores()
     for _ in range(count):
         workers.put(make_worker())
 
-    def work(sample: Sample) -> Result:
+    def work(sample: Item) -> Result:
         worker = workers.get()
         try:
             return worker(sample)
@@ -35,7 +35,7 @@ def map_samples(
 
     source = iter(samples)
     with ThreadPoolExecutor(count) as pool:
-        pending: list[tuple[Sample, Future[Result]]] = []
+        pending: list[tuple[Item, Future[Result]]] = []
         while True:
             pending += [(sample, pool.submit(work, sample)) for sample in islice(source, count + 1 - len(pending))]
             if not pending:

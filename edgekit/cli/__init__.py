@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, str] = {
     "classify": "edgekit.cli.classify",
     "compile": "edgekit.cli.compile",
     "convert": "edgekit.cli.convert",
+    "evaluate": "edgekit.cli.evaluate",
     "inspect": "edgekit.cli.inspect",
     "zoo": "edgekit.cli.zoo",
 }
@@ -26,6 +27,7 @@ SUMMARIES: Mapping[str, str] = {
     "classify": "Name what is in pictures, with the model's own labels and preprocessing.",
     "compile": "Compile an int8 .tflite for the Edge TPU, or write what another machine needs for it.",
     "convert": "Turn a trained Keras, SavedModel or float .tflite model into a verified .tflite.",
+    "evaluate": "Say how often a .tflite is right: top-1 and top-5 with intervals, by class, confusions.",
     "inspect": "Show what a .tflite holds: ops, tensors, quantization, metadata.",
     "zoo": "List or build models with published ImageNet weights.",
 }

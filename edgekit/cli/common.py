@@ -3,12 +3,13 @@
 import contextlib
 import functools
 import json
+import re
 import sys
-from typing import Any, Callable, Iterator, Sequence, TextIO, Tuple, TypeVar
+from typing import Any, Callable, Iterator, Optional, Sequence, TextIO, Tuple, TypeVar
 
 import click
 
-from edgekit.errors import EdgekitError
+from edgekit.errors import EdgekitError, UsageError
 from edgekit.progress import Progress, silent
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -84,6 +85,20 @@ def progress_bar(stream: TextIO, *, hidden: bool) -> Iterator[Progress]:
     with Bar(*columns, console=Console(file=stream), transient=True) as bar:
         task = bar.add_task("Starting", total=None)
         yield lambda stage, done, total: bar.update(task, description=stage, completed=done, total=total)
+
+
+def fraction(option: str, text: Optional[str]) -> Optional[float]:
+    """What a user wrote as a part of one: «1%», «1 %» and «0.01» are 0.01; None stays None.
+
+    Raises UsageError, which names the option, where it is none.
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%?)\s*", text)
+    value = float(match.group(1)) / (100 if match.group(2) else 1) if match else -1.0
+    if not 0 <= value <= 1:
+        raise UsageError(f"{option} {text} is not a part of 1.", "Write for instance 1% or 0.01.")
+    return value
 
 
 def percent(value: float) -> str:
