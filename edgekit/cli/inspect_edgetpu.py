@@ -1,5 +1,6 @@
 """The Edge TPU's part of `edgekit inspect`: where each op would run, and what to change."""
 
+import shutil
 from typing import Any, Dict, Iterator, List, Tuple
 
 import click
@@ -41,16 +42,17 @@ def with_placement(document: Dict[str, Any], graph: Graph, placement: Placement)
 
 def print_placement(graph: Graph, placement: Placement) -> None:
     """Prints the verdict, what to do, and the table of ops by where they run."""
-    good = placement.fully_mapped
-    click.echo(click.style("Edge TPU: ", bold=True) + click.style(verdict(placement), fg="green" if good else "yellow"))
-    for text in _some(list(advice(graph, placement))):
-        click.echo(f"  - {text}")
+    colour = "green" if placement.fully_mapped else "yellow"
+    click.echo(click.style("\n" + _wrapped(f"Edge TPU: {verdict(placement)}"), fg=colour, bold=True))
+    todo = _some([_wrapped(f"- {text}") for text in advice(graph, placement)])
+    if todo:
+        click.echo("\nWhat to do:\n" + "\n".join(todo))
     if placement.mapped:
         click.echo("\n" + "\n".join(_estimate_lines(estimate(graph, placement))))
     click.echo("\n" + "\n".join(columns(("op", "count", "runs on", "the compiler's words"), _rows(placement))))
     left = [placed for placed in placement.ops if placed.violations]
     if left:
-        click.echo("\n" + "\n".join(_some(list(_reason_lines(left)))))
+        click.echo("\nWhy:\n" + "\n".join(_some(list(_reason_lines(left)))))
 
 
 def _op_to_json(placed: OpPlacement) -> Dict[str, Any]:
@@ -75,13 +77,13 @@ def _estimate_lines(expected: Estimate) -> Iterator[str]:
 
 
 def _rows(placement: Placement) -> List[Tuple[str, ...]]:
-    """One row per op, device and status, most frequent first; what is not certain has a question mark."""
+    """One row per op, device and status; the Edge TPU's first, and what is not certain with a question mark."""
     counts: Dict[Tuple[str, str, str], int] = {}
     for placed in placement.ops:
         device = "Edge TPU" if placed.device == EDGETPU else "CPU"
         key = (name(placed.op), device + ("" if placed.certain else " ?"), placed.status)
         counts[key] = counts.get(key, 0) + 1
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    ordered = sorted(counts.items(), key=lambda item: (not item[0][1].startswith("Edge"), -item[1], item[0]))
     return [(kind, str(count), device, status) for (kind, device, status), count in ordered]
 
 
@@ -89,7 +91,13 @@ def _reason_lines(placed: List[OpPlacement]) -> Iterator[str]:
     for found in placed:
         for violation in found.violations:
             doubt = "" if violation.certain else " (not certain)"
-            yield f"  op {found.op.index} {name(found.op)}: {violation.reason}{doubt}"
+            yield _wrapped(f"op {found.op.index} {name(found.op)}: {violation.reason}{doubt}")
+
+
+def _wrapped(text: str) -> str:
+    """A paragraph, indented, within the terminal and at most 100 columns."""
+    width = min(100, shutil.get_terminal_size().columns)
+    return click.wrap_text(text, width=width, initial_indent="  ", subsequent_indent="    ")
 
 
 def _some(lines: List[str]) -> List[str]:

@@ -24,11 +24,12 @@ def verdict(placement: Placement) -> str:
     if total == 0:
         return "The model has no ops: there is nothing to map."
     if placement.mapped == total:
-        return f"All {total} ops map to the Edge TPU{_doubt(placement)}."
+        mapped = f"All {total} ops map" if total > 1 else "The one op maps"
+        return f"{mapped} to the Edge TPU{_doubt(placement)}."
     if placement.mapped == 0:
         blocking = _blocking(placement)
         return f"Nothing maps to the Edge TPU. Op {blocking.op.index} {name(blocking.op)}: {_because(blocking)}"
-    found = f"{placement.mapped} of {total} ops map to the Edge TPU{_doubt(placement)}"
+    found = f"{placement.mapped} of {_ops(total)} map to the Edge TPU{_doubt(placement)}"
     blocking = _blocking(placement)
     if placement.ends_at is not None and any(placed.status == OTHER_SUBGRAPH for placed in placement.ops):
         return f"{found}. It stops at op {blocking.op.index} {name(blocking.op)}: {_because(blocking)}"
@@ -59,6 +60,10 @@ def reasons(placed: OpPlacement) -> Tuple[str, ...]:
 def _doubt(placement: Placement) -> str:
     uncertain = sum(not placed.certain for placed in placement.ops)
     return f" ({uncertain} of them not certain)" if uncertain else ""
+
+
+def _ops(count: int) -> str:
+    return f"{count} op" if count == 1 else f"{count} ops"
 
 
 def _blocking(placement: Placement) -> OpPlacement:
@@ -122,8 +127,8 @@ def _dynamic_batch(graph: Graph, placement: Placement) -> Optional[str]:
     if not sizes or not any(graph.tensors[index].is_dynamic for index in graph.inputs):
         return None
     return (
-        f"The batch size is open, and {len(sizes)} SHAPE ops compute with it, which cuts the model into pieces: "
-        "export it with a fixed batch size of 1."
+        f"The batch size is open, and {_ops(len(sizes))} of kind SHAPE compute with it, which cuts the model into "
+        "pieces: export it with a fixed batch size of 1."
     )
 
 
@@ -181,7 +186,7 @@ def _later_subgraphs(graph: Graph, placement: Placement) -> Optional[str]:
     if not behind or placement.options.all_subgraphs or placement.ends_at is None:
         return None
     return (
-        f"{len(behind)} more ops could run on the Edge TPU but come after op {placement.ends_at}: change that one "
+        f"{_ops(len(behind))} more could run on the Edge TPU, but come after op {placement.ends_at}: change that one "
         "first. `--all-subgraphs` maps them too, with a transfer at each cut."
     )
 

@@ -33,7 +33,7 @@ def test_the_verdict_names_the_op_that_ends_the_first_part_and_what_to_do():
     said, todo = told(chain("TANH", "LEAKY_RELU", "TANH"))
     assert said.startswith("1 of 3 ops map to the Edge TPU. It stops at op 1 LEAKY_RELU: ")
     assert "maximum(x, alpha * x)" in said
-    assert "1 more ops could run" in todo and "`--all-subgraphs`" in todo
+    assert "1 op more could run" in todo and "`--all-subgraphs`" in todo
     assert "LEAKY_RELU (op 1): Write it as maximum" in todo
 
 
@@ -78,7 +78,7 @@ def test_an_open_batch_with_sizes_computed_from_it():
     shape = graph.op("SHAPE", [x], (2,), "int32")
     said, todo = told(graph.finish([graph.op("RESHAPE", [x, shape], (1, 8), "int8", quant=Q)]))
     assert said.startswith("The compiler refuses this model. The size of op 1 (RESHAPE)")
-    assert "The batch size is open, and 1 SHAPE ops compute with it" in todo
+    assert "The batch size is open, and 1 op of kind SHAPE compute with it" in todo
 
 
 def test_versions_that_are_higher_than_needed():
@@ -123,7 +123,7 @@ def test_several_outputs():
 
 def test_what_is_not_certain_is_said():
     said, todo = told(one_op("SOFTMAX", activation(1, 20_000)))
-    assert said == "All 1 ops map to the Edge TPU (1 of them not certain)."
+    assert said == "The one op maps to the Edge TPU (1 of them not certain)."
     assert todo == "Not certain: SOFTMAX. Only the compiler can tell."
 
 
