@@ -40,6 +40,7 @@ def colour_net(*, size=SIZE, dense=None, conv=None, between=None, activation="SO
     if activation is not None:
         options = {"beta": 1.0} if activation == "SOFTMAX" else None
         x = graph.op(activation, [x], (1, classes), options=options, name="scores")
+    graph.model.signatureDefs = []  # as converters write it
     return graph.finish([x])
 
 
