@@ -8,9 +8,10 @@ import click
 from edgekit.cli.common import columns
 from edgekit.edgetpu.advice import advice, name, reasons, verdict
 from edgekit.edgetpu.compiler_log import size_text
-from edgekit.edgetpu.estimate import Estimate, estimate
+from edgekit.edgetpu.estimate import Estimate, LayerCost, estimate
 from edgekit.edgetpu.placement import EDGETPU, OpPlacement, Placement
 from edgekit.edgetpu.profiles import HOSTS
+from edgekit.edgetpu.savings import savings
 from edgekit.tflite.graph import Graph
 
 #: How many lines of reasons and of advice fit on one screen.
@@ -36,6 +37,8 @@ def with_placement(document: Dict[str, Any], graph: Graph, placement: Placement)
         "on_chip_bytes": expected.on_chip_bytes,
         "streamed_bytes": expected.streamed_bytes,
         "latency_ms": {host: [ms.low, ms.expected, ms.high] for host, ms in expected.latency.items()},
+        "costliest": [_cost_to_json(layer) for layer in expected.costliest()],
+        "savings": list(savings(expected)),
         "cautions": list(expected.cautions),
     }
 
@@ -67,13 +70,33 @@ def _op_to_json(placed: OpPlacement) -> Dict[str, Any]:
     }
 
 
+def _cost_to_json(layer: LayerCost) -> Dict[str, Any]:
+    return {
+        "index": layer.index,
+        "opcode": layer.work.kind,
+        "macs": layer.work.macs,
+        "parameter_bytes": layer.work.parameter_bytes,
+        "streamed": layer.streamed,
+        "utilization": layer.work.utilization,
+        "ms": layer.ms,
+    }
+
+
 def _estimate_lines(expected: Estimate) -> Iterator[str]:
     streamed = f", {size_text(expected.streamed_bytes)} sent at each inference" if expected.streamed_bytes else ""
     yield f"  parameters  {size_text(expected.on_chip_bytes)} on the chip{streamed} (estimated)"
     for host, ms in expected.latency.items():
         yield f"  latency     {ms.expected:.1f} ms, likely {ms.low:.1f} to {ms.high:.1f} ({HOSTS[host].title})"
+    yield "  most time   " + ", ".join(_share(layer) for layer in expected.costliest(3))
+    for text in savings(expected):
+        yield f"  faster      {text}"
     for caution in expected.cautions:
         yield f"  caution     {caution}"
+
+
+def _share(layer: LayerCost) -> str:
+    streamed = " with sending its parameters" if layer.streamed else ""
+    return f"op {layer.index} {layer.work.kind} {layer.ms:.2f} ms{streamed}"
 
 
 def _rows(placement: Placement) -> List[Tuple[str, ...]]:
