@@ -5,14 +5,14 @@ import shutil
 import zipfile
 import zlib
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from edgekit.converters.hdf5 import MAX_UNPACKED_BYTES, check_contents, rehearse
 from edgekit.converters.sniff import KERAS_H5
-from edgekit.errors import ModelFormatError, UnsafeModelError, UnsupportedModelError
+from edgekit.errors import MissingDependencyError, ModelFormatError, UnsupportedModelError
 
-#: Far above any image classifier; a file that unpacks to more is an attack or a mistake.
-MAX_UNPACKED_BYTES = 8 << 30
 MAX_CONFIG_BYTES = 64 << 20
 #: What the json, zipfile, zlib and h5py modules raise over damaged bytes.
 _DAMAGE = (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
@@ -46,7 +46,12 @@ def read_archive(path: Path, kind: str) -> KerasArchive:
       ModelFormatError: truncated or damaged, empty, or larger unpacked than any classifier is.
       UnsupportedModelError: it holds weights without a model.
       UnsafeModelError: it refers to data outside itself.
+      MissingDependencyError: h5py is not installed.
     """
+    if find_spec("h5py") is None:
+        raise MissingDependencyError(
+            "Opening Keras models needs h5py, which is not installed.", "Run `pip install edgekit[convert]`."
+        )
     reader = _read_h5 if kind == KERAS_H5 else _read_zip
     try:
         text, version = reader(path)
@@ -76,10 +81,11 @@ def write_archive(archive: KerasArchive, config: dict[str, Any], folder: Path) -
 def _read_h5(path: Path) -> tuple[str, str]:
     import h5py
 
+    rehearse(path, str(path))
     with h5py.File(path, "r") as file:
         if "model_config" not in file.attrs:
             raise _no_model(path, file)
-        _check_h5(path, file)
+        check_contents(file, str(path))
         text = file.attrs["model_config"]
         version = file.attrs.get("keras_version", "")
     return _decoded(text), _decoded(version)
@@ -91,29 +97,6 @@ def _no_model(path: Path, file: Any) -> Exception:
     if "layer_names" in file.attrs or "layers" in file or _OLD_LAYERS in file:
         return UnsupportedModelError(f"{path} holds weights only, no model.", _WHOLE)
     return UnsupportedModelError(f"{path} is an HDF5 file, but no Keras model is in it.", _WHOLE)
-
-
-def _check_h5(path: Path, group: Any, total: int = 0) -> int:
-    """Adds up the datasets' sizes; refuses links out of the file, which could read any other file."""
-    import h5py
-
-    for name in group:
-        if isinstance(group.get(name, getlink=True), (h5py.ExternalLink, h5py.SoftLink)):
-            raise UnsafeModelError(
-                f"{path} refers to data outside itself.", "Do not open it: no tool writes such files."
-            )
-        item = group[name]
-        if isinstance(item, h5py.Group):
-            total = _check_h5(path, item, total)
-            continue
-        if item.external or item.is_virtual:
-            raise UnsafeModelError(
-                f"{path} refers to data outside itself.", "Do not open it: no tool writes such files."
-            )
-        total += item.nbytes
-        if total > MAX_UNPACKED_BYTES:
-            raise ModelFormatError(f"{path} claims more than {MAX_UNPACKED_BYTES >> 30} GB of weights.")
-    return total
 
 
 def _read_zip(path: Path) -> tuple[str, str]:
@@ -157,8 +140,9 @@ def _mend_weights(path: Path, weights: Path) -> None:
     """Checks the weights of a `.keras`, and names the groups of Keras 2.12 to 2.14 as later ones do."""
     import h5py
 
+    rehearse(weights, str(path))
     with h5py.File(weights, "r+") as file:
-        _check_h5(path, file)
+        check_contents(file, str(path))
         old: list[str] = []
         file.visit(lambda name: old.append(name) if name.split("/")[-1] == _OLD_LAYERS else None)
         for name in sorted(old, key=len, reverse=True):

@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 from edgekit.converters.source import load_source
-from edgekit.errors import EdgekitError, ModelFormatError, UnsafeModelError, UnsupportedModelError, UsageError
+from edgekit.errors import (
+    EdgekitError,
+    MissingDependencyError,
+    ModelFormatError,
+    UnsafeModelError,
+    UnsupportedModelError,
+    UsageError,
+)
 from tests.converters.tiny import SIZE, classifier, save
 
 
@@ -285,3 +292,21 @@ def test_arithmetic_that_keras_3_loses_in_an_h5_is_told(keras3, tmp_path):
     given = keras3.Input((SIZE, SIZE, 3))
     path = save(keras3.Model(given, classifier(keras3)(given / 255.0)), tmp_path / "m.h5")
     refused(path, UnsupportedModelError, "TrueDivide", "kept by .keras files")
+
+
+def test_a_file_over_which_the_hdf5_library_dies(saved, monkeypatch):
+    monkeypatch.setattr("edgekit.converters.hdf5._REHEARSAL", "import os; os.abort()")
+    for name in ("keras2.h5", "keras3.keras"):
+        refused(saved[0][name][0], ModelFormatError, "cannot be read as HDF5")
+
+
+def test_something_else_among_the_weights(saved, tmp_path):
+    shutil.copyfile(saved[0]["keras2.h5"][0], tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "r+") as file:
+        file["model_weights/kind"] = np.dtype("f4")
+    refused(tmp_path / "m.h5", ModelFormatError, "damaged")
+
+
+def test_without_h5py(saved, monkeypatch):
+    monkeypatch.setattr("edgekit.converters.keras_archive.find_spec", lambda name: None)
+    refused(saved[0]["keras2.h5"][0], MissingDependencyError, "h5py", "edgekit[convert]")
