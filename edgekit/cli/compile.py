@@ -15,7 +15,7 @@ from edgekit.edgetpu.compiler_log import size_text
 from edgekit.edgetpu.compiler_run import DEFAULT_TIMEOUT_S, find_compiler
 from edgekit.edgetpu.handoff import write_handoff
 from edgekit.edgetpu.mapping import map_ops
-from edgekit.edgetpu.placement import CompilerOptions
+from edgekit.edgetpu.placement import CPU, EDGETPU, CompilerOptions, OpPlacement
 from edgekit.errors import CompilerError
 from edgekit.tflite.reader import read_graph
 
@@ -91,12 +91,18 @@ def to_json(report: CompileReport) -> Dict[str, Any]:
         "fully_mapped": report.fully_mapped,
         "subgraphs": report.subgraphs,
         "min_runtime": max(compiled.min_runtime for compiled in report.compiled),
-        "ops": [
-            {"index": op.index, "opcode": op.opcode, "device": "edgetpu" if op.index in mapped else "cpu"}
-            for op in report.graph.ops
-        ],
+        "ops": [_op_to_json(placed, placed.op.index in mapped) for placed in report.prediction.ops],
         "compiler": said,
         "differences": list(differences(report)),
+    }
+
+
+def _op_to_json(placed: OpPlacement, mapped: bool) -> Dict[str, Any]:
+    return {
+        "index": placed.op.index,
+        "opcode": placed.op.opcode,
+        "device": EDGETPU if mapped else CPU,
+        "reasons": [] if mapped else list(reasons(placed)),
     }
 
 
@@ -151,3 +157,6 @@ def _hand_off(models: Tuple[Path, ...], folder: Path, options: CompilerOptions, 
         return
     click.echo(f"Wrote {', '.join(Path(path).name for path in written)} to {folder}.")
     click.echo(f"On a machine with docker or podman, run: {written[-1]}")
+    click.echo(
+        f"With edgekit there too: edgekit compile MODEL --compiler {written[-2]} keeps labels and checks the result."
+    )

@@ -135,7 +135,7 @@ def compile_models(
     _check_names(jobs)
     attempt = 1
     while True:
-        progress("compile", attempt - 1, None)
+        progress("Compiling for the Edge TPU", attempt - 1, None)
         outcome = _attempt(order, jobs, attempt)
         if not isinstance(outcome, Failure):
             return _write(outcome)

@@ -14,9 +14,9 @@ MAPPED = "Mapped to Edge TPU"
 
 _UNITS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _VERSION = re.compile(r"^(?:#+ )?Edge TPU Compiler version (\S+)")
-_DURATION = re.compile(r"^Models? compiled successfully in (\d+) ms\.$")
+_DURATION = re.compile(r"^Models? compiled successfully in (\d{1,9}) ms\.$")
 _HEADER = re.compile(r"^Operator\s+Count\s+Status$")
-_ROW = re.compile(r"^([A-Za-z_][\w.:/-]*)\s+(\d+)\s+(\S.*)$")
+_ROW = re.compile(r"^([A-Za-z_][\w.:/-]*)\s+(\d{1,9})\s+(\S.*)$")
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class _Reading:
 
 def size_bytes(text: str) -> int:
     """A printed size such as "4.24MiB" in bytes. Raises ValueError for anything else."""
-    match = re.match(r"^(\d+(?:\.\d+)?)(B|KiB|MiB|GiB)$", text)
+    match = re.match(r"^(\d{1,12}(?:\.\d{1,12})?)(B|KiB|MiB|GiB)$", text)
     if not match:
         raise ValueError(f"not a size: {text!r}")
     return round(float(match.group(1)) * _UNITS[match.group(2)])

@@ -44,13 +44,25 @@ cd "$(dirname "$0")"
 """
 
 
+_STAND_IN = """\
+#!/bin/sh
+# edgetpu_compiler in a container: `edgekit compile MODEL --compiler {folder}/edgetpu_compiler` does all that it does
+# with an installed one, labels and checks included. Build the image first: compile.sh does.
+set -eu
+temporary="${{TMPDIR:-/tmp}}"
+exec "${{CONTAINER:-docker}}" run --rm --init --platform linux/amd64 -v "$temporary:$temporary" {image} "$@"
+"""
+
+
 def write_handoff(
     paths: Sequence[Union[str, Path]], folder: Union[str, Path], options: Optional[CompilerOptions] = None
 ) -> Tuple[Path, ...]:
-    """Writes the models, with op versions the compiler knows, `Containerfile` and `compile.sh` into a folder.
+    """Writes the models, with op versions the compiler knows, and what compiles them into a folder.
+
+    That is `Containerfile`, `edgetpu_compiler` (a stand-in that runs the container), and `compile.sh`.
 
     Returns:
-      The written files, the script last.
+      The written files, `compile.sh` last.
 
     Raises:
       ModelFormatError, UnsupportedModelError: a model that the compiler cannot be given.
@@ -72,10 +84,14 @@ def write_handoff(
     for model, content in zip(models, contents):
         write_bytes(target / model.name, content)
     write_text(target / "Containerfile", _CONTAINERFILE)
-    script = target / "compile.sh"
-    write_text(script, _SCRIPT.format(image=IMAGE, command=command([model.name for model in models], options)))
-    script.chmod(0o755)
-    return (*(target / model.name for model in models), target / "Containerfile", script)
+    scripts = {
+        "edgetpu_compiler": _STAND_IN.format(image=IMAGE, folder=target),
+        "compile.sh": _SCRIPT.format(image=IMAGE, command=command([model.name for model in models], options)),
+    }
+    for name, text in scripts.items():
+        write_text(target / name, text)
+        (target / name).chmod(0o755)
+    return tuple(target / name for name in (*(model.name for model in models), "Containerfile", *scripts))
 
 
 def command(names: Sequence[str], options: CompilerOptions) -> str:

@@ -68,6 +68,7 @@ def test_json_has_placement_memory_and_differences(runs, model, tmp_path):
     assert [op["device"] for op in document["ops"]] == ["edgetpu", "edgetpu", "cpu"]
     assert (document["fully_mapped"], document["subgraphs"], document["min_runtime"]) == (False, 1, 14)
     assert document["compiler"][0]["on_chip_bytes"] == 192
+    assert document["ops"][2]["reasons"] and not document["ops"][0]["reasons"]
     assert document["differences"] == []
 
 
@@ -84,7 +85,7 @@ def test_each_difference_to_the_prediction_is_told(runs, model):
     record(runs, compiled_model(tail=False), stdout=surprising.replace("192.00B", "64.00KiB"))
     result = edgekit(model)
     assert "op 2 DEQUANTIZE: expected on the CPU, runs on the Edge TPU" in result.stdout
-    assert "the compiler used 64.00KiB" in result.stdout
+    assert "expected 0.00B of parameters, the compiler has 64.06KiB" in result.stdout
 
 
 def test_options_reach_the_compiler(runs, model):
@@ -135,7 +136,12 @@ def test_a_hand_off_holds_all_that_another_machine_needs(monkeypatch, tmp_path, 
     folder = tmp_path / "for elsewhere"
     result = edgekit(model, "--handoff", folder, "--all-subgraphs", "--intermediate", "a b", compiler=False)
     assert result.exit_code == 0, result.output
-    assert sorted(path.name for path in folder.iterdir()) == ["Containerfile", "compile.sh", "net.tflite"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "Containerfile",
+        "compile.sh",
+        "edgetpu_compiler",
+        "net.tflite",
+    ]
     recipe, script = (folder / "Containerfile").read_text(), (folder / "compile.sh").read_text()
     assert "coral-edgetpu-stable main" in recipe and "install -y --no-install-recommends edgetpu-compiler" in recipe
     assert script.rstrip().endswith("edgekit-edgetpu-compiler -s -a -i 'a b' ./net.tflite")
@@ -157,6 +163,21 @@ def test_the_hand_off_script_is_valid_shell(monkeypatch, tmp_path, model):
     build, run = done.stdout.decode().splitlines()
     assert done.returncode == 0 and build.startswith("build|--platform|linux/amd64|")
     assert run.endswith("|edgekit-edgetpu-compiler|-s|./it's a $(net).tflite|")
+
+
+def test_the_hand_off_stand_in_works_as_a_compiler(runs, model, tmp_path, monkeypatch):
+    """A container that is the replaying compiler: the stand-in's command line, its options dropped, reaches it."""
+    edgekit(model, "--handoff", tmp_path / "out", compiler=False)
+    container = tmp_path / "container"
+    container.write_text(
+        f'#!/bin/sh\nwhile [ "$1" != edgekit-edgetpu-compiler ]; do shift; done\nshift\nexec {FAKE} "$@"\n'
+    )
+    container.chmod(0o755)
+    monkeypatch.setenv("CONTAINER", str(container))
+    record(runs, compiled_model(tail=True), stdout=success_text(tail=True))
+    result = CliRunner().invoke(main, ["compile", str(model), "--compiler", str(tmp_path / "out" / "edgetpu_compiler")])
+    assert result.exit_code == 0, result.output
+    assert read_metadata(model.with_name("net_edgetpu.tflite")).labels == ("cat", "dog")
 
 
 def test_a_hand_off_that_cannot_be_written(tmp_path, model):

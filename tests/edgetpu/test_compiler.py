@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from edgekit.edgetpu import compiler_run
+from edgekit.edgetpu.comparison import differences
 from edgekit.edgetpu.compiler import compile_model, compile_models, cpu_ops
 from edgekit.edgetpu.compiler_run import arguments, find_compiler
 from edgekit.edgetpu.package import read_compiled
@@ -408,3 +409,17 @@ def test_replays_real_pairs(runs, shared, tmp_path, name):
     real = read_compiled(pair / "model_edgetpu.tflite")
     assert report.compiled[0].edgetpu_ops == real.edgetpu_ops
     assert len(report.mapped) + len(real.cpu_ops) == len(report.graph.ops)
+
+
+@pytest.mark.shared
+def test_replays_a_whole_real_run(runs, shared, tmp_path):
+    """Model, printed output and compiled file of one real run; the prediction agrees with all of it."""
+    pair = shared / "edgetpu/pairs/model_retina_net_not_padded"
+    path = tmp_path / "model.tflite"
+    path.write_bytes((pair / "model.tflite").read_bytes())
+    printed = (shared / "edgetpu/logs/mathieugalle__not_padded_edgetpucompiler_output.log").read_text()
+    record(runs, compiled=(pair / "model_edgetpu.tflite").read_bytes(), stdout=printed)
+    report = compile_model(path)
+    assert (report.fully_mapped, report.subgraphs, report.compiler_version) == (True, 1, VERSION)
+    assert report.logs[0].mapped_count == len(report.graph.ops) == 134
+    assert differences(report) == ()

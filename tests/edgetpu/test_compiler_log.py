@@ -1,3 +1,6 @@
+import random
+import re
+
 import pytest
 
 from benchmarks.edgetpu_reader import check_logs
@@ -110,6 +113,19 @@ def test_garbage_becomes_notes(text):
     log = parse_log(text)
     assert (log.version, log.milliseconds, log.models) == (None, None, ())
     assert list(log.notes) == [line for line in text.splitlines() if line]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_damaged_logs_are_read_as_far_as_they_go(seed):
+    rng = random.Random(seed)
+    lines = (success_text(tail=True) + OLD).splitlines()
+    digits = ["9" * 5000, "-1", "", "١٢", "1e9", "nan"]
+    for _ in range(200):
+        damaged = [re.sub(r"\d+", lambda _: rng.choice(digits), line) if rng.random() < 0.3 else line for line in lines]
+        rng.shuffle(damaged)
+        text = "\n".join(damaged)[: rng.randrange(1, 4000)]
+        log = parse_log(text)
+        assert len(log.notes) + sum(len(model.rows) for model in log.models) <= len(text.splitlines())
 
 
 @pytest.mark.parametrize("size", [0, 1, 1023, 1024, 67584, 1048575, 1048576, 4445962, 8063549, 3 << 30])
