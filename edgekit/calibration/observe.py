@@ -1,14 +1,16 @@
 """One pass of pictures through the float model, noting what each tensor takes on.
 
-The statistics of a tensor are kept per picture; a range method (`ranges.py`) is then a function of them.
+The statistics take the same memory for any number of pictures; a range method (`ranges.py`) is a function of them.
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from edgekit.calibration.histogram import Histogram, histogram, merge, tail_values
 from edgekit.calibration.parallel import map_samples
 from edgekit.calibration.samples import Sample
 from edgekit.devices.interpreter import open_interpreter
@@ -17,17 +19,27 @@ from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress, silent
 from edgekit.tflite import edit
 
+#: Parts of a tensor's values that a percentile method leaves outside of the range on each side.
+TAILS = (0.0, 0.0001, 0.0005, 0.001, 0.005)
+#: Larger tensors are counted at evenly spaced positions only, all channels of each; their extremes are exact.
+COUNTED = 1 << 16
+
 
 @dataclass(frozen=True)
 class Statistics:
-    """What one float tensor took on, picture by picture.
+    """What one float tensor took on over all pictures.
 
     Attributes:
-      low, high: float64 arrays (pictures,), the smallest and largest value in each picture.
+      tails: float64 (2, len(TAILS), 2): the value below ([0]) and above ([1]) which each part of TAILS lies in a
+        picture; its mean ([…, 0]) and its outermost value ([…, 1]) over the pictures. The part 0 is exact.
+      channels: float64 (2, 2, channels): the lowest ([0]) and highest ([1]) value of each channel (last axis) in a
+        picture; its mean ([:, 0]) and its outermost value ([:, 1]) over the pictures.
+      histogram: of the values of all pictures.
     """
 
-    low: np.ndarray
-    high: np.ndarray
+    tails: np.ndarray
+    channels: np.ndarray
+    histogram: Histogram
 
 
 @dataclass(frozen=True)
@@ -46,7 +58,7 @@ class Observations:
 
 
 def observe(content: bytes, samples: Iterable[Sample], spec: InputSpec, *, progress: Progress = silent) -> Observations:
-    """Runs float pictures through a float model on all cores and notes every tensor's extremes.
+    """Runs float pictures through a float model on all cores and gathers every tensor's statistics.
 
     Args:
       content: float `.tflite` with a static batch of 1.
@@ -58,18 +70,19 @@ def observe(content: bytes, samples: Iterable[Sample], spec: InputSpec, *, progr
       ConversionError: the model does not run, or computes NaN or infinity.
     """
     exposed, names = expose_activations(content)
-    digest, rows = hashlib.sha256(), []
+    digest, pictures = hashlib.sha256(), 0
+    gathered: list[_Sums] = []
     total = getattr(samples, "count", None)
     for sample, row in map_samples(lambda: _Watcher(exposed, spec), samples):
-        digest.update(np.ascontiguousarray(sample.pixels))
-        rows.append(row)
-        progress("Calibrating", len(rows), total)
-    if not rows:
+        _check_finite(row, names)
+        digest.update(np.ascontiguousarray(sample.pixels).data)
+        gathered = [_added(sums, one) for sums, one in zip(gathered, row, strict=True)] if gathered else row
+        pictures += 1
+        progress("Calibrating", pictures, total)
+    if not pictures:
         raise DataError("There is no picture to calibrate on.", "Give a folder with pictures, or none at all.")
-    values = np.stack(rows)
-    _check_finite(values, names)
-    tensors = {name: Statistics(values[:, i, 0], values[:, i, 1]) for i, name in enumerate(names)}
-    return Observations(tensors, len(rows), digest.hexdigest())
+    tensors = {name: _statistics(sums, pictures) for name, sums in zip(names, gathered, strict=True)}
+    return Observations(tensors, pictures, digest.hexdigest())
 
 
 def expose_activations(content: bytes) -> tuple[bytes, tuple[str, ...]]:
@@ -88,29 +101,74 @@ def expose_activations(content: bytes) -> tuple[bytes, tuple[str, ...]]:
     return edit.pack(model), tuple(edit.name_of(graph.tensors[i]) for i in wanted)
 
 
+@dataclass(frozen=True)
+class _Sums:
+    """Statistics of one tensor with sums over the pictures in the place of means."""
+
+    tails: np.ndarray
+    channels: np.ndarray
+    histogram: Histogram
+
+
+def _added(sums: _Sums, one: _Sums) -> _Sums:
+    def both(a: np.ndarray, b: np.ndarray, total: tuple[Any, ...], outermost: tuple[Any, ...]) -> np.ndarray:
+        result = np.empty_like(a)
+        result[total] = a[total] + b[total]
+        low, high = (0, *outermost[1:]), (1, *outermost[1:])
+        result[low], result[high] = np.minimum(a[low], b[low]), np.maximum(a[high], b[high])
+        return result
+
+    everything = slice(None)
+    return _Sums(
+        both(sums.tails, one.tails, (..., 0), (everything, everything, 1)),
+        both(sums.channels, one.channels, (everything, 0), (everything, 1)),
+        merge(sums.histogram, one.histogram),
+    )
+
+
+def _statistics(sums: _Sums, pictures: int) -> Statistics:
+    tails, channels = sums.tails.copy(), sums.channels.copy()
+    tails[..., 0] /= pictures
+    channels[:, 0] /= pictures
+    return Statistics(tails, channels, sums.histogram)
+
+
 class _Watcher:
-    """An interpreter that tells the extremes of each of its outputs, for one thread."""
+    """An interpreter that sums up each of its outputs, for one thread."""
 
     def __init__(self, content: bytes, spec: InputSpec) -> None:
         self._interpreter, self._spec = open_interpreter(content, threads=1), spec
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
 
-    def __call__(self, sample: Sample) -> np.ndarray:
-        """float64 (outputs, 2): the lowest and highest value of each."""
+    def __call__(self, sample: Sample) -> list[_Sums]:
         self._interpreter.set_tensor(self._input, sample.input(self._spec))
         try:
             self._interpreter.invoke()
         except RuntimeError as error:
             raise ConversionError(f"The float model does not run: {str(error).splitlines()[0]}.") from error
-        views = (self._interpreter.tensor(index)() for index in self._outputs)
-        return np.array([(view.min(), view.max()) for view in views], np.float64)
+        return [_summary(self._interpreter.tensor(index)()) for index in self._outputs]
 
 
-def _check_finite(values: np.ndarray, names: tuple[str, ...]) -> None:
-    bad = np.argwhere(~np.isfinite(values).all(axis=(0, 2)))
-    if len(bad):
-        raise ConversionError(
-            f"The float model computes NaN or infinity, first in tensor {names[int(bad[0, 0])]!r}.",
-            "Check the preprocessing (--preprocess) and that the weights are finite.",
-        )
+def _summary(values: np.ndarray) -> _Sums:
+    """The statistics of one tensor in one picture."""
+    rows = values.reshape(-1, values.shape[-1] if values.ndim else 1)
+    channels = np.stack([rows.min(axis=0), rows.max(axis=0)]).astype(np.float64)
+    low, high = float(channels[0].min()), float(channels[1].max())
+    if not np.isfinite(high - low):
+        return _Sums(np.full((2, len(TAILS), 2), np.nan), channels[:, None], histogram(np.zeros(0, np.float32), 0.0))
+    step = -(-values.size // COUNTED)
+    counted = histogram(rows[::step], max(-low, high))
+    tails = np.stack(tail_values(counted, np.array(TAILS)))
+    tails[0, 0], tails[1, 0] = low, high
+    tails = np.clip(tails, low, high)
+    return _Sums(np.repeat(tails[..., None], 2, axis=2), np.repeat(channels[:, None], 2, axis=1), counted)
+
+
+def _check_finite(row: "list[_Sums]", names: tuple[str, ...]) -> None:
+    for name, sums in zip(names, row, strict=True):
+        if not np.isfinite(sums.tails).all():
+            raise ConversionError(
+                f"The float model computes NaN or infinity, first in tensor {name!r}.",
+                "Check the preprocessing (--preprocess) and that the weights are finite.",
+            )

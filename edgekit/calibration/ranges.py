@@ -1,18 +1,23 @@
 """From statistics to ranges: which part of a tensor's values its 256 steps shall cover."""
 
 import json
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.calibration.observe import Observations, Statistics
+import numpy as np
+
+from edgekit.calibration.observe import TAILS, Observations, Statistics
 from edgekit.errors import DataError, UsageError
 from edgekit.files import write_text
 
 Bounds = tuple[float, float]
 
 FORMAT = "edgekit-ranges"
+#: Into how many equal parts each side of a range is cut where the best cut is sought.
+CUTS = 64
+#: Just within float32: what lies beyond could not be stored.
+_LARGEST = 3.4e38
 
 
 @dataclass(frozen=True)
@@ -34,24 +39,63 @@ class Ranges:
 
 def min_max(statistics: Statistics) -> Bounds:
     """The true extremes over all pictures: nothing is clipped, outliers cost resolution."""
-    return float(statistics.low.min()), float(statistics.high.max())
+    return _tails(statistics, 0, outermost=True)
+
+
+def mean_extremes(statistics: Statistics) -> Bounds:
+    """The mean over the pictures of each one's extremes: what only a few pictures reach is clipped."""
+    return _tails(statistics, 0)
+
+
+def percentile(statistics: Statistics) -> Bounds:
+    """The mean over the pictures of what each leaves 0.05 % of its values beyond, on each side."""
+    return _tails(statistics, TAILS.index(0.0005))
+
+
+def least_squares(statistics: Statistics) -> Bounds:
+    """The range with the least mean squared error of rounding (step² / 12) and clipping together."""
+    centres, counts = statistics.histogram.centres, statistics.histogram.counts.astype(np.float64)
+    low, high = min(0.0, statistics.tails[0, 0, 1]), max(0.0, statistics.tails[1, 0, 1])
+    shares = np.linspace(1.0, 0.0, CUTS, endpoint=False)
+    below = np.square(np.minimum(centres - low * shares[:, None], 0)) @ counts
+    above = np.square(np.maximum(centres - high * shares[:, None], 0)) @ counts
+    steps = (high * shares[None, :] - low * shares[:, None]) / 255
+    errors = below[:, None] + above[None, :] + np.square(steps) / 12 * counts.sum()
+    at_low, at_high = np.unravel_index(errors.argmin(), errors.shape)
+    return float(low * shares[at_low]), float(high * shares[at_high])
+
+
+def _tails(statistics: Statistics, level: int, *, outermost: bool = False) -> Bounds:
+    low, high = statistics.tails[:, level, int(outermost)]
+    return float(low), float(high)
 
 
 #: How to choose a range from a tensor's statistics. A new method is a function and a row here.
 METHODS: Mapping[str, Callable[[Statistics], Bounds]] = {
     "minmax": min_max,
+    "mean": mean_extremes,
+    "percentile": percentile,
+    "mse": least_squares,
 }
 
 
-def choose_ranges(observations: Observations, method: str = "minmax") -> Ranges:
+def choose_ranges(
+    observations: Observations, method: str = "minmax", *, unclipped: Collection[str] = frozenset()
+) -> Ranges:
     """Applies one method of METHODS to every tensor.
+
+    Args:
+      unclipped: tensors that keep their true extremes whatever the method, since the largest value is what counts.
 
     Raises:
       UsageError: there is no such method.
     """
     if method not in METHODS:
         raise UsageError(f"There is no range method {method!r}.", f"Choose one of: {', '.join(METHODS)}.")
-    bounds = {name: METHODS[method](statistics) for name, statistics in observations.tensors.items()}
+    bounds = {
+        name: min_max(statistics) if name in unclipped else METHODS[method](statistics)
+        for name, statistics in observations.tensors.items()
+    }
     return Ranges(bounds, method, observations.pictures, observations.digest)
 
 
@@ -79,7 +123,7 @@ def load_ranges(path: str | Path) -> Ranges:
     """
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"No ranges can be read from {path}: {_reason(error)}.") from error
     if (
         not isinstance(document, dict)
@@ -88,7 +132,13 @@ def load_ranges(path: str | Path) -> Ranges:
     ):
         raise DataError(f"{path} holds no ranges.", "Write them with: edgekit convert … --save-ranges FILE.json")
     bounds = {name: _bounds(path, name, value) for name, value in document["bounds"].items()}
-    return Ranges(bounds, str(document.get("method")), int(document.get("pictures", 0)), str(document.get("digest")))
+    pictures = document.get("pictures")
+    return Ranges(
+        bounds,
+        method=str(document.get("method")),
+        pictures=pictures if isinstance(pictures, int) else 0,
+        digest=str(document.get("digest")),
+    )
 
 
 def _reason(error: Exception) -> str:
@@ -97,6 +147,6 @@ def _reason(error: Exception) -> str:
 
 def _bounds(path: str | Path, name: str, value: object) -> Bounds:
     pair = value if isinstance(value, list) and len(value) == 2 else []
-    if not all(isinstance(v, (int, float)) and math.isfinite(v) for v in pair) or not pair or pair[0] > pair[1]:
+    if not all(isinstance(v, (int, float)) and abs(v) <= _LARGEST for v in pair) or not pair or pair[0] > pair[1]:
         raise DataError(f"{path}: the range of tensor {name!r} is not a pair [low, high] of finite numbers in order.")
     return float(pair[0]), float(pair[1])
