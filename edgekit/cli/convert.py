@@ -2,18 +2,18 @@
 
 import re
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from edgekit.calibration import save_ranges
-from edgekit.cli.common import command_options, echo_json, fraction, percent, progress_bar
+from edgekit.cli.common import command_options, echo_json, fail, fraction, progress_bar
+from edgekit.cli.convert_report import document, tell
 from edgekit.converters import Conversion, Recipe, load_source, save, with_labels
 from edgekit.converters import convert as run_conversion
-from edgekit.errors import UsageError
-from edgekit.evaluation import Verdict
+from edgekit.edgetpu.compiler import CompileReport, compile_model
+from edgekit.errors import CompilerError, UsageError
 from edgekit.files import check_writable
 from edgekit.progress import Progress
 from edgekit.quiet import tensorflow_quiet
@@ -37,6 +37,7 @@ from edgekit.quiet import tensorflow_quiet
 @click.option("--ranges", default="minmax", show_default=True, help="Range method, or a .json of --save-ranges.")
 @click.option("--save-ranges", type=click.Path(path_type=Path), help="Write the ranges, to edit or to use again.")
 @click.option("--io", default="uint8", show_default=True, help="Type of input and output: uint8, int8 or float.")
+@click.option("--compile", is_flag=True, help="Then compile it for the Edge TPU, as `edgekit compile` does.")
 @click.option("--trust", is_flag=True, help="Let the model file run its own code (Lambda and custom layers).")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The result; default: MODEL_int8.tflite here.")
 @command_options
@@ -58,11 +59,22 @@ def convert(model: Path, as_json: bool, verbose: bool, **options: Any) -> None:
     manifest = save(conversion.model, path)
     if options["save_ranges"]:
         save_ranges(conversion.model.ranges, options["save_ranges"])
+    compiled = _compile(path) if options["compile"] and not unmet else None
     if as_json:
-        echo_json(_document(conversion, path, manifest, unmet))
+        echo_json(document(conversion, path, manifest, unmet, compiled))
     else:
-        _tell(conversion, path, unmet)
+        tell(conversion, path, unmet, compiled)
+    if isinstance(compiled, CompilerError):
+        fail(compiled, as_json=False)
     sys.exit(1 if unmet else 0)
+
+
+def _compile(path: Path) -> CompileReport | CompilerError:
+    """The compiler's report, or why there is none: the int8 model is made and stays."""
+    try:
+        return compile_model(path)
+    except CompilerError as error:
+        return error
 
 
 def _run(model: Path, options: dict[str, Any], progress: Progress) -> Conversion:
@@ -110,57 +122,3 @@ def _size(text: str | None) -> tuple[int, int] | None:
     if not match:
         raise UsageError(f"--size {text} is no picture size.", "Write 224, or 224x320 for height x width.")
     return int(match[1]), int(match[2] or match[1])
-
-
-def _document(conversion: Conversion, path: Path, manifest: Path, unmet: str | None) -> dict[str, Any]:
-    return {
-        "model": str(path),
-        "manifest": str(manifest),
-        "accepted": unmet is None,
-        "unmet": unmet,
-        "verdict": conversion.model.provenance["verdict"],
-        "preprocess": conversion.preprocessing.name,
-        "provenance": conversion.model.provenance,
-        "notes": list(conversion.source.notes),
-        "skipped": [{"picture": name, "reason": reason} for name, reason in conversion.skipped.items()],
-        "compiled": None,
-    }
-
-
-def _tell(conversion: Conversion, path: Path, unmet: str | None) -> None:
-    model, calibration = conversion.model, conversion.model.provenance["calibration"]
-    rows = [("Made", f"{path} ({len(model.content) / 1e6:.1f} MB, every op int8)")]
-    rows += [("Preprocessing", f"{conversion.preprocessing.name}: {conversion.preprocessing.how}")]
-    kind = "synthetic pictures (give --data for your own)" if calibration["kind"] == "synthetic" else "pictures"
-    rows += [("Calibrated", f"on {calibration['pictures']} {kind}, ranges by {calibration['method']}")]
-    rows += [("Verdict", line) for line in _verdict_lines(conversion.verdict)]
-    rows += [("Note", note) for note in conversion.source.notes]
-    rows += [("Skipped", line) for line in _skipped_lines(conversion.skipped)]
-    rows += [("Not met", unmet)] if unmet else [("Next", f"edgekit classify {path} PICTURE")]
-    for title, text in rows:
-        click.echo(click.style(f"{title:<14}", fg="red" if title == "Not met" else "cyan") + text)
-
-
-def _verdict_lines(verdict: Verdict | None) -> list[str]:
-    if verdict is None:
-        return ["not asked for (--no-verify)"]
-    low, high = verdict.interval
-    kind = "synthetic pictures" if verdict.source == "synthetic" else "pictures kept aside"
-    lines = [
-        f"names the same class as the float model on {percent(verdict.agreement)} of {verdict.pictures} {kind} "
-        f"(95 % interval {percent(low)} to {percent(high)}), SQNR {verdict.sqnr_db:.1f} dB"
-    ]
-    if verdict.distinct == 1 < verdict.pictures:
-        lines.append("which says little: the float model names the same class on every one of them")
-    if verdict.top1_float is not None and verdict.top1_int8 is not None:
-        lines.append(
-            f"top-1 {percent(verdict.top1_float)} float, {percent(verdict.top1_int8)} int8 "
-            f"on {verdict.labelled} labelled pictures"
-        )
-    return lines
-
-
-def _skipped_lines(skipped: Mapping[str, str]) -> list[str]:
-    shown = list(skipped.values())[:3]
-    more = [f"and {len(skipped) - len(shown)} more (all of them with --json)"] if len(skipped) > len(shown) else []
-    return shown + more
