@@ -10,25 +10,21 @@ import numpy as np
 
 from edgekit.calibration import METHODS, Ranges, Samples, choose_ranges, load_ranges, observe, open_samples
 from edgekit.converters.artefact import Int8Model, provenance
-from edgekit.converters.export import FloatModel, check_export, export_float
-from edgekit.converters.fold import fold_preprocessing
-from edgekit.converters.preprocessing import Finding, find_preprocessing
+from edgekit.converters.export import FloatModel
+from edgekit.converters.preprocessing import Finding
 from edgekit.converters.quantize import IO_TYPES, quantize_int8
+from edgekit.converters.reference import float_reference, resolve_preprocessing
 from edgekit.converters.source import Source
 from edgekit.errors import DataError, UsageError
 from edgekit.evaluation import Verdict, compare
 from edgekit.evaluation.verdict import Runner, class_indices
 from edgekit.labels import parse_labels
-from edgekit.preprocess import INTERPOLATIONS, InputSpec, describe, parse_preprocess
+from edgekit.preprocess import INTERPOLATIONS, InputSpec
 from edgekit.progress import Progress, silent
 from edgekit.tflite.metadata import Metadata, write_metadata
 
 Data = str | Path | np.ndarray | Iterable[Any] | None
 
-#: Pictures to find the preprocessing by; more of them do not change the answer (see preprocessing.py).
-PROBES = 32
-#: Pictures to check the float export on: a wrong graph is wrong on the first one.
-EXPORT_CHECKS = 3
 #: Synthetic pictures to calibrate on; more of them widen the ranges without showing anything new.
 SYNTHETIC = 64
 #: The most pictures that are kept aside for the verdict.
@@ -137,10 +133,10 @@ def convert(
     calibration, held_out = _pictures(data, spec, recipe, keep_aside=verify and verify_data is None)
     if verify_data is not None:
         held_out = open_samples(verify_data, spec, count=None, seed=recipe.seed)
-    finding = _preprocessing(source, spec, calibration, recipe, progress)
+    finding = resolve_preprocessing(replace(source, spec=spec), calibration, recipe.preprocess, progress=progress)
     # Normalized arrays are what the model takes before its preprocessing is folded in.
     fold = not (calibration.prepared or held_out.prepared)
-    model = _float_model(source, finding.spec, calibration, progress, fold=fold)
+    model = float_reference(source, finding.spec, calibration, fold=fold, progress=progress)
     ranges = _ranges(model, calibration, recipe, progress)
     progress("Quantizing", 0, None)
     content = quantize_int8(model.content, ranges, model.spec, io=recipe.io)
@@ -196,32 +192,6 @@ def _pictures(data: Data, spec: InputSpec, recipe: Recipe, *, keep_aside: bool) 
         return given.take(recipe.samples), others
     calibration, held_out = given.split(given.count - aside)
     return calibration.take(recipe.samples), held_out
-
-
-def _preprocessing(
-    source: Source, spec: InputSpec, calibration: Samples, recipe: Recipe, progress: Progress
-) -> Finding:
-    if recipe.preprocess is not None:
-        given = parse_preprocess(recipe.preprocess, spec)
-        return Finding(given, describe(given), "given with --preprocess", {}, True)
-    progress("Finding the preprocessing", 0, None)
-    # Arrays that are normalized already do not tell how pictures come to be so.
-    pictures = open_samples(None, spec, count=PROBES) if calibration.prepared else calibration.take(PROBES)
-    return find_preprocessing(replace(source, spec=spec), pictures)
-
-
-def _float_model(
-    source: Source, spec: InputSpec, calibration: Samples, progress: Progress, *, fold: bool
-) -> FloatModel:
-    """The exported model, its preprocessing folded in if asked, checked against the source."""
-    progress("Exporting", 0, None)
-    model = export_float(source, spec)
-    if fold:
-        content, folded = fold_preprocessing(model.content, spec)
-        model = replace(model, content=content, spec=folded)
-    progress("Checking the export", 0, None)
-    check_export(source, spec, model, calibration.take(EXPORT_CHECKS))
-    return model
 
 
 def _ranges(model: FloatModel, calibration: Samples, recipe: Recipe, progress: Progress) -> Ranges:

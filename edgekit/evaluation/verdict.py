@@ -164,14 +164,20 @@ class _Pair:
 
 
 def run(interpreter: Any, batch: np.ndarray) -> np.ndarray:
-    """One inference: float32 (1, height, width, channels) in, float32 (classes,) out, whatever the model's types."""
-    source, sink = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    """One inference: float32 (1, height, width, channels) in, float64 (classes,) out, whatever the model's types."""
+    feed(interpreter, batch)
+    sink = interpreter.get_output_details()[0]
+    scores = interpreter.get_tensor(sink["index"])
+    if sink["dtype"] != np.float32:
+        scores = dequantize(scores, *sink["quantization"])
+    return np.asarray(scores, np.float64).ravel()
+
+
+def feed(interpreter: Any, batch: np.ndarray) -> None:
+    """Runs a model on float32 (1, height, width, channels), quantized as its input wants it."""
+    source = interpreter.get_input_details()[0]
     if source["dtype"] != np.float32:
         scale, zero_point = source["quantization"]
         batch = quantize(batch, scale, zero_point, np.dtype(source["dtype"]).name)
     interpreter.set_tensor(source["index"], batch)
     interpreter.invoke()
-    scores = interpreter.get_tensor(sink["index"])
-    if sink["dtype"] != np.float32:
-        scores = dequantize(scores, *sink["quantization"])
-    return np.asarray(scores, np.float64).ravel()

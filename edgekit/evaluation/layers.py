@@ -1,0 +1,219 @@
+"""The per-layer report: where a quantized model leaves its float original, and which layers are to blame.
+
+Two errors are measured for each layer, as signal to quantization noise ratios (SQNR, 10 log10 of the quotient of
+powers, in dB) over all pictures:
+
+- *accumulated*: the float model's tensor against the int8 model's, both run on the same picture. It holds what
+  all layers before have done, too.
+- *local*: the float op, evaluated on the very inputs that the int8 op had (dequantized), against what the int8 op
+  made of them. It holds what this layer alone adds: its weights' rounding, and its output's clipping and rounding.
+
+The local error is exact, not modelled: one float model, its ops cut apart (`tflite.expose.severed`), computes all
+layers' float answers to the int8 model's inputs in one invocation. Its parts follow from the same numbers: what the
+output's range clips, what rounding to its 256 steps then adds, and the rest, which the rounded weights add.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgekit.calibration.parallel import map_samples
+from edgekit.calibration.samples import Sample
+from edgekit.devices.interpreter import open_interpreter
+from edgekit.evaluation.blame import Errors, Reason, blame
+from edgekit.evaluation.verdict import Runner, decibels, feed
+from edgekit.progress import Progress, silent
+from edgekit.tflite import read_graph
+from edgekit.tflite.expose import exposed, severed
+from edgekit.tflite.graph import Graph, Op, QuantParams, Tensor
+from edgekit.tflite.quant import LIMITS
+
+#: What litert-quantizer appends to the name of a tensor that it adds for requantization.
+_ADDED = "_quantized"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One op of the float model that the int8 model has too.
+
+    Attributes:
+      index: the op's place in the float model.
+      op: its kind, such as "CONV_2D".
+      name: name of the tensor that it computes.
+      accumulated_db: SQNR of that tensor in the int8 model.
+      local_db: SQNR of what this layer alone adds.
+      reason: what most of the local error comes from.
+      share: how much of it that is, 0–1.
+      low, high: the range that the int8 tensor can hold.
+      seen: lowest and highest value that the float op had.
+    """
+
+    index: int
+    op: str
+    name: str
+    accumulated_db: float
+    local_db: float
+    reason: Reason
+    share: float
+    low: float
+    high: float
+    seen: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A float op and the int8 op that does its work."""
+
+    reference: Op
+    candidate: Op
+
+
+def layer_report(
+    reference: Runner, candidate: Runner, samples: Iterable[Sample], *, progress: Progress = silent
+) -> tuple[Layer, ...]:
+    """Both errors of every layer that both models have, in the float model's order.
+
+    Ops are taken for the same when they are of one kind and compute tensors of one name and shape.
+
+    Args:
+      reference: the float model.
+      candidate: the int8 model made from it.
+      samples: some pictures; a few dozen show what there is to see. All inner tensors of both models are held
+        in memory, once for each core.
+
+    Returns:
+      () where the models have no layer in common.
+    """
+    pairs = match_ops(read_graph(reference.content), read_graph(candidate.content))
+    if not pairs:
+        return ()
+    sums: list[Errors] = []
+    total = getattr(samples, "count", None)
+    for done, (_, row) in enumerate(map_samples(lambda: _Watcher(reference, candidate, pairs), samples), 1):
+        sums = [a + b for a, b in zip(sums, row, strict=True)] if sums else row
+        progress("Comparing layers", done, total)
+    graphs = read_graph(reference.content), read_graph(candidate.content)
+    return tuple(_layer(pair, errors, *graphs) for pair, errors in zip(pairs, sums, strict=True))
+
+
+def match_ops(reference: Graph, candidate: Graph) -> tuple[Pair, ...]:
+    """The float ops that have a counterpart in the int8 model, by the names of their outputs."""
+    places = {tensor.name.removesuffix(_ADDED): tensor for tensor in candidate.tensors}
+    places |= {tensor.name: tensor for tensor in candidate.tensors}
+    makers = {index: op for op in candidate.ops for index in op.outputs}
+    pairs = []
+    for op in reference.ops:
+        tensor = places.get(reference.tensors[op.outputs[0]].name) if len(op.outputs) == 1 else None
+        other = makers.get(tensor.index) if tensor else None
+        if other is not None and other.opcode == "QUANTIZE" != op.opcode:  # a name kept for the requantized tensor
+            other = makers.get(other.inputs[0])
+        if other is not None and _alike(reference, op, candidate, other):
+            pairs.append(Pair(op, other))
+    return tuple(pairs)
+
+
+def _alike(reference: Graph, op: Op, candidate: Graph, other: Op) -> bool:
+    """Whether the same work is done: one kind, the same shapes, float and 8-bit in the same places."""
+    if op.opcode != other.opcode or len(op.inputs) != len(other.inputs) or len(other.outputs) != 1:
+        return False
+    made, found = reference.tensors[op.outputs[0]], candidate.tensors[other.outputs[0]]
+    if made.dtype != "float32" or not _quantized(found) or made.shape != found.shape:
+        return False
+    reads = [
+        (reference.tensors[a], candidate.tensors[b]) for a, b in zip(op.inputs, other.inputs, strict=True) if a >= 0
+    ]
+    computed = [(a, b) for a, b in reads if not a.is_constant]
+    return bool(computed) and all(
+        a.dtype == "float32" and _quantized(b) and not b.is_constant and a.shape == b.shape for a, b in computed
+    )
+
+
+def _quantized(tensor: Tensor) -> bool:
+    return tensor.dtype in LIMITS and tensor.quant is not None and not tensor.quant.per_channel
+
+
+class _Watcher:
+    """Three interpreters for one thread: both models with their inner tensors shown, and the float ops cut apart."""
+
+    def __init__(self, reference: Runner, candidate: Runner, pairs: Sequence[Pair]) -> None:
+        floats, ints = read_graph(reference.content), read_graph(candidate.content)
+        self._specs = reference.spec, candidate.spec
+        self._made = [(pair.reference.outputs[0], pair.candidate.outputs[0]) for pair in pairs]
+        slots = {
+            (pair.reference.index, position): pair.candidate.inputs[position]
+            for pair in pairs
+            for position, index in enumerate(pair.reference.inputs)
+            if index >= 0 and not floats.tensors[index].is_constant
+        }
+        self._reads = sorted(set(slots.values()))
+        numbers = {tensor: number for number, tensor in enumerate(self._reads)}
+        shown = sorted({*self._reads, *(found for _, found in self._made)})
+        made = [made for made, _ in self._made]
+        self._quant = {index: _params(ints.tensors[index]) for index in shown}
+        self._limits = {index: LIMITS[ints.tensors[index].dtype] for index in shown}
+        self._float = open_interpreter(exposed(floats, made), threads=1)
+        self._int8 = open_interpreter(exposed(ints, shown), threads=1)
+        cut = severed(floats, {slot: numbers[tensor] for slot, tensor in slots.items()}, made)
+        self._severed = open_interpreter(cut, threads=1)
+
+    def __call__(self, sample: Sample) -> list[Errors]:
+        for interpreter, spec in ((self._float, self._specs[0]), (self._int8, self._specs[1])):
+            feed(interpreter, sample.input(spec))
+        for detail, tensor in zip(self._severed.get_input_details(), self._reads, strict=True):
+            self._severed.set_tensor(detail["index"], self._real(tensor))
+        self._severed.invoke()
+        return [self._errors(made, found) for made, found in self._made]
+
+    def _real(self, tensor: int) -> np.ndarray:
+        """The int8 model's tensor, dequantized."""
+        scale, zero = self._quant[tensor]
+        values: np.ndarray = (self._int8.get_tensor(tensor).astype(np.float32) - np.float32(zero)) * np.float32(scale)
+        return values
+
+    def _errors(self, made: int, found: int) -> Errors:
+        expected, alone, real = self._float.get_tensor(made), self._severed.get_tensor(made), self._real(found)
+        scale, zero = self._quant[found]
+        low, high = ((limit - zero) * scale for limit in self._limits[found])
+        within = np.clip(alone, low, high)
+        rounded = np.rint(within / np.float32(scale)) * np.float32(scale)
+        rows = alone.reshape(-1, alone.shape[-1])
+        return Errors(
+            signal=_power(expected),
+            accumulated=_power(expected - real),
+            local_signal=_power(alone),
+            local=_power(alone - real),
+            clipped=_power(alone - within),
+            rounded=_power(within - rounded),
+            count=alone.size,
+            channels=np.stack([rows.min(axis=0), rows.max(axis=0)]).astype(np.float64),
+        )
+
+
+def _power(values: np.ndarray) -> float:
+    flat = values.ravel()
+    return float(np.dot(flat, flat))
+
+
+def _params(tensor: Tensor) -> tuple[float, int]:
+    assert isinstance(tensor.quant, QuantParams)
+    return tensor.quant.scale[0], tensor.quant.zero_point[0]
+
+
+def _layer(pair: Pair, errors: Errors, reference: Graph, candidate: Graph) -> Layer:
+    made, found = reference.tensors[pair.reference.outputs[0]], candidate.tensors[pair.candidate.outputs[0]]
+    scale, zero = _params(found)
+    low, high = ((limit - zero) * scale for limit in LIMITS[found.dtype])
+    reason, share = blame(errors, high - low, pair.reference.opcode)
+    return Layer(
+        index=pair.reference.index,
+        op=pair.reference.opcode,
+        name=made.name,
+        accumulated_db=decibels(errors.signal, errors.accumulated),
+        local_db=decibels(errors.local_signal, errors.local),
+        reason=reason,
+        share=share,
+        low=low,
+        high=high,
+        seen=(float(errors.channels[0].min()), float(errors.channels[1].max())),
+    )
