@@ -2,11 +2,12 @@
 
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Optional, Sequence, Tuple, Union
+from typing import Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from edgekit.devices.opening import open_model
+from edgekit.devices.failover import SteadyModel, open_steady
+from edgekit.devices.opening import Device, OpenModel
 from edgekit.devices.prediction import Latency, Prediction, best_classes
 from edgekit.devices.tensors import encoder, input_spec, input_tensor, output_meaning, output_tensor, probabilities
 from edgekit.errors import DeviceError, ModelFormatError, UsageError
@@ -26,7 +27,7 @@ class Classifier:
     Attributes:
       spec: how a picture becomes the input.
       labels: the classes' names; () where the model brings none.
-      device: where it runs: "cpu".
+      device: where it runs, such as "cpu"; it changes when an accelerator fails or comes back.
       reason: why there.
     """
 
@@ -34,7 +35,7 @@ class Classifier:
         self,
         model: Union[str, Path, bytes],
         *,
-        device: str = "auto",
+        device: Device = "auto",
         threads: Optional[int] = None,
         labels: Optional[Sequence[str]] = None,
         preprocess: Optional[Union[str, InputSpec]] = None,
@@ -43,7 +44,8 @@ class Classifier:
 
         Args:
           model: a `.tflite` file, or its bytes.
-          device: "auto" (the best there is) or "cpu".
+          device: "auto" (the best there is), "cpu", "edgetpu", "usb:1", "emulated", …: the forms of
+            `edgekit.devices.request.Request`; or an EmulatedEdgeTpu.
           threads: at most so many; by default one for each core this process may use.
           labels: the classes' names, in place of the model's own.
           preprocess: how pixels are scaled, in place of what the model says: an InputSpec, the name of
@@ -56,16 +58,16 @@ class Classifier:
           DeviceError: there is no interpreter, or the model needs another device.
           UsageError: the labels are not as many as the classes.
         """
-        opened = open_model(model, device=device, threads=threads)
+        opened = open_steady(model, device=device, threads=threads)
         metadata = read_metadata(opened.graph) or Metadata()
-        self._interpreter: Any = opened.interpreter
+        self._model: Optional[Union[OpenModel, SteadyModel]] = opened
+        self.device, self.reason = opened.device, opened.reason
         self._input = input_tensor(opened.graph)
         self._output = output_tensor(opened.graph)
         self._meaning = output_meaning(opened.graph, metadata)
         self.spec = input_spec(self._input, metadata, preprocess)
         self._encode = encoder(self._input, self.spec)
         self.labels = _labels(metadata.labels if labels is None else tuple(labels), self._output.elements)
-        self.device, self.reason = opened.device, opened.reason
 
     def classify(self, picture: Picture, k: int = 5) -> Prediction:
         """The `k` most probable classes of a picture.
@@ -93,7 +95,9 @@ class Classifier:
 
     def close(self) -> None:
         """Frees the device; further calls of `classify` raise DeviceError."""
-        self._interpreter = None
+        if self._model is not None:
+            self._model.close()
+        self._model = None
 
     def __enter__(self) -> "Classifier":
         return self
@@ -102,14 +106,10 @@ class Classifier:
         self.close()
 
     def _run(self, tensor: np.ndarray) -> np.ndarray:
-        if self._interpreter is None:
+        if self._model is None:
             raise DeviceError("The classifier is closed.", "Open a new one.")
-        try:
-            self._interpreter.set_tensor(self._input.index, tensor)
-            self._interpreter.invoke()
-            output: np.ndarray = self._interpreter.get_tensor(self._output.index)
-        except (RuntimeError, ValueError) as error:
-            raise DeviceError(f"The model failed on the {self.device}: {error}.") from error
+        (output,) = self._model.run(tensor)
+        self.device, self.reason = self._model.device, self._model.reason
         if output.size != self._output.elements:
             raise ModelFormatError(f"The model is damaged: it answers in the shape {list(output.shape)}.")
         return output

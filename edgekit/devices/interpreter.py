@@ -4,7 +4,7 @@ import os
 import re
 from functools import lru_cache
 from importlib import import_module
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 from edgekit.errors import DeviceError, EdgekitError, ModelFormatError, UnsupportedModelError, UsageError
 
@@ -19,13 +19,14 @@ _UNKNOWN_OP = re.compile(r"unresolved custom op: (\S+?)\.?(?:\s|$)")
 _OLD_INTERPRETER = re.compile(r"Didn't find op for builtin opcode '(\w+)' version '(\d+)'")
 
 
-def open_interpreter(content: bytes, *, threads: Optional[int] = None) -> Interpreter:
+def open_interpreter(content: bytes, *, threads: Optional[int] = None, delegates: Sequence[Any] = ()) -> Interpreter:
     """An interpreter of a model, its tensors allocated.
 
     Args:
       content: bytes of a `.tflite` file that `check_graph` has found sound: the interpreter itself
         trusts its file, and a damaged one can end the process.
       threads: at most so many; by default one for each core this process may use.
+      delegates: accelerators that may take ops, as the interpreter's own `load_delegate` returns them.
 
     Raises:
       DeviceError: no interpreter is installed, or it is too old for the model.
@@ -34,9 +35,10 @@ def open_interpreter(content: bytes, *, threads: Optional[int] = None) -> Interp
     """
     if threads is not None and threads < 1:
         raise UsageError(f"{threads} threads cannot run a model.", "Ask for one or more.")
-    make = _interpreter_class()
+    make = interpreter_package().Interpreter
+    options = {"experimental_delegates": list(delegates)} if delegates else {}
     try:
-        interpreter = make(model_content=content, num_threads=threads or allowed_cores())
+        interpreter = make(model_content=content, num_threads=threads or allowed_cores(), **options)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError, MemoryError) as error:
         raise _refusal(error) from error
@@ -52,11 +54,16 @@ def allowed_cores() -> int:
 
 
 @lru_cache(maxsize=None)
-def _interpreter_class() -> Any:
+def interpreter_package() -> Any:
+    """The first of `PACKAGES` that is installed, as a module.
+
+    Raises:
+      DeviceError: none is, or none loads.
+    """
     problems = []
     for package in PACKAGES:
         try:
-            return import_module(package).Interpreter
+            return import_module(package)
         except ModuleNotFoundError:
             continue
         except ImportError as error:  # installed, but for another system: too old a glibc, a missing library

@@ -1,20 +1,34 @@
 """Opening a model on a device: which one was taken, and why."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Union
+from typing import Optional, Tuple, Union
 
+import numpy as np
+
+from edgekit.devices.delegate import check_library, load_edgetpu
+from edgekit.devices.discovery import attached
+from edgekit.devices.emulated import EmulatedEdgeTpu
 from edgekit.devices.interpreter import Interpreter, open_interpreter
-from edgekit.errors import DeviceError, UsageError
+from edgekit.devices.request import Request, parse_device
+from edgekit.devices.twin import cpu_twin, matching_ends, read_twin
+from edgekit.edgetpu.package import is_compiled
+from edgekit.errors import DeviceError, EdgekitError, UsageError
 from edgekit.tflite.checks import check_graph
 from edgekit.tflite.graph import Graph
 from edgekit.tflite.reader import read_graph
 
-#: What a caller may ask for: "auto" takes the best device there is.
-DEVICES = ("auto", "cpu")
+__all__ = ["Device", "Model", "OpenModel", "cpu_twin", "falls_back", "open_accelerated", "open_model", "open_twin"]
 
-#: The operator that the Edge TPU's compiler puts in place of everything it mapped.
-EDGETPU_OP = "edgetpu-custom-op"
+#: A `.tflite` file, or its bytes.
+Model = Union[str, Path, bytes]
+
+#: A device string (`request.Request` has the forms), or an emulated Edge TPU: as "auto" on a machine
+#: where that is the one attached.
+Device = Union[str, EmulatedEdgeTpu]
+
+_OLD_RUNTIME = re.compile(r"requires runtime version \((\d+)\)[^(]*\((\d+)\)")
 
 
 @dataclass(frozen=True)
@@ -22,53 +36,139 @@ class OpenModel:
     """A model ready to run.
 
     Attributes:
-      graph: what is in the file.
+      graph: what is in the file that runs.
       interpreter: runs it; tensors have the graph's indices.
-      device: where it runs: "cpu".
+      inputs, outputs: its tensors in the order of the file that was asked for.
+      device: where it runs: "cpu", "emulated", "edgetpu", or the one asked for, such as "usb:1".
       reason: why there.
     """
 
     graph: Graph
     interpreter: Interpreter
+    inputs: Tuple[int, ...]
+    outputs: Tuple[int, ...]
     device: str
     reason: str
 
+    def run(self, *arrays: np.ndarray) -> Tuple[np.ndarray, ...]:
+        """The outputs for some inputs.
 
-def open_model(model: Union[str, Path, bytes], *, device: str = "auto", threads: Optional[int] = None) -> OpenModel:
-    """Reads, checks and opens a model on a device of `DEVICES`.
+        Raises:
+          DeviceError: the device failed.
+        """
+        try:
+            for index, array in zip(self.inputs, arrays):
+                self.interpreter.set_tensor(index, array)
+            self.interpreter.invoke()
+            return tuple(self.interpreter.get_tensor(index) for index in self.outputs)
+        except (RuntimeError, ValueError) as error:
+            raise DeviceError(f"The model failed on the device {self.device}: {error}.") from error
+
+    def close(self) -> None:
+        """Nothing to do: the device is free when nobody holds the model any more."""
+
+
+def open_model(model: Model, *, device: Device = "auto", threads: Optional[int] = None) -> OpenModel:
+    """Reads, checks and opens a model on a device.
+
+    With "auto" a compiled model runs on the Edge TPU where one is attached, else its CPU twin
+    (`x.tflite` beside `x_edgetpu.tflite`) serves. Any other device is taken or refused, never replaced.
 
     Raises:
-      UsageError: there is no such device.
+      UsageError: there is no such device, or the model cannot run on it.
       ModelFormatError: the file is missing or damaged.
-      DeviceError: no interpreter is installed, or the model is compiled for a device that is not there.
+      DeviceError: no interpreter is installed, the device or its library is missing or fails, or there is
+        no CPU twin where one is needed; it names the file to bring.
     """
-    if device not in DEVICES:
-        raise UsageError(f"There is no device {device!r}.", f"Devices: {', '.join(DEVICES)}.")
+    request = parse_device(device) if isinstance(device, str) else Request("auto", "auto")
     graph = read_graph(model)
-    if EDGETPU_OP in graph.op_counts():
-        raise _compiled_for_edgetpu(model)
     check_graph(graph)
-    reason = "it was asked for" if device == "cpu" else "the model is not compiled for an accelerator"
-    return OpenModel(graph, open_interpreter(graph.content, threads=threads), "cpu", reason)
+    if not is_compiled(graph):
+        return _open_plain(graph, request, threads)
+    if request.kind == "cpu":
+        return open_twin(model, graph, "it was asked for", threads=threads)
+    if falls_back(device):
+        return _open_best(model, graph, device, threads)
+    return open_accelerated(model, graph, device, threads=threads)
 
 
-def cpu_twin(path: Union[str, Path]) -> Path:
-    """Where the file that a compiled one was made from lies: `x_edgetpu.tflite` → `x.tflite`."""
-    path = Path(path)
-    stem = path.stem[: -len("_edgetpu")] if path.stem.endswith("_edgetpu") else path.stem
-    return path.with_name(stem + path.suffix)
+def falls_back(device: Device) -> bool:
+    """Whether the CPU twin may take over where this device is missing or fails."""
+    return device == "auto" or isinstance(device, EmulatedEdgeTpu)
 
 
-def _compiled_for_edgetpu(model: Union[str, Path, bytes]) -> DeviceError:
-    if isinstance(model, bytes):
-        return DeviceError(
-            "The model is compiled for the Edge TPU; the CPU cannot run it.", "Open the uncompiled file."
+def open_accelerated(model: Model, graph: Graph, device: Device, *, threads: Optional[int] = None) -> OpenModel:
+    """A compiled model on the accelerator that `device` names. Raises DeviceError where that fails."""
+    if isinstance(device, EmulatedEdgeTpu):
+        return _open_emulated(model, graph, device, threads)
+    request = parse_device(device)
+    if request.kind == "emulated":
+        return _open_emulated(model, graph, EmulatedEdgeTpu(host=request.host), threads)
+    return _open_edgetpu(model, graph, request, threads)
+
+
+def open_twin(model: Model, graph: Graph, reason: str, *, threads: Optional[int] = None) -> OpenModel:
+    """A compiled model's CPU twin, its inputs and outputs in the compiled model's order.
+
+    Raises DeviceError where there is none.
+    """
+    path, twin = read_twin(model, graph)
+    check_graph(twin)
+    inputs, outputs = matching_ends(graph, twin)
+    reason = f"{reason}; {path.name} serves, the model that the compiled one was made from"
+    return OpenModel(twin, open_interpreter(twin.content, threads=threads), inputs, outputs, "cpu", reason)
+
+
+def _open_plain(graph: Graph, request: Request, threads: Optional[int]) -> OpenModel:
+    if request.kind not in ("auto", "cpu"):
+        raise UsageError(
+            f"The model is not compiled for the Edge TPU; it cannot run on {request.text}.",
+            "Compile it with `edgekit compile`, or use the device cpu or auto.",
         )
-    twin = cpu_twin(model)
-    known = twin.name != Path(model).name
-    hint = (
-        f"Open {twin}, which lies beside it."
-        if known and twin.is_file()
-        else (f"Bring the file it was compiled from{f', usually {twin.name}' if known else ''}, and open that.")
-    )
-    return DeviceError(f"{model} is compiled for the Edge TPU; the CPU cannot run it.", hint)
+    reason = "it was asked for" if request.kind == "cpu" else "the model is not compiled for an accelerator"
+    interpreter = open_interpreter(graph.content, threads=threads)
+    return OpenModel(graph, interpreter, graph.inputs, graph.outputs, "cpu", reason)
+
+
+def _open_best(model: Model, graph: Graph, device: Device, threads: Optional[int]) -> OpenModel:
+    """The accelerator, or the twin where there is none or it fails; without a twin, the error says both."""
+    failure = "no Edge TPU is attached"
+    if isinstance(device, EmulatedEdgeTpu) or attached():
+        try:
+            return open_accelerated(model, graph, device, threads=threads)
+        except DeviceError as error:
+            failure = f"the Edge TPU could not be opened ({error.message.rstrip('.')})"
+    try:
+        return open_twin(model, graph, failure, threads=threads)
+    except DeviceError as error:
+        raise DeviceError(f"{error.message[:-1]}, and {failure}.", error.hint) from None
+
+
+def _open_emulated(model: Model, graph: Graph, tpu: EmulatedEdgeTpu, threads: Optional[int]) -> OpenModel:
+    _, twin = read_twin(model, graph)
+    check_graph(twin)
+    interpreter = tpu.open(graph, twin, threads=threads)
+    reason = "an emulated Edge TPU was asked for; no chip is at work"
+    return OpenModel(graph, interpreter, graph.inputs, graph.outputs, "emulated", reason)
+
+
+def _open_edgetpu(model: Model, graph: Graph, request: Request, threads: Optional[int]) -> OpenModel:
+    options = request.options
+    check_library(options.get("device", ""), None if isinstance(model, bytes) else str(model))
+    delegate = load_edgetpu(options)
+    try:
+        interpreter = open_interpreter(graph.content, threads=threads, delegates=[delegate])
+    except EdgekitError as error:
+        raise _refused(error) from error
+    reason = "an Edge TPU is attached" if request.kind == "auto" else "it was asked for"
+    return OpenModel(graph, interpreter, graph.inputs, graph.outputs, options.get("device", "edgetpu"), reason)
+
+
+def _refused(error: EdgekitError) -> DeviceError:
+    old = _OLD_RUNTIME.search(error.message)
+    if old:
+        return DeviceError(
+            f"The model needs Edge TPU runtime {old.group(1)}; the installed library has {old.group(2)}.",
+            f"Install a newer libedgetpu, or compile with `--min-runtime {old.group(2)}`.",
+        )
+    return DeviceError(f"The Edge TPU refuses the model: {error.message}", "Run `edgekit doctor MODEL`.")

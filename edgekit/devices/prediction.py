@@ -42,7 +42,7 @@ class Prediction:
 
     Attributes:
       classes: the best classes, best first.
-      device: where it was computed: "cpu".
+      device: where it was computed: "cpu", "edgetpu", "usb:1", "emulated".
       reason: why there.
       latency: how long it took.
     """
