@@ -67,6 +67,8 @@ def _verdict_lines(verdict: Verdict | None) -> list[str]:
         f"names the same class as the float model on {percent(verdict.agreement)} of {verdict.pictures} {kind} "
         f"(95 % interval {percent(low)} to {percent(high)}), SQNR {verdict.sqnr_db:.1f} dB"
     ]
+    if verdict.source == "synthetic":
+        lines.append("photographs are easier to agree on: judge it on your own with --verify-data")
     if verdict.distinct == 1 < verdict.pictures:
         lines.append("which says little: the float model names the same class on every one of them")
     if verdict.top1_float is not None and verdict.top1_int8 is not None:
