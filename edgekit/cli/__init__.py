@@ -15,6 +15,7 @@ _JSON = "edgekit.json"
 #: command → module that defines it as a click command of the same name.
 COMMANDS: Mapping[str, str] = {
     "classify": "edgekit.cli.classify",
+    "compare": "edgekit.cli.compare",
     "compile": "edgekit.cli.compile",
     "convert": "edgekit.cli.convert",
     "evaluate": "edgekit.cli.evaluate",
@@ -25,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
 #: Shown by `edgekit --help`, so that it need not import the commands.
 SUMMARIES: Mapping[str, str] = {
     "classify": "Name what is in pictures, with the model's own labels and preprocessing.",
+    "compare": "Compare two models: agreement, accuracy, and the error of every layer with its cause.",
     "compile": "Compile an int8 .tflite for the Edge TPU, or write what another machine needs for it.",
     "convert": "Turn a trained Keras, SavedModel or float .tflite model into a verified .tflite.",
     "evaluate": "Say how often a .tflite is right: top-1 and top-5 with intervals, by class, confusions.",

@@ -75,11 +75,17 @@ class Errors:
     channels: np.ndarray
 
     def __add__(self, other: "Errors") -> "Errors":
-        channels = np.stack(
-            [np.minimum(self.channels[0], other.channels[0]), np.maximum(self.channels[1], other.channels[1])]
+        low, high = np.minimum(self.channels, other.channels)[0], np.maximum(self.channels, other.channels)[1]
+        return Errors(
+            self.signal + other.signal,
+            self.accumulated + other.accumulated,
+            self.local_signal + other.local_signal,
+            self.local + other.local,
+            self.clipped + other.clipped,
+            self.rounded + other.rounded,
+            self.count + other.count,
+            np.stack([low, high]),
         )
-        sums = (getattr(self, name) + getattr(other, name) for name in list(self.__dataclass_fields__)[:-1])
-        return Errors(*sums, channels)
 
 
 def blame(errors: Errors, span: float, opcode: str) -> tuple[Reason, float]:
@@ -92,18 +98,18 @@ def blame(errors: Errors, span: float, opcode: str) -> tuple[Reason, float]:
     """
     if errors.local == 0:
         return ROUNDING, 0.0
+    if opcode in _FIXED:
+        return FIXED, 1.0
     rest = max(0.0, errors.local - errors.clipped - errors.rounded)
     parts = {"clipped": errors.clipped, "rounded": errors.rounded, "weights": rest}
     largest = max(parts, key=lambda name: parts[name])
     share = min(1.0, parts[largest] / errors.local)
     if largest != "rounded":
         return (CLIPPED if largest == "clipped" else WEIGHTS), share
-    return _of_rounding(errors, span, opcode), share
+    return _of_rounding(errors, span), share
 
 
-def _of_rounding(errors: Errors, span: float, opcode: str) -> Reason:
-    if opcode in _FIXED:
-        return FIXED
+def _of_rounding(errors: Errors, span: float) -> Reason:
     spans = errors.channels[1] - errors.channels[0]
     if spans.size > 1 and span > DISPARATE * float(np.median(spans)):
         return DISPARITY

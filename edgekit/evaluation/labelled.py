@@ -43,8 +43,13 @@ class Labelled:
 
 
 @dataclass(frozen=True)
-class _Mapping:
-    """Class name → output index, and what `Labelled` says of it."""
+class Mapping:
+    """Classes and outputs.
+
+    Attributes:
+      outputs: class name → output index.
+      how, background, labels: see `Labelled`.
+    """
 
     outputs: dict[str, int]
     how: str
@@ -69,7 +74,7 @@ def from_folder(folder: Path, labels: Sequence[str], outputs: int) -> Labelled:
             f"The folder '{folder}' does not show its pictures' classes.",
             "Put each class into a sub-folder of its name, or give --labels-csv with the columns file,label.",
         )
-    mapping = _match(listing.class_names, labels, outputs, what="class folders")
+    mapping = match_classes(listing.class_names, labels, outputs, what="class folders")
     classes = [listing.class_names[label] for label in listing.labels if label is not None]
     return _labelled(listing.root, listing.names, classes, mapping)
 
@@ -86,12 +91,12 @@ def from_csv(table: Path, folder: Path | None, labels: Sequence[str], outputs: i
       DataError: the file cannot be read, a row has no label, or the labels cannot be matched to the outputs.
     """
     rows = _rows(table)
-    mapping = _match(sorted({label for _, label in rows}), labels, outputs, what=f"labels in {table.name}")
+    mapping = match_classes(sorted({label for _, label in rows}), labels, outputs, what=f"labels in {table.name}")
     files, classes = zip(*rows, strict=True)
     return _labelled(folder or table.parent, files, classes, mapping)
 
 
-def _labelled(root: Path, names: Sequence[str], classes: Iterable[str], mapping: _Mapping) -> Labelled:
+def _labelled(root: Path, names: Sequence[str], classes: Iterable[str], mapping: Mapping) -> Labelled:
     truths = tuple(mapping.outputs[name] for name in classes)
     return Labelled(root, tuple(names), truths, mapping.how, mapping.background, mapping.labels)
 
@@ -113,11 +118,21 @@ def _rows(table: Path) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in rows]
 
 
-def _match(names: Sequence[str], labels: Sequence[str], outputs: int, *, what: str) -> _Mapping:
-    """By name, else as synsets, else as numbers, else by sorted order where their number is the outputs'."""
+def match_classes(names: Sequence[str], labels: Sequence[str], outputs: int, *, what: str) -> Mapping:
+    """Which output each class is: by name, else as synsets, as numbers, or in sorted order where they are as many.
+
+    Args:
+      names: the classes.
+      labels: the model's class names, or ().
+      outputs: how many classes the model tells apart.
+      what: what to call `names` in messages, in the plural.
+
+    Raises:
+      DataError: none of these fits.
+    """
     matched = _by_name(names, labels)
     if matched:
-        return _Mapping(matched, f"{what} matched to the model's labels by name")
+        return Mapping(matched, f"{what} matched to the model's labels by name")
     if all(_SYNSET.fullmatch(name) for name in names):
         return _by_synset(names, outputs, what)
     if all(name.isdecimal() for name in names):
@@ -125,7 +140,7 @@ def _match(names: Sequence[str], labels: Sequence[str], outputs: int, *, what: s
     if not labels and len(names) in (outputs, outputs - 1):
         order = {name: index for index, name in enumerate(sorted(names))}
         how, background = f"{what} in sorted order are the outputs", len(names) == outputs - 1
-        return _Mapping(order, how, background, () if background else tuple(order))
+        return Mapping(order, how, background, () if background else tuple(order))
     raise _unmatched(names, labels, outputs, what)
 
 
@@ -154,7 +169,7 @@ def _plain(name: str) -> str:
     return " ".join(re.sub(r"[_\-]", " ", unicodedata.normalize("NFC", name)).casefold().split())
 
 
-def _by_synset(names: Sequence[str], outputs: int, what: str) -> _Mapping:
+def _by_synset(names: Sequence[str], outputs: int, what: str) -> Mapping:
     if len(names) != _SYNSETS or outputs not in (_SYNSETS, _SYNSETS + 1):
         raise DataError(
             f"The {len(names)} {what} are synsets; their sorted order tells the outputs' numbers only where all "
@@ -162,10 +177,10 @@ def _by_synset(names: Sequence[str], outputs: int, what: str) -> _Mapping:
             "Give the outputs' numbers with --labels-csv.",
         )
     order = {name: index for index, name in enumerate(sorted(names))}
-    return _Mapping(order, f"{what} are ImageNet's synsets in sorted order", outputs == _SYNSETS + 1)
+    return Mapping(order, f"{what} are ImageNet's synsets in sorted order", outputs == _SYNSETS + 1)
 
 
-def _by_number(names: Sequence[str], outputs: int, what: str) -> _Mapping:
+def _by_number(names: Sequence[str], outputs: int, what: str) -> Mapping:
     numbers = {name: int(name) for name in names}
     highest = max(numbers.values())
     if highest >= outputs:
@@ -174,7 +189,7 @@ def _by_number(names: Sequence[str], outputs: int, what: str) -> _Mapping:
             "Count from 0." if highest == outputs else "Are these pictures for another model?",
         )
     background = outputs == _SYNSETS + 1 and highest < _SYNSETS
-    return _Mapping(numbers, f"{what} are the outputs' numbers", background)
+    return Mapping(numbers, f"{what} are the outputs' numbers", background)
 
 
 def _unmatched(names: Sequence[str], labels: Sequence[str], outputs: int, what: str) -> DataError:

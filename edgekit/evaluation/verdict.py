@@ -1,16 +1,16 @@
 """The verdict: what a quantized model lost against the float model it came from."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from edgekit.calibration.parallel import map_samples
-from edgekit.calibration.samples import Sample
+from edgekit.calibration.samples import Sample, Samples
 from edgekit.devices.interpreter import open_interpreter
-from edgekit.errors import DataError
+from edgekit.errors import DataError, UsageError
 from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress, silent
 from edgekit.tflite.quant import dequantize, quantize
@@ -28,10 +28,12 @@ class Verdict:
       interval: 95 % Wilson interval of `agreement`.
       pictures: how many pictures were compared.
       source: "data" for the user's pictures, "synthetic" for generated ones.
-      sqnr_db: signal to quantization noise ratio of the output over all pictures, in dB; infinite if equal.
+      sqnr_db: signal to quantization noise ratio of the output over all pictures, in dB; infinite if equal, NaN
+        where one model answers with logits and the other with probabilities.
       labelled: how many of the pictures have a known class.
       top1_float, top1_int8: accuracy of both on these, 0–1; None where there are none.
       distinct: how many different classes the float model named; where it is 1, agreement says little.
+      lost, gained: labelled pictures that only the float model, or only the candidate, got right.
     """
 
     agreement: float
@@ -43,6 +45,8 @@ class Verdict:
     top1_float: float | None = None
     top1_int8: float | None = None
     distinct: int = 0
+    lost: int = 0
+    gained: int = 0
 
     @property
     def drop(self) -> float | None:
@@ -50,6 +54,17 @@ class Verdict:
         if self.top1_float is None or self.top1_int8 is None:
             return None
         return self.top1_float - self.top1_int8
+
+    @property
+    def chance(self) -> float:
+        """Probability that two equally good models differ in accuracy by this much or more on such pictures.
+
+        The exact two-sided form of McNemar's test (Q. McNemar, Psychometrika 12, 1947): of the pictures that only
+        one model got right, each is as likely to be the one's as the other's.
+        """
+        differing = self.lost + self.gained
+        tail = sum(math.comb(differing, count) for count in range(min(self.lost, self.gained) + 1))
+        return min(1.0, 2 * tail / (1 << differing))
 
 
 @dataclass(frozen=True)
@@ -81,18 +96,24 @@ def compare(
     Args:
       reference: the float model.
       candidate: the model to judge; any input and output type.
-      samples: pictures that no choice about the candidate was made on.
+      samples: pictures that no choice about the candidate was made on, sized for the reference. Where the
+        candidate wants them otherwise, they must be `Samples`.
       source: what to call them, see Verdict.
       classes: output index of each of the samples' classes, in the order of their labels; without it,
         accuracy is not computed.
 
     Raises:
       DataError: there is no picture.
+      UsageError: the models have different numbers of outputs.
     """
     predicted: list[tuple[int, int, int | None]] = []
     signal = noise = 0.0
-    pairs = map_samples(lambda: _Pair(reference, candidate), samples)
-    for sample, (expected, found) in pairs:
+    pairs = map_samples(lambda: _Pair(reference, candidate), _sized(samples, reference.spec, candidate.spec))
+    for (sample, _), (expected, found) in pairs:
+        if expected.size != found.size:
+            raise UsageError(
+                f"One model has {expected.size} outputs, the other {found.size}.", "Compare models of one task."
+            )
         signal += float(np.square(expected).sum())
         noise += float(np.square(expected - found).sum())
         truth = classes[sample.label] if classes is not None and sample.label is not None else None
@@ -107,10 +128,12 @@ def compare(
         interval=wilson_interval(agreeing, len(predicted)),
         pictures=len(predicted),
         source=source,
-        sqnr_db=decibels(signal, noise),
+        sqnr_db=decibels(signal, noise) if reference.output == candidate.output else math.nan,
         labelled=len(known),
         top1_float=sum(a == t for a, _, t in known) / len(known) if known else None,
         top1_int8=sum(b == t for _, b, t in known) / len(known) if known else None,
+        lost=sum(a == t != b for a, b, t in known),
+        gained=sum(b == t != a for a, b, t in known),
         distinct=len({a for a, _, _ in predicted}),
     )
 
@@ -158,9 +181,21 @@ class _Pair:
     def __init__(self, reference: Runner, candidate: Runner) -> None:
         self._runners = [(open_interpreter(r.content, threads=1), r.spec) for r in (reference, candidate)]
 
-    def __call__(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
-        expected, found = (run(interpreter, sample.input(spec)) for interpreter, spec in self._runners)
-        return expected, found
+    def __call__(self, both: tuple[Sample, Sample]) -> tuple[np.ndarray, np.ndarray]:
+        """(float answer, candidate's answer) to one picture, sized for either."""
+        (reference, first), (candidate, second) = self._runners
+        return run(reference, both[0].input(first)), run(candidate, both[1].input(second))
+
+
+def _sized(samples: Iterable[Sample], first: InputSpec, second: InputSpec) -> Iterator[tuple[Sample, Sample]]:
+    """Each picture as either input wants it, decoded once where they want the same."""
+
+    def way(spec: InputSpec) -> tuple[Any, ...]:
+        return (spec.shape, spec.resize, spec.crop, spec.interpolation)
+
+    if isinstance(samples, Samples) and way(first) != way(second):
+        return zip(samples, samples.resized(second), strict=True)
+    return ((sample, sample) for sample in samples)
 
 
 def run(interpreter: Any, batch: np.ndarray) -> np.ndarray:

@@ -1,0 +1,143 @@
+"""`edgekit compare`: two models on the same pictures, and which layers make the difference."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgekit.calibration import Samples, open_samples
+from edgekit.cli.common import columns, command_options, echo_json, percent, progress_bar
+from edgekit.converters.reference import float_reference, resolve_preprocessing
+from edgekit.converters.sniff import TFLITE, sniff
+from edgekit.converters.source import load_source
+from edgekit.devices.opening import open_model
+from edgekit.devices.tensors import input_spec, input_tensor, output_meaning, output_tensor
+from edgekit.errors import DataError
+from edgekit.evaluation.comparison import Comparison, compare_models, significance, to_csv, to_json
+from edgekit.evaluation.labelled import match_classes
+from edgekit.evaluation.verdict import Runner
+from edgekit.files import check_writable, write_text
+from edgekit.preprocess import InputSpec
+from edgekit.progress import Progress
+from edgekit.quiet import tensorflow_quiet
+from edgekit.tflite.metadata import Metadata, pixel_input, read_metadata
+
+#: Rows of the list of culprits; the files hold all layers.
+_CULPRITS = 8
+#: Types of which a float model has no tensor.
+_QUANTIZED = ("int8", "uint8", "int16", "int4", "float16")
+
+
+@click.command()
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="Pictures: a folder, .npz or .npy.")
+@click.option("--pictures", default=500, show_default=True, type=click.IntRange(min=1), help="At most so many of them.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of their choice.")
+@click.option("--preprocess", help="Scaling of pixels where a model does not tell it: raw, 0..1, -1..1, lite, ….")
+@click.option("--trust", is_flag=True, help="Let A's file run its own code (Lambda and custom layers).")
+@click.option("--csv", "table", type=click.Path(path_type=Path), help="Write the per-layer report.")
+@command_options
+def compare(a: Path, b: Path, as_json: bool, verbose: bool, **options: Any) -> None:
+    """Compare model A with the .tflite model B: agreement, accuracy, and the error of every layer.
+
+    A is a trained model (.h5, .keras, SavedModel folder, float .tflite) or any .tflite. Where B was made
+    from A in int8, each layer's own error and its cause are named.
+    """
+    if options["table"]:
+        check_writable(options["table"])
+    with tensorflow_quiet(verbose) as stream, progress_bar(stream, hidden=as_json or verbose) as progress:
+        second, labels = _tflite(b, options["preprocess"])
+        samples = open_samples(options["data"], second.spec, count=options["pictures"], seed=options["seed"])
+        first = _first(a, second.spec, samples, options, progress)
+        classes, mapping = _classes(samples, labels, second)
+        found = compare_models(first, second, samples.resized(first.spec), classes=classes, progress=progress)
+    if options["table"]:
+        write_text(options["table"], to_csv(found))
+    if as_json:
+        echo_json({"a": str(a), "b": str(b), "mapping": mapping, **to_json(found)})
+    else:
+        _tell(found, mapping)
+
+
+def _tflite(path: Path, preprocess: str | None) -> tuple[Runner, tuple[str, ...]]:
+    """A `.tflite` as it is, and its labels; `preprocess` counts where it does not say how to scale its pictures."""
+    graph = open_model(path, threads=1).graph
+    metadata, tensor = read_metadata(graph) or Metadata(), input_tensor(graph)
+    output_tensor(graph)
+    known = metadata.input or pixel_input(tensor)
+    spec = input_spec(tensor, metadata, None if known else preprocess)
+    return Runner(graph.content, spec, output_meaning(graph, metadata)), metadata.labels
+
+
+def _first(a: Path, like: InputSpec, samples: Samples, options: dict[str, Any], progress: Progress) -> Runner:
+    """A quantized `.tflite` as it is; a float model as a conversion would start from it, so that layers match."""
+    if sniff(a) == TFLITE and any(tensor.dtype in _QUANTIZED for tensor in open_model(a, threads=1).graph.tensors):
+        return _tflite(a, options["preprocess"])[0]
+    progress("Opening the model", 0, None)
+    source = load_source(a, trust=options["trust"], size=(like.height, like.width))
+    sized = replace(source.spec, resize=like.resize, crop=like.crop, interpolation=like.interpolation)
+    source, pictures = replace(source, spec=sized), samples.resized(sized)
+    finding = resolve_preprocessing(source, pictures, options["preprocess"], progress=progress)
+    model = float_reference(source, finding.spec, pictures, fold=not samples.prepared, progress=progress)
+    return Runner(model.content, model.spec, model.output)
+
+
+def _classes(samples: Samples, labels: tuple[str, ...], model: Runner) -> tuple[tuple[int, ...] | None, str]:
+    """Output of each class folder and how that was found; None and why not, where accuracy cannot be compared."""
+    if not samples.class_names:
+        return None, "the pictures' classes are not known: put each class into a sub-folder of its name"
+    outputs = max(2, output_tensor(open_model(model.content, threads=1).graph).elements)
+    try:
+        mapping = match_classes(samples.class_names, labels, outputs, what="class folders")
+    except DataError as error:
+        return None, error.message.rstrip(".")
+    if mapping.background:
+        return None, "output 0 may be the background: see edgekit evaluate"
+    return tuple(mapping.outputs[name] for name in samples.class_names), mapping.how
+
+
+def _tell(found: Comparison, mapping: str) -> None:
+    verdict, (low, high) = found.verdict, found.verdict.interval
+    rows = [
+        (
+            "Agreement",
+            f"{percent(verdict.agreement)} of {verdict.pictures} pictures "
+            f"(95 % interval {percent(low)} to {percent(high)})",
+        )
+    ]
+    if not math.isnan(verdict.sqnr_db):
+        rows += [("Output", f"SQNR {verdict.sqnr_db:.1f} dB")]
+    if verdict.top1_float is not None and verdict.top1_int8 is not None:
+        rows += [("Top-1", f"A {percent(verdict.top1_float)}, B {percent(verdict.top1_int8)}; {significance(verdict)}")]
+    else:
+        rows += [("Top-1", f"not compared, since {mapping}")]
+    rows += [("Skipped", f"{name}: {reason}") for name, reason in list(found.skipped.items())[:3]]
+    for title, text in rows:
+        click.echo(click.style(f"{title:<14}", fg="cyan") + text)
+    _tell_layers(found)
+
+
+def _tell_layers(found: Comparison) -> None:
+    if not found.layers:
+        click.echo("\nNo per-layer report: it needs a float A and the int8 B made from it, with tensors of one name.")
+        return
+    worst = found.culprits[:_CULPRITS]
+    click.echo(f"\nThe layers that add most error of their own ({len(found.layers)} compared, SQNR in dB)")
+    rows = [
+        (str(c.index), c.op, f"{c.local_db:.1f}", f"{c.accumulated_db:.1f}", c.reason.name, _short(c.name))
+        for c in worst
+    ]
+    for line in columns(("layer", "op", "alone", "so far", "reason", "tensor"), rows):
+        click.echo(line)
+    click.echo("")
+    for reason in dict.fromkeys(layer.reason for layer in worst):
+        click.echo(f"  {reason.meaning}. Remedy: {reason.remedy}.")
+
+
+def _short(name: str) -> str:
+    """The last of the names that TensorFlow joins by semicolons, at a readable length."""
+    last = name.split(";")[-1]
+    return last if len(last) <= 60 else f"…{last[-59:]}"
