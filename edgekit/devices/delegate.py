@@ -1,5 +1,6 @@
 """The Edge TPU's runtime library: found, tried in a child process, loaded as a delegate."""
 
+import ctypes
 import json
 import os
 import platform
@@ -63,6 +64,8 @@ def load_edgetpu(options: Optional[Dict[str, str]] = None) -> Any:
     """
     library = library_name()
     try:
+        # First by hand: the interpreter's own loader leaves half an object behind whose end is noisy.
+        ctypes.CDLL(library)
         return interpreter_package().load_delegate(library, options or {})
     except OSError as error:
         raise _not_loaded(library, str(error)) from error

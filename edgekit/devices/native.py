@@ -136,7 +136,10 @@ class NativeDelegate:
     """
 
     def __init__(self, graph: Graph, custom: str, make_plan: Callable[[List[int], List[int]], Plan]) -> None:
-        """`make_plan` is asked once for each run of neighbouring custom ops, with the indices of the ops and of the tensors that others read."""
+        """`make_plan` is asked once for each run of neighbouring custom ops.
+
+        It gets the indices of the ops, and those of the tensors that others read.
+        """
         self.problem: Any = None
         self._graph, self._custom, self._make_plan = graph, custom.encode(), make_plan
         self._plans: Dict[int, Plan] = {}

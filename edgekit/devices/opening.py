@@ -13,7 +13,7 @@ from edgekit.devices.emulated import EmulatedEdgeTpu
 from edgekit.devices.interpreter import Interpreter, open_interpreter
 from edgekit.devices.request import Request, parse_device
 from edgekit.devices.twin import cpu_twin, matching_ends, read_twin
-from edgekit.edgetpu.package import is_compiled
+from edgekit.edgetpu.package import CUSTOM_OP, is_compiled
 from edgekit.errors import DeviceError, EdgekitError, UsageError
 from edgekit.tflite.checks import check_graph
 from edgekit.tflite.graph import Graph
@@ -171,4 +171,5 @@ def _refused(error: EdgekitError) -> DeviceError:
             f"The model needs Edge TPU runtime {old.group(1)}; the installed library has {old.group(2)}.",
             f"Install a newer libedgetpu, or compile with `--min-runtime {old.group(2)}`.",
         )
-    return DeviceError(f"The Edge TPU refuses the model: {error.message}", "Run `edgekit doctor MODEL`.")
+    reason = "its library did not take the model's part" if CUSTOM_OP in error.message else error.message.rstrip(".")
+    return DeviceError(f"The Edge TPU refuses the model: {reason}.", "Run `edgekit doctor MODEL` for the reason.")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -5,7 +7,7 @@ from edgekit.devices import native
 from edgekit.devices.emulated import EmulatedEdgeTpu
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.devices.opening import open_model
-from edgekit.errors import DeviceError, UsageError
+from edgekit.errors import DeviceError, UnsupportedModelError, UsageError
 from edgekit.tflite.reader import read_graph
 from tests.devices.pairs import PIXEL, PROBABILITY, compiled, pictures, twin, write_pair
 from tests.edgetpu.recordings import custom_options, typical_package
@@ -120,8 +122,6 @@ def test_an_interpreter_of_an_unknown_release_is_refused(monkeypatch):
 @pytest.mark.parametrize("change", ["scale", "shape", "type", "count"])
 def test_a_layout_that_reads_back_wrong_is_refused(change):
     """The file says one thing and the interpreter's memory another: as on an interpreter of another layout."""
-    from dataclasses import replace
-
     graph = read_graph(compiled())
     first = graph.tensors[0]
     changed = {
@@ -132,7 +132,7 @@ def test_a_layout_that_reads_back_wrong_is_refused(change):
     }[change]
     tensors = (changed, *graph.tensors[1:]) + ((first,) if change == "count" else ())
     delegate = native.NativeDelegate(replace(graph, tensors=tensors), "edgetpu-custom-op", lambda ops: None)
-    with pytest.raises(Exception, match="."):
+    with pytest.raises(UnsupportedModelError, match="edgetpu-custom-op"):
         open_interpreter(graph.content, delegates=[delegate])
     assert isinstance(delegate.problem, DeviceError) and "memory layout" in delegate.problem.message
 

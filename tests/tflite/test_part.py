@@ -63,7 +63,7 @@ def test_a_side_branch_is_not_taken_along():
 
 def test_inputs_that_do_not_suffice_are_named():
     graph = read_graph(twin())
-    with pytest.raises(ModelError, match="also needs tensor 0 .*image"):
+    with pytest.raises(ModelError, match=r"also needs tensor 0 .*image"):
         extract(graph, [], graph.outputs)
     with pytest.raises(ModelError, match="is a constant"):
         extract(graph, [_named(graph)["axes"]], graph.outputs)
