@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.calibration.ranges import Ranges
+from edgekit.converters.overflow import fit_biases
 from edgekit.errors import ConversionError, DataError, MissingDependencyError, UsageError
 from edgekit.preprocess import InputSpec
 from edgekit.tflite import Graph, edit, read_graph
@@ -42,7 +43,7 @@ def quantize_int8(content: bytes, ranges: Ranges, spec: InputSpec, *, io: str = 
         raise UsageError(f"There is no input and output type {io!r}.", f"Choose one of: {', '.join(IO_TYPES)}.")
     graph = read_graph(content)
     quantized = _run(content, _recipe(io), _calibration(graph, ranges, spec))
-    result = set_op_versions(quantized)
+    result = set_op_versions(fit_biases(quantized, content))
     _check_full_int8(read_graph(result), io)
     return result
 
