@@ -19,6 +19,8 @@ COMMANDS: Mapping[str, str] = {
     "compile": "edgekit.cli.compile",
     "convert": "edgekit.cli.convert",
     "evaluate": "edgekit.cli.evaluate",
+    "devices": "edgekit.cli.devices",
+    "doctor": "edgekit.cli.doctor",
     "inspect": "edgekit.cli.inspect",
     "zoo": "edgekit.cli.zoo",
 }
@@ -30,6 +32,8 @@ SUMMARIES: Mapping[str, str] = {
     "compile": "Compile an int8 .tflite for the Edge TPU, or write what another machine needs for it.",
     "convert": "Turn a trained Keras, SavedModel or float .tflite model into a verified .tflite.",
     "evaluate": "Say how often a .tflite is right: top-1 and top-5 with intervals, by class, confusions.",
+    "devices": "Show the devices that models can run on.",
+    "doctor": "Tell why an Edge TPU does not work, and what to do.",
     "inspect": "Show what a .tflite holds: ops, tensors, quantization, metadata.",
     "zoo": "List or build models with published ImageNet weights.",
 }

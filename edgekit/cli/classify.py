@@ -18,6 +18,7 @@ _BAR = 24
 @click.argument("pictures", nargs=-1, required=True, type=click.Path())
 @click.option("-k", "top", default=5, show_default=True, type=click.IntRange(min=1), help="How many classes to name.")
 @click.option("--labels", type=click.Path(), help="Text file of class names, in place of the model's own.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, edgetpu, usb:1, pci:0, emulated, ….")
 @click.option("--threads", type=click.IntRange(min=1), help="At most so many threads (default: the cores allowed).")
 @click.option(
     "--preprocess",
@@ -29,6 +30,7 @@ def classify(
     pictures: Tuple[str, ...],
     top: int,
     labels: Optional[str],
+    device: str,
     threads: Optional[int],
     preprocess: Optional[str],
     as_json: bool,
@@ -46,7 +48,7 @@ def classify(
     files = _files(pictures)
     names = read_labels(labels) if labels else None
     with tensorflow_quiet(verbose):
-        classifier = Classifier(model, threads=threads, labels=names, preprocess=preprocess)
+        classifier = Classifier(model, device=device, threads=threads, labels=names, preprocess=preprocess)
     with classifier:
         if not as_json:
             click.echo(f"{Path(model).name} on the {classifier.device.upper()}: {classifier.reason}.")

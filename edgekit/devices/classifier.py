@@ -1,19 +1,24 @@
 """`Classifier`: from a picture to the names of what is in it."""
 
-from pathlib import Path
+import os
+import threading
+import weakref
+from functools import partial
 from time import perf_counter
-from typing import Optional, Sequence, Tuple, Union
+from typing import Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from edgekit.devices.failover import SteadyModel, open_steady
-from edgekit.devices.opening import Device, OpenModel
+from edgekit.devices.opening import Device, Model, OpenModel
 from edgekit.devices.prediction import Latency, Prediction, best_classes
 from edgekit.devices.tensors import encoder, input_spec, input_tensor, output_meaning, output_tensor, probabilities
 from edgekit.errors import DeviceError, ModelFormatError, UsageError
 from edgekit.picture import Picture
 from edgekit.preprocess import InputSpec, fit
 from edgekit.tflite.metadata import Metadata, read_metadata
+
+_Model = Union[OpenModel, SteadyModel]
 
 
 class Classifier:
@@ -22,7 +27,7 @@ class Classifier:
         with Classifier("b0_int8.tflite") as classifier:
             print(classifier.classify("cat.jpg").classes[0].label)
 
-    Not to be shared between threads: give each its own.
+    May be shared between threads: each gets an interpreter of its own at its first call.
 
     Attributes:
       spec: how a picture becomes the input.
@@ -33,7 +38,7 @@ class Classifier:
 
     def __init__(
         self,
-        model: Union[str, Path, bytes],
+        model: Model,
         *,
         device: Device = "auto",
         threads: Optional[int] = None,
@@ -58,9 +63,12 @@ class Classifier:
           DeviceError: there is no interpreter, or the model needs another device.
           UsageError: the labels are not as many as the classes.
         """
-        opened = open_steady(model, device=device, threads=threads)
+        self._open = partial(open_steady, model, device=device, threads=threads)
+        self._file, self._stamp = model, _stamp(model)
+        self._closed, self._own = False, threading.local()
+        self._all: List[weakref.ref[_Model]] = []
+        opened = self._model()
         metadata = read_metadata(opened.graph) or Metadata()
-        self._model: Optional[Union[OpenModel, SteadyModel]] = opened
         self.device, self.reason = opened.device, opened.reason
         self._input = input_tensor(opened.graph)
         self._output = output_tensor(opened.graph)
@@ -69,12 +77,13 @@ class Classifier:
         self._encode = encoder(self._input, self.spec)
         self.labels = _labels(metadata.labels if labels is None else tuple(labels), self._output.elements)
 
-    def classify(self, picture: Picture, k: int = 5) -> Prediction:
+    def classify(self, picture: Picture, k: int = 5, *, threshold: float = 0.0) -> Prediction:
         """The `k` most probable classes of a picture.
 
         Args:
           picture: a path, the bytes of an encoded picture, a Pillow picture, or an H×W(×C) array.
           k: how many classes to return, at least 1.
+          threshold: leaves out classes less probable than this; it may leave out all.
 
         Raises:
           PictureError: the picture cannot be decoded.
@@ -85,19 +94,31 @@ class Classifier:
         start = perf_counter()
         tensor = self._encode(fit(picture, self.spec))
         encoded = perf_counter()
-        raw = self._run(tensor)
+        model = self._model()
+        raw = self._run(model, tensor)
         done = perf_counter()
         scores = probabilities(raw, self._output, self._meaning)
-        classes = best_classes(scores, self.labels, k)
+        classes = best_classes(scores, self.labels, k, threshold=threshold)
         end = perf_counter()
         latency = Latency(*(1000 * seconds for seconds in (encoded - start, done - encoded, end - done)))
-        return Prediction(classes, self.device, self.reason, latency)
+        self.device, self.reason = model.device, model.reason
+        return Prediction(classes, model.device, model.reason, latency)
+
+    def classify_many(self, pictures: Iterable[Picture], k: int = 5, *, threshold: float = 0.0) -> Iterator[Prediction]:
+        """The answers for many pictures, one after the other, each computed when it is asked for.
+
+        Takes any iterable, endless ones too. Raises as `classify`, at the picture that is wrong.
+        """
+        for picture in pictures:
+            yield self.classify(picture, k, threshold=threshold)
 
     def close(self) -> None:
         """Frees the device; further calls of `classify` raise DeviceError."""
-        if self._model is not None:
-            self._model.close()
-        self._model = None
+        self._closed, self._own = True, threading.local()
+        for reference in self._all:
+            model = reference()
+            if model is not None:
+                model.close()
 
     def __enter__(self) -> "Classifier":
         return self
@@ -105,14 +126,32 @@ class Classifier:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _run(self, tensor: np.ndarray) -> np.ndarray:
-        if self._model is None:
+    def _model(self) -> "_Model":
+        """The model of the calling thread, opened where there is none yet."""
+        if self._closed:
             raise DeviceError("The classifier is closed.", "Open a new one.")
-        (output,) = self._model.run(tensor)
-        self.device, self.reason = self._model.device, self._model.reason
+        model: Optional[_Model] = getattr(self._own, "model", None)
+        if model is None:
+            if _stamp(self._file) != self._stamp:
+                raise DeviceError(f"{self._file!s} has changed since it was opened.", "Open a new Classifier.")
+            model = self._own.model = self._open()
+            self._all = [reference for reference in self._all if reference()] + [weakref.ref(model)]
+        return model
+
+    def _run(self, model: "_Model", tensor: np.ndarray) -> np.ndarray:
+        (output,) = model.run(tensor)
         if output.size != self._output.elements:
             raise ModelFormatError(f"The model is damaged: it answers in the shape {list(output.shape)}.")
         return output
+
+
+def _stamp(model: Model) -> Tuple[int, ...]:
+    """What tells a file from the one that replaces it; () for bytes and for what is no file."""
+    try:
+        status = () if isinstance(model, bytes) else os.stat(model)
+    except (OSError, ValueError):  # opening the model puts it into words
+        status = ()
+    return (status.st_ino, status.st_size, status.st_mtime_ns) if status else ()
 
 
 def _labels(labels: Tuple[str, ...], values: int) -> Tuple[str, ...]:

@@ -53,7 +53,14 @@ class Prediction:
     latency: Latency
 
 
-def best_classes(scores: np.ndarray, labels: Tuple[str, ...], k: int) -> Tuple[ClassScore, ...]:
-    """The `k` highest of the scores (classes,), best first, the lower index first among equals."""
-    order = np.argsort(-scores, kind="stable")[:k]
+def best_classes(
+    scores: np.ndarray, labels: Tuple[str, ...], k: int, *, threshold: float = 0.0
+) -> Tuple[ClassScore, ...]:
+    """The `k` highest of the scores (classes,), best first, the lower index first among equals.
+
+    Those below `threshold` are left out.
+    """
+    least = np.partition(scores, -k)[-k] if k < len(scores) else -np.inf
+    candidates = np.flatnonzero(scores >= max(least, threshold))  # sorting these few is all the sorting needed
+    order = candidates[np.argsort(-scores[candidates], kind="stable")][:k]
     return tuple(ClassScore(int(i), labels[i] if labels else f"class {i}", float(scores[i])) for i in order)

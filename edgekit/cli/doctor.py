@@ -1,0 +1,66 @@
+"""`edgekit doctor`: why an Edge TPU does not work, and what to do."""
+
+import sys
+from dataclasses import asdict
+from typing import Any, Dict, Iterator, Optional, Tuple
+
+import click
+
+from edgekit.cli.common import command_options, echo_json
+from edgekit.devices.doctor import diagnose
+from edgekit.devices.machine import Machine, examine
+
+
+@click.command()
+@click.argument("model", type=click.Path(), required=False)
+@click.option("--device", default="auto", show_default=True, help="The device meant: edgetpu, usb, usb:1, pci:0, ….")
+@command_options
+def doctor(model: Optional[str], device: str, as_json: bool, verbose: bool) -> None:
+    """Tell why an Edge TPU does not work, and what to do.
+
+    With a compiled MODEL, that is run too. The runtime library is tried in a child process, so that one which
+    crashes is a finding. Exit code 1: something was found.
+    """
+    machine = examine(device, model)
+    findings = diagnose(machine)
+    if as_json:
+        echo_json({"machine": _facts(machine), "findings": [asdict(finding) for finding in findings]})
+    else:
+        for name, value in _summary(machine):
+            click.echo(f"  {name:<14}{value}")
+        for finding in findings:
+            click.echo("\n" + click.style(finding.cause, fg="yellow", bold=True) + f"  ({finding.evidence})")
+            click.echo(f"  {finding.what}\n  {finding.fix}")
+        click.echo("\n" + (f"Found: {len(findings)}." if findings else "Nothing is wrong."))
+    sys.exit(1 if findings else 0)
+
+
+def _facts(machine: Machine) -> Dict[str, Any]:
+    return {
+        "system": machine.system,
+        "architecture": machine.architecture,
+        "library": str(machine.library) if machine.library else None,
+        "trial": asdict(machine.trial) if machine.trial else None,
+        "devices": [{"device": tpu.name, **asdict(tpu)} for tpu in machine.tpus],
+        "container": machine.is_container,
+        "hypervisor": machine.hypervisor or None,
+        "model_runtime": machine.model_runtime,
+    }
+
+
+def _summary(machine: Machine) -> Iterator[Tuple[str, str]]:
+    yield "machine", f"{machine.system} {machine.architecture}".strip()
+    trial = machine.trial
+    version = f", runtime {trial.runtime}" if trial and trial.runtime else ""
+    loaded = trial is not None and trial.stage != "nothing"
+    place = machine.library or ("found by the system's loader" if loaded else "not found")
+    yield "library", f"{place}{version}"
+    yield "Edge TPUs", ", ".join(tpu.name for tpu in machine.tpus) or "none"
+    if trial is not None:
+        reached = {
+            "nothing": "does not load",
+            "library": "loads",
+            "device": "opens a device",
+            "model": "runs the model",
+        }
+        yield "in a trial", f"it {'crashes' if trial.crashed else reached[trial.stage]}"
