@@ -1,4 +1,5 @@
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -375,3 +376,67 @@ def test_a_model_maker_file_recognises_flowers(shared):
     with Classifier(model) as classifier:
         right = sum(classifier.classify(path).classes[0].label == path.parent.name for path in pictures)
     assert right >= 0.8 * len(pictures)
+
+
+# Many pictures, several threads.
+
+
+def test_many_pictures_one_after_the_other():
+    pictures = [_colour(*colour) for colour in ((200, 9, 9), (9, 9, 200), (9, 200, 9))]
+    with Classifier(_model("uint8")) as classifier:
+        answers = classifier.classify_many((picture for picture in pictures), k=1)
+        assert [answer.classes[0].label for answer in answers] == ["red", "blue", "green"]
+
+
+def test_an_endless_stream_is_taken_as_it_comes():
+    def stream():
+        while True:
+            yield _colour(9, 200, 9)
+
+    with Classifier(_model("uint8")) as classifier:
+        answers = classifier.classify_many(stream(), k=1)
+        assert next(answers) and next(answers).classes[0].label == "green"
+
+
+def test_a_wrong_picture_among_many_is_told_where_it_comes():
+    with Classifier(_model("uint8")) as classifier:
+        answers = classifier.classify_many([_colour(9, 200, 9), b"no picture"])
+        assert next(answers).classes[0].label == "green"
+        with pytest.raises(PictureError):
+            next(answers)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.4, 0.9])
+def test_a_threshold_leaves_out_the_improbable(threshold):
+    with Classifier(_model("float32", "0..1")) as classifier:  # softmax of (1, 0.8, 0): 0.46, 0.38, 0.17
+        found = classifier.classify(_colour(255, 204, 0), threshold=threshold).classes
+    expected = np.exp([1, 0.8, 0]) / np.exp([1, 0.8, 0]).sum()
+    assert len(found) == sum(expected >= threshold)
+
+
+def test_a_shared_classifier_answers_each_thread_rightly():
+    colours = {"red": (200, 9, 9), "green": (9, 200, 9), "blue": (9, 9, 200)}
+    with Classifier(_model("int8"), threads=1) as classifier, ThreadPoolExecutor(6) as pool:
+        names = [name for _ in range(100) for name in colours]
+        found = pool.map(lambda name: classifier.classify(_colour(*colours[name]), k=1).classes[0].label, names)
+        assert list(found) == names
+
+
+def test_a_closed_classifier_is_closed_for_all_threads():
+    with ThreadPoolExecutor(1) as pool:
+        with Classifier(_model("uint8")) as classifier:
+            pool.submit(classifier.classify, _colour(1, 2, 3)).result()
+        with pytest.raises(DeviceError, match="closed"):
+            pool.submit(classifier.classify, _colour(1, 2, 3)).result()
+
+
+def test_a_new_thread_takes_no_other_model_than_the_first(tmp_path):
+    path = tmp_path / "m.tflite"
+    path.write_bytes(_model("uint8"))
+    with Classifier(path) as classifier, ThreadPoolExecutor(1) as pool:
+        other = tmp_path / "other.tflite"
+        other.write_bytes(_model("int8"))
+        other.replace(path)
+        with pytest.raises(DeviceError, match="has changed"):
+            pool.submit(classifier.classify, _colour(1, 2, 3)).result()
+        assert classifier.classify(_colour(200, 9, 9), k=1).classes[0].label == "red"
