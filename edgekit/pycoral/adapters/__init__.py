@@ -1,0 +1,1 @@
+"""From the tensors of an interpreter to plain values: classes, objects, masks."""

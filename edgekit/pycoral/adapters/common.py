@@ -1,0 +1,59 @@
+"""The input and output tensors of any model."""
+
+from typing import Any, Callable, Tuple
+
+import numpy as np
+
+
+def input_details(interpreter: Any, key: str) -> Any:
+    """One entry of the interpreter's details of the first input, such as "shape" or "quantization"."""
+    return interpreter.get_input_details()[0][key]
+
+
+def input_size(interpreter: Any) -> Tuple[int, int]:
+    """(width, height) of the picture that the model takes."""
+    _, height, width, _ = input_details(interpreter, "shape")
+    return int(width), int(height)
+
+
+def input_tensor(interpreter: Any) -> np.ndarray:
+    """The memory of the first input, (height, width, channels), to be written to.
+
+    As long as the array lives, the interpreter cannot run.
+    """
+    memory: np.ndarray = interpreter.tensor(input_details(interpreter, "index"))()[0]
+    return memory
+
+
+def output_tensor(interpreter: Any, i: int) -> np.ndarray:
+    """The memory of the `i`th output, in the stored type and with the batch dimension."""
+    memory: np.ndarray = interpreter.tensor(interpreter.get_output_details()[i]["index"])()
+    return memory
+
+
+def set_input(interpreter: Any, data: Any) -> None:
+    """Copies a picture, (height, width, channels) or anything numpy takes for that, to the first input."""
+    input_tensor(interpreter)[:, :] = data
+
+
+def set_resized_input(
+    interpreter: Any, size: Tuple[int, int], resize: Callable[[Tuple[int, int]], Any]
+) -> Tuple[Any, Tuple[float, float]]:
+    """Copies a picture to the upper left of the first input, as large as its aspect ratio allows; the rest is 0.
+
+    Args:
+      interpreter: whose tensors are allocated.
+      size: (width, height) of the picture.
+      resize: called with the (width, height) that the picture has to get; returns it so.
+
+    Returns:
+      What `resize` returned, and the scale, the same in x and y; `detect.get_objects` takes it.
+    """
+    fitting = [ours / theirs for ours, theirs in zip(input_size(interpreter), size)]
+    scale = min(fitting)
+    width, height = (int(side * scale) for side in size)
+    memory = input_tensor(interpreter)
+    memory.fill(0)
+    picture = resize((width, height))
+    memory[:height, :width] = np.reshape(picture, (height, width, memory.shape[2]))
+    return picture, (scale, scale)

@@ -1,0 +1,1 @@
+"""The last layer trained by gradient descent."""

@@ -1,0 +1,137 @@
+"""The last layer of a classifier, found and cut off.
+
+A classifier is an embedding extractor, then one layer of weights, then whatever turns its answers into
+probabilities. Training the last layer is putting another one on the extractor.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+import numpy as np
+
+from edgekit.devices.discovery import attached
+from edgekit.edgetpu.package import is_compiled
+from edgekit.errors import EdgekitError, ModelError, UnsupportedModelError
+from edgekit.pycoral.interpreter import say_once
+from edgekit.pycoral.twin import served_twin
+from edgekit.tflite.checks import check_graph
+from edgekit.tflite.graph import Graph, Op, QuantParams, Tensor
+from edgekit.tflite.part import extract
+from edgekit.tflite.quant import dequantize
+from edgekit.tflite.reader import constant, read_graph
+
+# What may stand between the last weights and the output.
+_AFTER = ("SOFTMAX", "LOGISTIC", "RESHAPE", "SQUEEZE", "QUANTIZE", "DEQUANTIZE")
+# What may stand between the normalization and the weights.
+_BETWEEN = ("RESHAPE", "SQUEEZE", "QUANTIZE")
+
+
+@dataclass(frozen=True)
+class Head:
+    """The last layer of a classifier.
+
+    Attributes:
+      embedding: index of the tensor that the extractor ends with.
+      normalized: whether that is already of length 1 (L2_NORMALIZATION).
+      weights: (classes, embedding) float32.
+      quant: how the file stores the weights, or None in a float model.
+      factor: constant that the layer's outputs are multiplied with before the softmax; 1 where there is none.
+    """
+
+    embedding: int
+    normalized: bool
+    weights: np.ndarray
+    quant: Optional[QuantParams]
+    factor: float = 1.0
+
+
+def read_model(path: str) -> Graph:
+    """A model to be retrained; without an Edge TPU, of a compiled one the CPU twin.
+
+    Raises:
+      ValueError: the file is missing or damaged, or it is compiled and neither Edge TPU nor twin is there.
+    """
+    if not os.path.isfile(str(path)):
+        raise ValueError(f"Failed to open file: {path}")
+    try:
+        graph = read_graph(path)
+        check_graph(graph)
+        if not is_compiled(graph) or attached():
+            return graph
+        twin_path, twin = served_twin(path, graph)
+    except EdgekitError as error:
+        raise ValueError(str(error)) from error
+    say_once(f"no Edge TPU is attached: the last layer of {twin_path} is trained in place of that of {path}.")
+    return twin
+
+
+def find_head(graph: Graph) -> Head:
+    """The last layer of weights. Raises UnsupportedModelError where the model does not end as classifiers do."""
+    factor, op = 1.0, graph.producer(graph.outputs[0]) if len(graph.outputs) == 1 else None
+    while op is not None and (op.opcode in _AFTER or op.opcode == "MUL"):
+        constants = [tensor for tensor in graph.op_inputs(op) if tensor.is_constant]
+        if op.opcode == "MUL":
+            if len(constants) != 1 or constants[0].elements != 1:
+                break
+            factor *= float(_real(graph, constants[0]).reshape(-1)[0])
+        op = graph.producer(op.inputs[0])
+    if op is None or not _is_last_layer(graph, op):
+        raise UnsupportedModelError(
+            "Unsupported model architecture. Input model must be a classifier: one output, computed by a "
+            "FULLY_CONNECTED layer (or a 1x1 CONV_2D) with constant weights."
+        )
+    kernel = graph.tensors[op.inputs[1]]
+    embedding, normalized = _embedding(graph, op.inputs[0])
+    weights = _real(graph, kernel).reshape(kernel.shape[0], -1)
+    return Head(embedding, normalized, weights, kernel.quant, factor)
+
+
+def cut(graph: Graph, head: Head) -> bytes:
+    """The model up to the embedding, as a file: the embedding extractor."""
+    return extract(graph, graph.inputs, [head.embedding])
+
+
+def embedding_extractor(model_path: str) -> bytes:
+    """What of a classifier makes the embedding, for `SoftmaxRegression`: the model without its last layer.
+
+    Raises:
+      ValueError: the file cannot be read, or it is no classifier.
+      MissingDependencyError: ai-edge-litert is not installed.
+    """
+    graph = read_model(model_path)
+    try:
+        return cut(graph, find_head(graph))
+    except ModelError as error:
+        raise ValueError(str(error)) from error
+
+
+def _is_last_layer(graph: Graph, op: Op) -> bool:
+    if op.opcode not in ("FULLY_CONNECTED", "CONV_2D") or not graph.tensors[op.inputs[1]].is_constant:
+        return False
+    source, kernel = graph.tensors[op.inputs[0]], graph.tensors[op.inputs[1]]
+    # A convolution is a layer of classes where it sees one place only.
+    return len(kernel.shape) >= 2 and source.elements == kernel.elements // max(1, kernel.shape[0])
+
+
+def _embedding(graph: Graph, index: int) -> Tuple[int, bool]:
+    """Where the extractor ends: at a normalization before the last layer, else at the layer's input."""
+    op = graph.producer(index)
+    while op is not None and op.opcode in _BETWEEN:
+        op = graph.producer(op.inputs[0])
+    if op is not None and op.opcode == "L2_NORMALIZATION":
+        return op.outputs[0], True
+    return index, False
+
+
+def _real(graph: Graph, tensor: Tensor) -> np.ndarray:
+    """A constant's real values, whatever its axis of quantization."""
+    stored = constant(graph, tensor)
+    if tensor.quant is None or tensor.dtype == "float32":
+        return stored.astype(np.float32)
+    if not tensor.quant.per_channel:
+        return dequantize(stored, tensor.quant.scale[0], tensor.quant.zero_point[0])
+    shape = [-1 if axis == tensor.quant.axis else 1 for axis in range(stored.ndim)]
+    scale, zero = (np.reshape(values, shape) for values in (tensor.quant.scale, tensor.quant.zero_point))
+    real: np.ndarray = ((stored.astype(np.float64) - zero) * scale).astype(np.float32)
+    return real

@@ -1,0 +1,1 @@
+"""Weight imprinting: new classes from a few pictures, without gradients."""

@@ -1,0 +1,1 @@
+"""Running a model that was cut into segments, one on each Edge TPU."""
