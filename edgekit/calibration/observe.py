@@ -1,11 +1,12 @@
 """One pass of pictures through the float model, noting what each tensor takes on.
 
 The statistics take the same memory for any number of pictures; a range method (`ranges.py`) is a function of them.
+Of each picture alone, no more is kept than what its tails say (10 kB of a picture on a B0), to resample them.
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -50,11 +51,16 @@ class Observations:
       tensors: tensor name → its statistics, in the order of computation; the model's input comes first.
       pictures: how many pictures were seen.
       digest: sha256 over the pictures' pixels in order.
+      each: float32 (pictures, tensors, 2, len(TAILS)): `Statistics.tails` of each picture alone.
+      names, labels: of the pictures, as in `Sample`.
     """
 
     tensors: Mapping[str, Statistics]
     pictures: int
     digest: str
+    each: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 2, len(TAILS)), np.float32), repr=False)
+    names: tuple[str, ...] = ()
+    labels: tuple[int | None, ...] = ()
 
 
 def observe(content: bytes, samples: Iterable[Sample], spec: InputSpec, *, progress: Progress = silent) -> Observations:
@@ -70,19 +76,22 @@ def observe(content: bytes, samples: Iterable[Sample], spec: InputSpec, *, progr
       ConversionError: the model does not run, or computes NaN or infinity.
     """
     exposed, names = expose_activations(content)
-    digest, pictures = hashlib.sha256(), 0
-    gathered: list[_Sums] = []
+    digest, gathered = hashlib.sha256(), list[_Sums]()
+    each: list[np.ndarray] = []
+    seen: list[tuple[str, int | None]] = []
     total = getattr(samples, "count", None)
     for sample, row in map_samples(lambda: _Watcher(exposed, spec), samples):
         _check_finite(row, names)
         digest.update(np.ascontiguousarray(sample.pixels).data)
         gathered = [_added(sums, one) for sums, one in zip(gathered, row, strict=True)] if gathered else row
-        pictures += 1
-        progress("Calibrating", pictures, total)
-    if not pictures:
+        each.append(np.stack([one.tails[..., 0] for one in row]).astype(np.float32))
+        seen.append((sample.name, sample.label))
+        progress("Calibrating", len(seen), total)
+    if not seen:
         raise DataError("There is no picture to calibrate on.", "Give a folder with pictures, or none at all.")
-    tensors = {name: _statistics(sums, pictures) for name, sums in zip(names, gathered, strict=True)}
-    return Observations(tensors, pictures, digest.hexdigest())
+    tensors = {name: _statistics(sums, len(seen)) for name, sums in zip(names, gathered, strict=True)}
+    pictures, labels = zip(*seen, strict=True)
+    return Observations(tensors, len(seen), digest.hexdigest(), np.stack(each), pictures, labels)
 
 
 def expose_activations(content: bytes) -> tuple[bytes, tuple[str, ...]]:

@@ -1,0 +1,161 @@
+"""Is the calibration set enough? Resampled from the statistics of its single pictures, without running the model again.
+
+Half of the pictures is drawn again and again, and the ranges that this half gives are compared with those of all. For
+means over pictures the mean square of that difference is the standard error of all pictures' mean (drawing n/2 of n
+without replacement); for extremes it is how much the last doubling of the set moved them.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgekit.calibration.observe import TAILS, Observations
+from edgekit.calibration.ranges import Ranges
+
+#: Part of a range by which it may move. A range 5 % wider has steps 5 % larger, 0.4 dB more of rounding noise.
+TOLERANCE = 0.05
+#: How often half of the pictures is drawn.
+ROUNDS = 64
+#: A class is worth more pictures where it holds so many times its share of the outermost values, and
+#: a picture is worth others of its kind where it alone holds so large a part of them.
+EXCESS, ALONE = 2.0, 0.1
+#: Fewer pictures than this cannot be resampled.
+FEWEST = 4
+
+
+@dataclass(frozen=True)
+class Sufficiency:
+    """Whether more pictures would change the ranges.
+
+    Attributes:
+      pictures: how many there were.
+      movement: by what part of itself the middle tensor's range moves with another such set of pictures; tensors
+        whose range is fixed, as by a ReLU6, are left out.
+      worst: the same for the tensor at the 95th percentile.
+      enough: whether `movement` is within TOLERANCE.
+      add: about how many more pictures would bring it there; 0 where it is, and for "minmax", which
+        more pictures widen further.
+      classes: names of the classes that set more of the extremes than is their share, the foremost first.
+      kinds: names of pictures that alone set a large part of the extremes.
+    """
+
+    pictures: int
+    movement: float
+    worst: float
+    enough: bool
+    add: int
+    classes: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        moved = f"another {self.pictures} such pictures would move ranges by {self.movement:.1%} of their width"
+        if self.enough:
+            return f"enough: {moved}"
+        if not self.add:
+            return f"extremes, which more pictures widen further (--ranges percentile settles): {moved}"
+        names = ", ".join(self.classes) or ", ".join(f"like {name}" for name in self.kinds)
+        return f"add about {self.add}{f', above all {names}' if names else ''}: {moved}"
+
+
+def sufficiency(
+    observations: Observations, method: str, class_names: Sequence[str] = (), *, seed: int = 0
+) -> Sufficiency | None:
+    """Whether the pictures that were observed are enough for a range method.
+
+    Args:
+      observations: from `observe`.
+      method: a range method; those that are not plain means or extremes are judged as "percentile".
+      class_names: of the samples that were observed.
+      seed: of the drawing of halves.
+
+    Returns:
+      None with fewer than FEWEST pictures.
+    """
+    if observations.pictures < FEWEST:
+        return None
+    ends = _ends(observations, method)
+    moves = np.sqrt(np.mean([np.square(move) for move in _moves(ends, method, seed)], axis=0))
+    middle, worst = (float(np.quantile(moves[moves > 0], part)) if moves.any() else 0.0 for part in (0.5, 0.95))
+    # The error of a mean shrinks with the square root of the number of pictures; extremes follow no such rule.
+    wanted = 0.0 if method == "minmax" else observations.pictures * (middle / TOLERANCE) ** 2
+    holders = _holders(ends)
+    return Sufficiency(
+        pictures=observations.pictures,
+        movement=middle,
+        worst=worst,
+        enough=middle <= TOLERANCE,
+        add=_about(wanted - observations.pictures) if wanted > observations.pictures else 0,
+        classes=_classes(holders, observations.labels, class_names),
+        kinds=tuple(observations.names[p] for p, n in holders.most_common(3) if n >= ALONE * holders.total()),
+    )
+
+
+def half_ranges(observations: Observations, ranges: Ranges, *, seed: int = 0) -> tuple[Ranges, Ranges]:
+    """The ranges as each of two halves of the pictures would have given them.
+
+    Bounds are shifted by as much as the half's tails differ from those of all pictures, whatever chose them.
+    """
+    ends = _ends(observations, ranges.method)
+    order = np.random.default_rng(seed).permutation(len(ends))
+    everything = _bounds(ends, ranges.method)
+    halves = []
+    for half in (order[: len(order) // 2], order[len(order) // 2 :]):
+        shift = _bounds(ends[half], ranges.method) - everything
+        shifts = dict(zip(observations.tensors, shift, strict=True))
+        bounds = {
+            name: (low + float(shifts[name][0]), high + float(shifts[name][1])) if name in shifts else (low, high)
+            for name, (low, high) in ranges.bounds.items()
+        }
+        ordered = {name: (min(pair), max(pair)) for name, pair in bounds.items()}
+        halves.append(Ranges(ordered, ranges.method, len(half), ranges.digest))
+    return halves[0], halves[1]
+
+
+def _ends(observations: Observations, method: str) -> np.ndarray:
+    """float64 (pictures, tensors, 2): each picture's lower and upper end of each tensor, as the method sees them."""
+    level = 0 if method in ("minmax", "mean") else TAILS.index(0.0005)
+    ends: np.ndarray = observations.each[..., level].astype(np.float64)
+    return ends
+
+
+def _bounds(ends: np.ndarray, method: str) -> np.ndarray:
+    """(tensors, 2): what the method makes of the pictures' ends."""
+    if method == "minmax":
+        return np.stack([ends[..., 0].min(axis=0), ends[..., 1].max(axis=0)], axis=-1)
+    means: np.ndarray = ends.mean(axis=0)
+    return means
+
+
+def _moves(ends: np.ndarray, method: str, seed: int) -> list[np.ndarray]:
+    """(tensors,) for each round: by what part of its width a range moves, at the end that moves more."""
+    random, bounds = np.random.default_rng(seed), _bounds(ends, method)
+    widths = np.maximum(bounds[:, 1] - bounds[:, 0], np.finfo(np.float32).tiny)
+    halves = (random.permutation(len(ends))[: len(ends) // 2] for _ in range(ROUNDS))
+    return [np.abs(_bounds(ends[half], method) - bounds).max(axis=1) / widths for half in halves]
+
+
+def _holders(ends: np.ndarray) -> "Counter[int]":
+    """Picture → how many tensors' lowest or highest value it holds; ends that all pictures share count for none."""
+    lowest, highest = ends[..., 0].argmin(axis=0), ends[..., 1].argmax(axis=0)
+    spread = np.ptp(ends, axis=0) > 0
+    return Counter([*lowest[spread[:, 0]].tolist(), *highest[spread[:, 1]].tolist()])
+
+
+def _classes(holders: "Counter[int]", labels: Sequence[int | None], class_names: Sequence[str]) -> tuple[str, ...]:
+    if not class_names:
+        return ()
+    shares, total = Counter(labels), holders.total()
+    held: Counter[int | None] = Counter()
+    for picture, count in holders.items():
+        held[labels[picture]] += count
+    above = [label for label, count in held.most_common() if count / total > EXCESS * shares[label] / len(labels)]
+    return tuple(class_names[label] for label in above if label is not None)[:3]
+
+
+def _about(number: float) -> int:
+    """Rounded up to one figure and a half: 10, 15, 20, …; 100, 150, 200 …."""
+    step: int = 5 * 10 ** max(0, math.floor(math.log10(max(number, 1))) - 1)
+    return math.ceil(number / step) * step
