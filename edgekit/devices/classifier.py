@@ -16,7 +16,6 @@ from edgekit.devices.tensors import encoder, input_spec, input_tensor, output_me
 from edgekit.errors import DeviceError, ModelFormatError, UsageError
 from edgekit.picture import Picture
 from edgekit.preprocess import InputSpec, fit
-from edgekit.tflite.metadata import Metadata, read_metadata
 
 _Model = Union[OpenModel, SteadyModel]
 
@@ -68,7 +67,7 @@ class Classifier:
         self._closed, self._own = False, threading.local()
         self._all: List[weakref.ref[_Model]] = []
         opened = self._model()
-        metadata = read_metadata(opened.graph) or Metadata()
+        metadata = opened.metadata
         self.device, self.reason = opened.device, opened.reason
         self._input = input_tensor(opened.graph)
         self._output = output_tensor(opened.graph)

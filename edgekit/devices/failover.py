@@ -66,7 +66,7 @@ class SteadyModel:
     Both switches are logged as warnings of `edgekit.devices`, and told by `device` and `reason`.
 
     Attributes:
-      graph: the accelerator's model.
+      graph, metadata: the accelerator's model, and what it says about itself.
       device, reason: where the last answer was computed, and why there.
     """
 
@@ -79,7 +79,7 @@ class SteadyModel:
         back_off: Sequence[float] = BACK_OFF_S,
     ) -> None:
         """`reopen` opens the accelerator again or raises EdgekitError; it is called in another thread."""
-        self.graph: Graph = primary.graph
+        self.graph, self.metadata = primary.graph, primary.metadata
         self.device, self.reason = primary.device, primary.reason
         self._primary: Optional[OpenModel] = primary
         self._standby, self._reopen = standby, reopen

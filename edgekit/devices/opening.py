@@ -14,9 +14,10 @@ from edgekit.devices.interpreter import Interpreter, open_interpreter
 from edgekit.devices.request import Request, parse_device
 from edgekit.devices.twin import cpu_twin, matching_ends, read_twin
 from edgekit.edgetpu.package import CUSTOM_OP, is_compiled
-from edgekit.errors import DeviceError, EdgekitError, UsageError
+from edgekit.errors import DeviceError, EdgekitError, ModelFormatError, UsageError
 from edgekit.tflite.checks import check_graph
 from edgekit.tflite.graph import Graph
+from edgekit.tflite.metadata import Metadata, read_metadata
 from edgekit.tflite.reader import read_graph
 
 __all__ = ["Device", "Model", "OpenModel", "cpu_twin", "falls_back", "open_accelerated", "open_model", "open_twin"]
@@ -37,6 +38,7 @@ class OpenModel:
 
     Attributes:
       graph: what is in the file that runs.
+      metadata: what it says about itself; the CPU twin's where the compiler has dropped its own.
       interpreter: runs it; tensors have the graph's indices.
       inputs, outputs: its tensors in the order of the file that was asked for.
       device: where it runs: "cpu", "emulated", "edgetpu", or the one asked for, such as "usb:1".
@@ -44,6 +46,7 @@ class OpenModel:
     """
 
     graph: Graph
+    metadata: Metadata
     interpreter: Interpreter
     inputs: Tuple[int, ...]
     outputs: Tuple[int, ...]
@@ -116,7 +119,8 @@ def open_twin(model: Model, graph: Graph, reason: str, *, threads: Optional[int]
     check_graph(twin)
     inputs, outputs = matching_ends(graph, twin)
     reason = f"{reason}; {path.name} serves, the model that the compiled one was made from"
-    return OpenModel(twin, open_interpreter(twin.content, threads=threads), inputs, outputs, "cpu", reason)
+    metadata, interpreter = read_metadata(twin) or Metadata(), open_interpreter(twin.content, threads=threads)
+    return OpenModel(twin, metadata, interpreter, inputs, outputs, "cpu", reason)
 
 
 def _open_plain(graph: Graph, request: Request, threads: Optional[int]) -> OpenModel:
@@ -126,8 +130,8 @@ def _open_plain(graph: Graph, request: Request, threads: Optional[int]) -> OpenM
             "Compile it with `edgekit compile`, or use the device cpu or auto.",
         )
     reason = "it was asked for" if request.kind == "cpu" else "the model is not compiled for an accelerator"
-    interpreter = open_interpreter(graph.content, threads=threads)
-    return OpenModel(graph, interpreter, graph.inputs, graph.outputs, "cpu", reason)
+    metadata, interpreter = read_metadata(graph) or Metadata(), open_interpreter(graph.content, threads=threads)
+    return OpenModel(graph, metadata, interpreter, graph.inputs, graph.outputs, "cpu", reason)
 
 
 def _open_best(model: Model, graph: Graph, device: Device, threads: Optional[int]) -> OpenModel:
@@ -149,7 +153,8 @@ def _open_emulated(model: Model, graph: Graph, tpu: EmulatedEdgeTpu, threads: Op
     check_graph(twin)
     interpreter = tpu.open(graph, twin, threads=threads)
     reason = "an emulated Edge TPU was asked for; no chip is at work"
-    return OpenModel(graph, interpreter, graph.inputs, graph.outputs, "emulated", reason)
+    metadata = read_metadata(graph) or read_metadata(twin) or Metadata()
+    return OpenModel(graph, metadata, interpreter, graph.inputs, graph.outputs, "emulated", reason)
 
 
 def _open_edgetpu(model: Model, graph: Graph, request: Request, threads: Optional[int]) -> OpenModel:
@@ -161,7 +166,17 @@ def _open_edgetpu(model: Model, graph: Graph, request: Request, threads: Optiona
     except EdgekitError as error:
         raise _refused(error) from error
     reason = "an Edge TPU is attached" if request.kind == "auto" else "it was asked for"
-    return OpenModel(graph, interpreter, graph.inputs, graph.outputs, options.get("device", "edgetpu"), reason)
+    metadata = read_metadata(graph) or _twins_metadata(model, graph)
+    name = options.get("device", "edgetpu")
+    return OpenModel(graph, metadata, interpreter, graph.inputs, graph.outputs, name, reason)
+
+
+def _twins_metadata(model: Model, graph: Graph) -> Metadata:
+    """The compiler drops labels and preprocessing; the file that it was given may lie beside still."""
+    try:
+        return read_metadata(read_twin(model, graph)[1]) or Metadata()
+    except (DeviceError, ModelFormatError):
+        return Metadata()
 
 
 def _refused(error: EdgekitError) -> DeviceError:
