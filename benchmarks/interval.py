@@ -4,11 +4,12 @@
 
 Truth is the agreement of both models over all pictures of the folder. Sets of a verdict's size are then drawn, with
 replacement, as a user's pictures are drawn from the world; the verdict's interval of each is computed as `compare`
-does, and counted where it holds the truth. Printed for this folder's agreement, and for simulated agreements from
-50 to 99.5 %, where the interval is hardest near 1.
+does, and counted where it holds the truth. Below, the same for agreements from 50 to 99.5 %, exactly: the
+probability over all outcomes that so many pictures can have.
 """
 
 import argparse
+import math
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from edgekit.calibration.parallel import map_samples
 from edgekit.devices import Classifier
 from edgekit.evaluation import wilson_interval
 
-SIMULATED = (0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995)
+AGREEMENTS = (0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995)
 
 
 def agreements(first: Path, second: Path, pictures: Path) -> np.ndarray:
@@ -39,6 +40,16 @@ def coverage(outcomes: np.ndarray, truth: float, draws: np.ndarray) -> float:
     return float(np.mean([low <= truth <= high for low, high in intervals]))
 
 
+def exact_coverage(truth: float, size: int) -> float:
+    """Probability that the interval of `size` pictures holds the truth."""
+    total = 0.0
+    for agreeing in range(size + 1):
+        low, high = wilson_interval(agreeing, size)
+        if low <= truth <= high:
+            total += math.comb(size, agreeing) * truth**agreeing * (1 - truth) ** (size - agreeing)
+    return total
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("float", type=Path)
@@ -53,10 +64,8 @@ def main() -> None:
     held = coverage(outcomes, float(outcomes.mean()), random.integers(outcomes.size, size=shape))
     print(f"{outcomes.size} pictures, agreement {outcomes.mean():.1%}: the interval of {arguments.size} pictures")
     print(f"holds it in {held:.1%} of {arguments.resamplings} resamplings")
-    for truth in SIMULATED:
-        drawn = random.random(shape) < truth
-        held = coverage(drawn.ravel(), truth, np.arange(drawn.size).reshape(shape))
-        print(f"  simulated agreement {truth:.1%}: {held:.1%}")
+    for truth in AGREEMENTS:
+        print(f"  agreement {truth:.1%}: {exact_coverage(truth, arguments.size):.1%}")
 
 
 if __name__ == "__main__":
