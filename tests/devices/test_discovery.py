@@ -95,4 +95,4 @@ def test_edgekit_doctor_refuses_wrong_questions_with_2(tmp_path, fake_edgetpu):
     (tmp_path / "plain.tflite").write_bytes(twin())
     for arguments in (["--device", "gpu"], [str(tmp_path / "none.tflite")], [str(tmp_path / "plain.tflite")]):
         result = _edgekit("doctor", "--json", *arguments)
-        assert result.exit_code == 2 and json.loads(result.output)["hint"]
+        assert result.exit_code == 2 and json.loads(result.output)["error"]
