@@ -1,0 +1,137 @@
+import sys
+
+import pytest
+
+from edgekit.errors import DataError, DeviceError, MissingDependencyError, ModelFormatError, UsageError
+from edgekit.evaluation import wilson_interval
+from edgekit.evaluation.accuracy import Answer, Outcome, Subject, evaluate, summarize
+from edgekit.evaluation.labelled import Labelled, from_csv, from_folder
+from tests.evaluation.colours import NAMES, folder, model, picture, with_background
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Seven pictures in three classes, two of them in the wrong one; one broken file among them."""
+    root = folder(tmp_path / "mixed", {"red": "rrg", "green": "gg", "blue": "bg"})
+    (root / "blue" / "broken.png").write_bytes(b"no picture")
+    return root
+
+
+def labelled(root, subject):
+    return from_folder(root, *subject.classes())
+
+
+def test_every_figure_of_an_evaluation(mixed):
+    subject = Subject(model())
+    found = evaluate(subject, labelled(mixed, subject))
+    assert (found.pictures, found.top1, found.top5) == (7, 5 / 7, 1.0)
+    assert found.top1_interval == wilson_interval(5, 7)
+    assert [(c.label, c.pictures, c.top1) for c in found.classes] == [
+        ("red", 3, 2 / 3),
+        ("green", 2, 1),
+        ("blue", 2, 0.5),
+    ]
+    assert found.confusion == (
+        Outcome(0, 0, 2),
+        Outcome(1, 1, 2),
+        Outcome(0, 1, 1),
+        Outcome(2, 1, 1),
+        Outcome(2, 2, 1),
+    )
+    assert list(found.skipped) == ["blue/broken.png"]
+    assert "not a picture" in found.skipped["blue/broken.png"]
+
+
+def test_labels_given_replace_the_models(mixed):
+    subject = Subject(model(labels=("a", "b", "c")), labels=NAMES)
+    assert evaluate(subject, labelled(mixed, subject)).top1 == 5 / 7
+
+
+def test_folders_name_the_outputs_of_a_model_without_names(tmp_path):
+    subject = Subject(model(labels=()))
+    found = evaluate(subject, labelled(folder(tmp_path, {"a": "r", "b": "g", "c": "g"}), subject))
+    assert found.labels == ("a", "b", "c")
+    assert found.top1 == 2 / 3
+
+
+def test_missing_files_are_counted_not_fatal(tmp_path):
+    picture(0, tmp_path / "there.png")
+    (tmp_path / "t.csv").write_text("there.png,red\nmissing.png,red\n.,red\n")
+    subject = Subject(model())
+    found = evaluate(subject, from_csv(tmp_path / "t.csv", None, *subject.classes()))
+    assert (found.pictures, found.top1, set(found.skipped)) == (1, 1.0, {"missing.png", "."})
+
+
+def test_nothing_to_decode_is_an_error(tmp_path):
+    (tmp_path / "t.csv").write_text("missing.png,red\n")
+    subject = Subject(model())
+    with pytest.raises(DataError, match=r"None of the 1 pictures can be decoded; the first: missing\.png"):
+        evaluate(subject, from_csv(tmp_path / "t.csv", None, *subject.classes()))
+
+
+@pytest.mark.parametrize(("first", "offset"), [(0, 1), (1, 0)])
+def test_the_background_is_found_on_evidence(tmp_path, first, offset):
+    """Numbers counted without the background need an offset of one, those counted with it none."""
+    root = folder(tmp_path, {str(first): "rr", str(first + 1): "g", str(first + 2): "b"})
+    subject = Subject(with_background())
+    found = evaluate(subject, labelled(root, subject))
+    assert (found.top1, found.offset) == (1.0, offset)
+    assert ("background" in found.mapping) == bool(offset)
+
+
+def test_top5_counts_the_class_among_the_best_five():
+    pictures = Labelled(None, ("a", "b", "c"), (4, 5, 6), "by number")
+    answers = [Answer((4, 1, 2, 3, 0)), Answer((0, 1, 2, 3, 5)), Answer((0, 1, 2, 3, 4))]
+    found = summarize(pictures, answers, [])
+    assert (found.top1, found.top5) == (1 / 3, 2 / 3)
+    assert [c.label for c in found.classes] == ["class 4", "class 5", "class 6"]
+
+
+def test_progress_counts_the_pictures(mixed):
+    subject, seen = Subject(model()), []
+    evaluate(subject, labelled(mixed, subject), progress=lambda *step: seen.append(step))
+    assert seen == [("Evaluating", done, 8) for done in range(1, 9)]
+
+
+def test_models_that_cannot_be_used_are_refused():
+    with pytest.raises(ModelFormatError):
+        Subject(b"nothing").classes()
+    with pytest.raises(UsageError, match="labels"):
+        Subject(model(), labels=("one",)).classes()
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """The address of a Dask scheduler with two workers, in this process."""
+    distributed = pytest.importorskip("distributed")
+    options = {"processes": False, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
+    with distributed.LocalCluster(2, protocol="tcp", **options) as running:
+        yield running.scheduler_address
+
+
+@pytest.mark.filterwarnings("ignore")  # Dask's own
+def test_a_cluster_gives_the_same_result_to_the_last_digit(mixed, cluster):
+    folder(mixed, {"red": "r" * 20 + "g" * 30})
+    subject = Subject(model())
+    pictures = labelled(mixed, subject)
+    assert evaluate(subject, pictures, scheduler=cluster) == evaluate(subject, pictures)
+    other = Subject(model(labels=("x", "y", "z")), labels=NAMES)  # workers must not answer with the model before
+    assert evaluate(other, pictures, scheduler=cluster) == evaluate(other, pictures)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://x", ""])
+def test_a_scheduler_that_is_not_there_is_an_error(mixed, address, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("edgekit.evaluation.cluster.PATIENCE", 0.5)
+    subject = Subject(model())
+    with pytest.raises(DeviceError, match="Dask cluster"):
+        evaluate(subject, labelled(mixed, subject), scheduler=address)
+
+
+def test_without_dask_the_extra_is_named(mixed, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    subject = Subject(model())
+    with pytest.raises(MissingDependencyError, match="Dask") as refusal:
+        evaluate(subject, labelled(mixed, subject), scheduler="local")
+    assert "edgekit[cluster]" in refusal.value.hint
