@@ -9,6 +9,7 @@ import click
 from edgekit.cli.common import command_options, echo_json
 from edgekit.devices.doctor import diagnose
 from edgekit.devices.machine import Machine, examine
+from edgekit.devices.profiles import this_profile
 
 
 @click.command()
@@ -37,6 +38,7 @@ def doctor(model: Optional[str], device: str, as_json: bool, verbose: bool) -> N
 
 def _facts(machine: Machine) -> Dict[str, Any]:
     return {
+        "profile": asdict(this_profile(machine.root)),
         "system": machine.system,
         "architecture": machine.architecture,
         "library": str(machine.library) if machine.library else None,
@@ -49,7 +51,9 @@ def _facts(machine: Machine) -> Dict[str, Any]:
 
 
 def _summary(machine: Machine) -> Iterator[Tuple[str, str]]:
-    yield "machine", f"{machine.system} {machine.architecture}".strip()
+    profile = this_profile(machine.root)
+    note = f" ({profile.note})" if profile.note else ""
+    yield "machine", f"{profile.title}, {machine.system} {machine.architecture}".strip() + note
     trial = machine.trial
     version = f", runtime {trial.runtime}" if trial and trial.runtime else ""
     loaded = trial is not None and trial.stage != "nothing"

@@ -15,6 +15,9 @@ Check = Callable[[Machine], Optional[str]]
 #: At this temperature the driver slows the chip down or stops it.
 _HOT_CELSIUS = 85.0
 
+# What libedgetpu says, without crashing, of a model handed over in a form that it does not know.
+_FOREIGN = "Unsupported data type in custom op handler"
+
 _RESETS = 3
 _RESET = re.compile(r"usb (?P<port>\S+): reset \S+.*USB device")
 _TROUBLE = re.compile(
@@ -110,13 +113,15 @@ def library_does_not_load(machine: Machine) -> Optional[str]:
 
 @cause
 def library_for_another_tflite(machine: Machine) -> Optional[str]:
-    """libedgetpu ends the process that uses it: it was built for another TFLite than the installed interpreter.
+    """libedgetpu crashes or cannot read the model: it was built for another TFLite than the installed interpreter.
 
-    Bring the two together: Coral's release 16.0 (2021) works with interpreters up to 2.11 or so; with newer ones
+    Bring the two together: Coral's own release 16.0 (2021) works with interpreters before 2.12; with newer ones
     take a community build of libedgetpu made for that version. docs/on-the-board.md has the pairs.
     """
     trial = machine.trial
-    return f"after the stage «{trial.stage}»: {trial.error}" if trial is not None and trial.crashed else None
+    if trial is None or not (trial.crashed or _FOREIGN in trial.error):
+        return None
+    return f"after the stage «{trial.stage}»: {trial.error}"
 
 
 @cause
@@ -194,7 +199,8 @@ def apex_driver_missing(machine: Machine) -> Optional[str]:
     """The Edge TPU on PCIe has no driver: /dev/apex_0 is missing.
 
     Install `gasket-dkms` and the headers of the running kernel, then `sudo modprobe apex`; after a kernel update
-    rebuild it with `sudo dkms autoinstall`. Kernels from 6.x on need a patched gasket-dkms.
+    rebuild it with `sudo dkms autoinstall`. Coral's own package does not build for kernels from 6.4 on: make one
+    from google/gasket-driver, or from a fork that keeps up.
     """
     bare = [tpu.address for tpu in machine.tpus if tpu.bus == "pci" and tpu.node is None]
     return f"no driver for {bare[0]}" if bare else None
@@ -204,8 +210,8 @@ def apex_driver_missing(machine: Machine) -> Optional[str]:
 def pcie_interrupts(machine: Machine) -> Optional[str]:
     """The driver found the Edge TPU on PCIe but could not start it: the host gives it no MSI-X interrupts or no memory.
 
-    On a Raspberry Pi 5 add `dtoverlay=pciex1-compat-pi5,no-mip` to /boot/firmware/config.txt and use a kernel with
-    4 KB pages; on a Compute Module 4 raise the PCIe window. Elsewhere look for a BIOS update.
+    It needs 13 MSI-X interrupts. On a Raspberry Pi 5 `dtoverlay=pciex1-compat-pi5,no-mip` in
+    /boot/firmware/config.txt gives them; elsewhere look for a newer kernel or BIOS, or another slot.
     """
     return next((line for line in machine.log if _INTERRUPTS.search(line)), None)
 

@@ -13,6 +13,7 @@ from tests.devices.pairs import twin, write_pair
 from tests.devices.recorded import STRANGER, machine, plant
 
 UNOPENED = Trial("library", "Failed to open", runtime=14)
+FOREIGN = Trial("device", "Internal: Unsupported data type in custom op handler: 0", runtime=14)
 MISSING_USB = Trial("nothing", "libusb-1.0.so.0: cannot open shared object file")
 
 # cause → trees, what else is known, what the evidence says
@@ -22,6 +23,7 @@ CASES = [
     ("wrong-architecture", ["usb", "wrong-architecture"], {"trial": Trial("nothing", "wrong class")}, "for x86_64"),
     ("library-does-not-load", ["usb"], {"trial": MISSING_USB}, "libusb-1.0"),
     ("library-for-another-tflite", ["usb"], {"trial": Trial("device", "signal 11", crashed=True)}, "signal 11"),
+    ("library-for-another-tflite", ["pci"], {"trial": FOREIGN}, "custom op handler"),
     ("no-device", ["nothing"], {"trial": UNOPENED}, "neither on USB nor on PCIe"),
     ("no-such-device", ["usb"], {"device": "usb:1", "trial": UNOPENED}, "usb:1 was asked for; there are 1"),
     ("apex-is-not-usb", ["usb"], {"device": "pci:0", "trial": UNOPENED}, "attached: usb:0"),
