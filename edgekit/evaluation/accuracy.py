@@ -189,7 +189,7 @@ def summarize(pictures: Labelled, answers: Sequence[Answer], labels: Sequence[st
     Raises DataError where it could not say anything of any of them.
     """
     rows = list(zip(pictures.names, pictures.truths, answers, strict=True))
-    skipped = {name: answer.problem for name, _, answer in rows if answer.problem is not None}
+    skipped = {_printable(name): answer.problem for name, _, answer in rows if answer.problem is not None}
     seen = [(truth, answer.best) for _, truth, answer in rows if answer.best]
     if not seen:
         first = next(iter(skipped.items()), None)
@@ -198,6 +198,7 @@ def summarize(pictures: Labelled, answers: Sequence[Answer], labels: Sequence[st
             f"None of the {len(rows)} pictures can be decoded{reason}.",
             "Give intact pictures, and with --labels-csv the folder that its files are in as --data.",
         )
+    labels = [_printable(label) for label in labels]
     offset = int(pictures.background and _right(seen, 1) > _right(seen, 0))
     top1, top5 = _right(seen, offset), sum(truth + offset in best for truth, best in seen)
     outcomes = [(truth + offset, best[0]) for truth, best in seen]
@@ -231,6 +232,11 @@ def _by_class(outcomes: Sequence[tuple[int, int]], labels: Sequence[str]) -> Ite
 def _confusion(outcomes: Iterable[tuple[int, int]]) -> tuple[Outcome, ...]:
     counts = sorted(Counter(outcomes).items(), key=lambda item: (-item[1], item[0]))
     return tuple(Outcome(truth, answered, count) for (truth, answered), count in counts)
+
+
+def _printable(name: str) -> str:
+    """A file's or folder's name whose bytes are no UTF-8, as text that can be written: «\\udcff» for byte 255."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def label_of(index: int, labels: Sequence[str]) -> str:
