@@ -143,7 +143,7 @@ def probabilities(raw: np.ndarray, tensor: Tensor, meaning: str) -> np.ndarray:
     values = raw.reshape(-1)
     if tensor.quant and tensor.dtype != "float32":
         values = dequantize(values, tensor.quant.scale[0], tensor.quant.zero_point[0])
-    if not np.all(np.isfinite(values)):
+    elif not np.all(np.isfinite(values)):
         raise ModelError("The model answered with values that are no numbers.", "Is its preprocessing the right one?")
     if meaning == "logits":
         values = _softmax(values if len(values) > 1 else np.array([0, values[0]], np.float32))
