@@ -86,9 +86,9 @@ class PipelinedModelRunner:
           ValueError: too few or too many inputs, or one of another name, type or size.
           RuntimeError: no more was to come, or a segment failed.
         """
+        if input_tensors and len(input_tensors) != len(self._inputs):
+            raise ValueError(f"Expected input of length {len(self._inputs)}, but got {len(input_tensors)}")
         request = {name: self._checked(name, tensor) for name, tensor in input_tensors.items()}
-        if request and len(request) != len(self._inputs):
-            raise ValueError(f"Expected input of length {len(self._inputs)}, but got {len(request)}")
         with self._lock:
             self._raise_errors()
             if not self._on:
