@@ -8,7 +8,7 @@ import numpy as np
 #: How many times the root mean square of a tensor's values its range may span before it counts as too wide. A normal
 #: distribution reaches 4 of them on either side once in 16 000 values; twice that spends half of the steps on nothing.
 WIDE = 16.0
-#: How many times the middle channel's span the whole range may be: at 8, that channel is left with 5 of the 8 bits.
+#: How many times the middle channel's span that of all may be: at 8, that channel is left with 5 of the 8 bits.
 DISPARATE = 8.0
 #: Ops whose output quantization the TFLite specification fixes.
 _FIXED = ("LOGISTIC", "SOFTMAX", "TANH", "L2_NORMALIZATION")
@@ -111,6 +111,7 @@ def blame(errors: Errors, span: float, opcode: str) -> tuple[Reason, float]:
 
 def _of_rounding(errors: Errors, span: float) -> Reason:
     spans = errors.channels[1] - errors.channels[0]
-    if spans.size > 1 and span > DISPARATE * float(np.median(spans)):
+    whole = float(errors.channels[1].max() - errors.channels[0].min())
+    if spans.size > 1 and whole > DISPARATE * float(np.median(spans)):
         return DISPARITY
     return TOO_WIDE if span > WIDE * math.sqrt(errors.local_signal / errors.count) else ROUNDING

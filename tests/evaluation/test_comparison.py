@@ -1,0 +1,97 @@
+import csv
+import io
+import json
+import math
+
+import numpy as np
+import pytest
+
+from edgekit.calibration import open_samples
+from edgekit.errors import UsageError
+from edgekit.evaluation.comparison import compare_models, significance, to_csv, to_json
+from edgekit.evaluation.verdict import Runner, Verdict, compare
+from edgekit.preprocess import InputSpec
+from tests.evaluation.test_layers import NAMES, PICTURES, SPEC, float_model, int8_model
+from tests.tflite.build import colour_classifier
+
+
+def verdict(lost, gained, labelled=100):
+    return Verdict(1.0, (1.0, 1.0), labelled, "data", 30.0, labelled, 0.9, 0.9, lost=lost, gained=gained)
+
+
+@pytest.mark.parametrize(("lost", "gained"), [(0, 0), (1, 0), (3, 3), (2, 9), (12, 3), (700, 640)])
+def test_mcnemars_test_is_the_exact_binomial_one(lost, gained):
+    stats = pytest.importorskip("scipy.stats")
+    expected = stats.binomtest(lost, lost + gained).pvalue if lost + gained else 1.0
+    assert verdict(lost, gained).chance == pytest.approx(expected, rel=1e-9)
+
+
+def test_significance_in_plain_words():
+    assert "no more of a difference than chance" in significance(verdict(3, 2))
+    assert "A is better" in significance(verdict(20, 2))
+    assert "B is better" in significance(verdict(2, 20))
+    assert significance(verdict(0, 0, labelled=0)) == ""
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    reference, candidate = Runner(float_model(), SPEC), Runner(int8_model(conv=(0.005, 0)), SPEC)
+    return compare_models(reference, candidate, open_samples(PICTURES, SPEC))
+
+
+def test_culprits_come_with_the_worst_first(comparison):
+    assert sorted(layer.name for layer in comparison.culprits) == sorted(NAMES)
+    errors = [layer.local_db for layer in comparison.culprits]
+    assert errors == sorted(errors)
+    assert comparison.culprits[0].reason.name == "clipped"
+    assert "--ranges" in comparison.culprits[0].reason.remedy
+
+
+def test_json_and_csv_hold_every_layer(comparison):
+    document = json.loads(json.dumps(to_json(comparison)))
+    assert [layer["name"] for layer in document["layers"]] == list(NAMES)
+    assert document["layers"][0]["reason"] == "clipped"
+    assert document["culprits"][0] == "conv"
+    assert (document["top1_a"], document["p"], document["significance"]) == (None, None, None)
+    rows = list(csv.DictReader(io.StringIO(to_csv(comparison))))
+    assert [row["name"] for row in rows] == list(NAMES)
+    assert float(rows[0]["local_db"]) == pytest.approx(comparison.layers[0].local_db, abs=0.01)
+
+
+def colours(size=12):
+    pictures = np.zeros((6, size, size, 3), np.uint8)
+    pictures[np.arange(6), ..., np.arange(6) % 3] = 200
+    return pictures
+
+
+def test_models_of_different_sizes_see_the_same_pictures():
+    small, large = InputSpec(8, 8), InputSpec(12, 12)
+    first, second = Runner(colour_classifier(size=8), small), Runner(colour_classifier(size=12), large)
+    found = compare(first, second, open_samples(colours(), small))
+    assert (found.agreement, found.pictures) == (1.0, 6)
+    assert found.sqnr_db > 30
+
+
+def test_models_of_different_tasks_are_refused():
+    pictures = open_samples(colours(6), SPEC)
+    with pytest.raises(UsageError, match="4 outputs, the other 3"):
+        compare(Runner(float_model(), SPEC), Runner(colour_classifier(size=6), InputSpec(6, 6)), pictures)
+
+
+def test_logits_and_probabilities_have_no_ratio_in_common():
+    spec = InputSpec(8, 8)
+    first = Runner(colour_classifier(softmax=False), spec, "logits")
+    found = compare_models(first, Runner(colour_classifier(), spec), open_samples(colours(), spec))
+    assert found.verdict.agreement == 1.0
+    assert math.isnan(found.verdict.sqnr_db)
+    assert to_json(found)["sqnr_db"] is None
+
+
+def test_pictures_that_only_one_model_gets_right_are_counted(tmp_path):
+    from tests.evaluation.colours import folder
+
+    spec = InputSpec(8, 8)
+    pictures = open_samples(folder(tmp_path, {"a": "rrg", "b": "g", "c": "b"}), spec, count=None)
+    bgr = InputSpec(8, 8, order="bgr")
+    found = compare(Runner(colour_classifier(), spec), Runner(colour_classifier(), bgr), pictures, classes=(0, 1, 2))
+    assert (found.lost, found.gained, found.labelled) == (3, 0, 5)

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+
+from edgekit.calibration import Observations, Ranges
+from edgekit.calibration.observe import TAILS
+from edgekit.evaluation.sufficiency import TOLERANCE, half_ranges, sufficiency
+
+
+def observations(ends, labels=None):
+    """Of pictures whose tensors' ends are `ends` (pictures, tensors, 2), whatever the tail."""
+    each = np.repeat(np.asarray(ends, np.float32)[..., None], len(TAILS), axis=-1)
+    names = tuple(f"{number}.jpg" for number in range(len(each)))
+    tensors = {f"t{number}": None for number in range(each.shape[1])}
+    return Observations(tensors, len(each), "", each, names, tuple(labels or [None] * len(each)))
+
+
+def noisy(pictures, spread, tensors=40, seed=0):
+    random = np.random.default_rng(seed)
+    ends = np.tile([-1.0, 1.0], (pictures, tensors, 1))
+    return ends + random.normal(scale=spread, size=ends.shape)
+
+
+def test_the_movement_of_a_mean_is_its_standard_error():
+    found = sufficiency(observations(noisy(100, 0.5, tensors=400)), "mean")
+    # The larger of two normal errors of 0.5 / 10 each, over a width of 2: its root mean square is 1.28 of one's.
+    assert found.movement == pytest.approx(1.28 * 0.05 / 2, rel=0.15)
+    assert found.worst > found.movement
+
+
+def test_pictures_that_hardly_differ_are_enough():
+    found = sufficiency(observations(noisy(20, 0.01)), "mean")
+    assert (found.enough, found.add) == (True, 0)
+    assert str(found).startswith("enough")
+
+
+def test_the_number_to_add_brings_the_movement_down_to_the_tolerance():
+    few = sufficiency(observations(noisy(16, 0.8)), "percentile")
+    assert not few.enough
+    assert f"add about {few.add}" in str(few)
+    more = sufficiency(observations(noisy(16 + few.add, 0.8)), "percentile")
+    assert more.movement == pytest.approx(TOLERANCE, rel=0.2)
+
+
+def test_extremes_that_grow_are_told_as_such():
+    random = np.random.default_rng(1)
+    ends = np.abs(random.standard_cauchy((50, 40, 2))) * [-1, 1]
+    found = sufficiency(observations(ends), "minmax")
+    assert (found.enough, found.add) == (False, 0)
+    assert "--ranges percentile" in str(found)
+
+
+def test_tensors_of_a_fixed_range_do_not_hide_the_others():
+    ends = noisy(20, 0.8)
+    ends[:, :30] = [0.0, 6.0]
+    assert not sufficiency(observations(ends), "mean").enough
+    assert sufficiency(observations(np.tile([0.0, 6.0], (20, 5, 1))), "minmax").movement == 0
+
+
+def test_the_classes_that_set_the_extremes_are_named():
+    ends, labels = noisy(40, 0.2), [number % 4 for number in range(40)]
+    ends[2::4] *= 4
+    found = sufficiency(observations(ends, labels), "mean", ("ant", "bee", "cat", "dog"))
+    assert found.classes == ("cat",)
+
+
+def test_a_picture_that_sets_them_alone_is_named():
+    ends = noisy(40, 0.2)
+    ends[7] *= 10
+    found = sufficiency(observations(ends), "mean")
+    assert (found.classes, found.kinds) == ((), ("7.jpg",))
+
+
+@pytest.mark.parametrize("pictures", [1, 3])
+def test_too_few_pictures_cannot_be_resampled(pictures):
+    assert sufficiency(observations(noisy(pictures, 0.1)), "mean") is None
+
+
+def test_the_same_seed_gives_the_same_answer():
+    seen = observations(noisy(30, 0.5))
+    assert sufficiency(seen, "mse") == sufficiency(seen, "mse")
+    assert sufficiency(seen, "mse").movement != sufficiency(seen, "mse", seed=1).movement
+
+
+def test_half_of_the_pictures_shifts_the_ranges_as_their_tails_say():
+    ends = noisy(10, 0.5, tensors=2)
+    given = Ranges({"t0": (-2.0, 2.0), "t1": (-1.0, 1.0), "elsewhere": (0.0, 1.0)}, "mean", 10, "")
+    first, second = half_ranges(observations(ends), given)
+    assert first.bounds["elsewhere"] == (0.0, 1.0)
+    assert (first.pictures, second.pictures) == (5, 5)
+    for name in ("t0", "t1"):  # two halves' means lie on either side of the whole's, equally far
+        middle = np.mean([first.bounds[name], second.bounds[name]], axis=0)
+        assert middle == pytest.approx(given.bounds[name], abs=1e-5)
+    assert first.bounds["t0"] != given.bounds["t0"]
+
+
+def test_half_ranges_of_extremes_never_reach_beyond_all_pictures():
+    ends = noisy(20, 0.5)
+    given = Ranges(
+        {
+            f"t{i}": (float(e[0]), float(e[1]))
+            for i, e in enumerate(zip(ends[..., 0].min(0), ends[..., 1].max(0), strict=True))
+        },
+        "minmax",
+        20,
+        "",
+    )
+    for half in half_ranges(observations(ends), given):
+        for name, (low, high) in half.bounds.items():
+            assert low >= given.bounds[name][0] - 1e-6
+            assert high <= given.bounds[name][1] + 1e-6
