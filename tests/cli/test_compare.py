@@ -1,0 +1,123 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from edgekit.cli import main
+from edgekit.tflite.metadata import Metadata, write_metadata
+from tests.evaluation.colours import NAMES, folder, model
+from tests.evaluation.test_layers import PICTURES, SPEC, float_model, int8_model
+from tests.tflite.build import colour_classifier
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["compare", *map(str, arguments)])
+
+
+@pytest.fixture
+def case(tmp_path):
+    """A float model, the int8 one made from it, and pictures."""
+    (tmp_path / "float.tflite").write_bytes(float_model())
+    described = Metadata(input=SPEC, output="probabilities")
+    (tmp_path / "int8.tflite").write_bytes(write_metadata(int8_model(conv=(0.005, 0)), described))
+    (tmp_path / "data").mkdir()
+    for number, pixels in enumerate(PICTURES):
+        Image.fromarray(pixels).save(tmp_path / "data" / f"{number}.png")
+    return tmp_path
+
+
+def compared(case, *arguments):
+    return run(case / "float.tflite", case / "int8.tflite", "--data", case / "data", "--preprocess", "0..1", *arguments)
+
+
+def test_people_read_agreement_and_culprits(case):
+    result = compared(case)
+    assert result.exit_code == 0, result.output
+    for words in ("of 5 pictures (95 % interval", "SQNR", "4 compared", "clipped", "Remedy: a wider range"):
+        assert words in result.stdout
+
+
+def test_json_and_csv_hold_every_layer(case):
+    document = json.loads(compared(case, "--json", "--csv", case / "layers.csv").stdout)
+    assert document["pictures"] == 5
+    assert [layer["op"] for layer in document["layers"]] == ["CONV_2D", "LOGISTIC", "MEAN", "SOFTMAX"]
+    assert document["culprits"][0] == "conv"
+    with (case / "layers.csv").open(newline="") as stream:
+        assert [row["name"] for row in csv.DictReader(stream)] == [layer["name"] for layer in document["layers"]]
+
+
+def test_fewer_pictures_on_demand(case):
+    assert json.loads(compared(case, "--pictures", "2", "--json").stdout)["pictures"] == 2
+
+
+def test_two_int8_models_and_the_accuracy_of_both(tmp_path):
+    (tmp_path / "a.tflite").write_bytes(model())
+    (tmp_path / "b.tflite").write_bytes(write_metadata(colour_classifier("int8"), Metadata(labels=NAMES)))
+    data = folder(tmp_path / "data", {"red": "rrg", "green": "g", "blue": "b"})
+    (data / "red" / "broken.png").write_bytes(b"")
+    result = run(tmp_path / "a.tflite", tmp_path / "b.tflite", "--data", data)
+    for words in (
+        "100.0 % of 5 pictures",
+        "A 80.0 %, B 80.0 %",
+        "than chance",
+        "red/broken.png",
+        "No per-layer report",
+    ):
+        assert words in result.stdout
+    document = json.loads(run(tmp_path / "a.tflite", tmp_path / "b.tflite", "--data", data, "--json").stdout)
+    assert (document["top1_a"], document["only_a_right"], document["p"]) == (0.8, 0, 1.0)
+    assert document["layers"] == []
+
+
+@pytest.mark.parametrize(
+    ("names", "words"), [((), "sub-folder"), (("red", "pink"), "none of the model's labels: 'pink'")]
+)
+def test_why_accuracy_is_not_compared(tmp_path, names, words):
+    (tmp_path / "a.tflite").write_bytes(model())
+    data = folder(tmp_path / "data", dict.fromkeys(names or ("only",), "r"))
+    result = run(tmp_path / "a.tflite", tmp_path / "a.tflite", "--data", data)
+    assert "not compared, since" in result.stdout
+    assert words in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "more", "words"),
+    [
+        ("none.h5", "int8.tflite", [], "none.h5"),
+        ("float.tflite", "none.tflite", [], "none.tflite"),
+        ("float.tflite", "data", [], "folder"),
+        ("float.tflite", "int8.tflite", ["--preprocess", "odd"], "'odd'"),
+        ("float.tflite", "int8.tflite", ["--csv", "no/folder/l.csv"], "no folder"),
+        ("float.tflite", "int8.tflite", ["--data", "nowhere"], "nowhere"),
+        ("other.tflite", "int8.tflite", [], "Compare models of one task"),
+    ],
+)
+def test_what_is_wrong_is_said(case, a, b, more, words):
+    (case / "other.tflite").write_bytes(colour_classifier(size=6))
+    result = run(case / a, case / b, "--data", case / "data", "--preprocess", "0..1", *more)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert words in result.stderr
+
+
+def test_a_keras_model_with_the_int8_file_made_from_it(tmp_path):
+    """The whole way: the float side is made anew from the source, under the same names."""
+    keras = pytest.importorskip("keras")
+    pytest.importorskip("litert_quantizer")
+    from tests.converters.tiny import SIZE, classifier, save
+
+    keras.utils.set_random_seed(3)
+    source = save(classifier(keras, keras.layers.Rescaling(1 / 255)), tmp_path / "m.keras")
+    pictures = np.random.default_rng(0).integers(0, 256, (30, SIZE, SIZE, 3)).astype(np.uint8)
+    np.save(tmp_path / "p.npy", pictures)
+    made = CliRunner().invoke(
+        main,
+        ["convert", str(source), "--data", str(tmp_path / "p.npy"), "--no-verify", "-o", str(tmp_path / "i.tflite")],
+    )
+    assert made.exit_code == 0, made.output
+    document = json.loads(run(source, tmp_path / "i.tflite", "--data", tmp_path / "p.npy", "--json").stdout)
+    assert document["pictures"] == 30
+    assert [layer["op"] for layer in document["layers"]][-2:] == ["FULLY_CONNECTED", "SOFTMAX"]
+    assert all(layer["local_db"] is None or layer["local_db"] > 20 for layer in document["layers"])
