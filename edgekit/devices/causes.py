@@ -303,6 +303,18 @@ def runtime_too_old(machine: Machine) -> Optional[str]:
 
 
 @cause
+def model_does_not_run(machine: Machine) -> Optional[str]:
+    """The Edge TPU opens, but the model does not run on it.
+
+    Compile the model again with `edgekit compile`. Where other models run, this one is damaged or of another chip.
+    """
+    trial = machine.trial
+    if trial is None or trial.stage != "device" or not trial.error or library_for_another_tflite(machine):
+        return None
+    return None if runtime_too_old(machine) else trial.error
+
+
+@cause
 def does_not_open(machine: Machine) -> Optional[str]:
     """libedgetpu loads and the device is there, but it does not open, for none of the other reasons.
 

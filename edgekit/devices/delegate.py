@@ -27,6 +27,9 @@ VARIABLE = "EDGEKIT_LIBEDGETPU"
 #: What a trial does, in order: each name is the last thing that succeeded.
 STAGES = ("nothing", "library", "device", "model")
 
+#: What the child writes before each of its messages.
+TRIAL_MARK = "edgekit-trial: "
+
 _TRIAL_S = 60
 _RUNTIME = re.compile(r"RuntimeVersion\((\d+)\)")
 
@@ -112,8 +115,8 @@ def _verdict(output: bytes, ending: str) -> Trial:
     """What the child said, one JSON object a line; `ending` is "" where it ended by itself."""
     said: Dict[str, Any] = {}
     for line in output.decode("utf-8", "replace").splitlines():
-        if line.startswith("{"):
-            said.update(json.loads(line))
+        if line.startswith(TRIAL_MARK):  # the library may print too
+            said.update(json.loads(line[len(TRIAL_MARK) :]))
     version = _RUNTIME.search(said.get("version", ""))
     return Trial(
         stage=said.get("stage", "nothing"),

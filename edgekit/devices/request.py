@@ -44,7 +44,7 @@ class Request:
     @property
     def options(self) -> Dict[str, str]:
         """What the Edge TPU's delegate has to be told."""
-        return {} if self.text in ("auto", "edgetpu") else {"device": self.text}
+        return {"device": self.text} if self.kind == "edgetpu" and self.text != "edgetpu" else {}
 
 
 def parse_device(text: str) -> Request:

@@ -1,6 +1,6 @@
 """The child process of `delegate.try_library`: python -m edgekit.devices.trial LIBRARY DEVICE MODEL.
 
-Prints a JSON object for each stage it reaches, so that what came before a crash is known.
+Writes a marked JSON object for each stage it reaches, so that what came before a crash is known.
 """
 
 import ctypes
@@ -10,6 +10,7 @@ from typing import List
 
 import numpy as np
 
+from edgekit.devices.delegate import TRIAL_MARK
 from edgekit.devices.interpreter import interpreter_package, open_interpreter
 from edgekit.errors import EdgekitError
 from edgekit.tflite.reader import read_graph
@@ -46,7 +47,7 @@ def _run(model: str, delegate: object) -> None:
 
 
 def _say(**facts: str) -> None:
-    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.write(f"\n{TRIAL_MARK}{json.dumps(facts)}\n")
     sys.stdout.flush()
 
 

@@ -42,7 +42,8 @@ CASES = [
     ("power-or-cable", ["usb", "over-current"], {}, "over-current change #2"),
     ("power-or-cable", ["usb", "resets"], {}, "3 resets on port 2-1"),
     ("too-hot", ["pci", "hot"], {}, "91 °C"),
-    ("runtime-too-old", ["usb"], {"trial": Trial("device", runtime=13), "needs": 14}, "needs runtime 14"),
+    ("runtime-too-old", ["usb"], {"trial": Trial("device", "too old", runtime=13), "needs": 14}, "needs runtime 14"),
+    ("model-does-not-run", ["usb"], {"trial": Trial("device", "failed to prepare", runtime=14)}, "failed to prepare"),
     ("does-not-open", ["usb"], {"trial": UNOPENED}, "Failed to open"),
 ]
 

@@ -27,20 +27,19 @@ def _no_edge_tpu(tmp_path_factory, monkeypatch):
     ("text", "request_", "options"),
     [
         ("auto", Request("auto", "auto"), {}),
-        ("cpu", Request("cpu", "cpu"), None),
+        ("cpu", Request("cpu", "cpu"), {}),
         ("edgetpu", Request("edgetpu", "edgetpu"), {}),
         ("usb", Request("usb", "edgetpu", "usb"), {"device": "usb"}),
         ("usb:1", Request("usb:1", "edgetpu", "usb", 1), {"device": "usb:1"}),
         ("pci:0", Request("pci:0", "edgetpu", "pci", 0), {"device": "pci:0"}),
         (":0", Request(":0", "edgetpu", None, 0), {"device": ":0"}),
-        ("emulated", Request("emulated", "emulated"), None),
-        ("emulated:usb3", Request("emulated:usb3", "emulated", host="usb3"), None),
+        ("emulated", Request("emulated", "emulated"), {}),
+        ("emulated:usb3", Request("emulated:usb3", "emulated", host="usb3"), {}),
     ],
 )
 def test_the_grammar_of_devices(text, request_, options):
     assert parse_device(text) == request_
-    if options is not None:
-        assert request_.options == options
+    assert request_.options == options
 
 
 @pytest.mark.parametrize(
