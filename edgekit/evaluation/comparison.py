@@ -1,0 +1,116 @@
+"""Two models side by side: whether they agree, which is right more often, and which layers make the difference."""
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edgekit.calibration.samples import Samples
+from edgekit.evaluation.layers import Layer, layer_report
+from edgekit.evaluation.verdict import Runner, Verdict, compare
+from edgekit.progress import Progress, silent
+
+#: Pictures for the per-layer report. Its sums run over all values of a tensor, so that few pictures do.
+LAYER_PICTURES = 32
+#: Two models differ by more than chance below this probability.
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two models make of the same pictures.
+
+    Attributes:
+      verdict: the second against the first.
+      layers: both errors of every layer, in order; () where the two have no float and int8 layer in common.
+      skipped: picture → why it could not be used.
+    """
+
+    verdict: Verdict
+    layers: tuple[Layer, ...]
+    skipped: dict[str, str]
+
+    @property
+    def culprits(self) -> tuple[Layer, ...]:
+        """The layers, those first that add the most error of their own for the size of their signal."""
+        return tuple(sorted(self.layers, key=lambda layer: (layer.local_db, layer.index)))
+
+
+def compare_models(
+    first: Runner,
+    second: Runner,
+    samples: Samples,
+    *,
+    classes: Sequence[int] | None = None,
+    progress: Progress = silent,
+) -> Comparison:
+    """Runs two models on the same pictures.
+
+    Args:
+      first: a model, usually the float one.
+      second: another of the same task, usually the int8 model made from it.
+      samples: pictures sized for the first.
+      classes: output of each of the samples' classes, see `verdict.compare`.
+
+    Raises:
+      DataError: there is no picture.
+    """
+    verdict = compare(first, second, samples, classes=classes, progress=progress)
+    # Which pictures cannot be decoded is known by now; the first ones that can are enough for the layers.
+    layers = layer_report(first, second, samples.take(LAYER_PICTURES), progress=progress)
+    return Comparison(verdict, layers, dict(samples.skipped))
+
+
+def significance(verdict: Verdict) -> str:
+    """In plain words whether the difference in accuracy is more than chance; "" without labelled pictures."""
+    if not verdict.labelled:
+        return ""
+    differing = f"only A is right on {verdict.lost} pictures, only B on {verdict.gained}"
+    if verdict.chance >= SIGNIFICANT:
+        return f"{differing}: no more of a difference than chance makes (p = {verdict.chance:.2g})"
+    better = "A" if verdict.lost > verdict.gained else "B"
+    return f"{differing}: {better} is better, which chance hardly explains (p = {verdict.chance:.2g})"
+
+
+def to_json(comparison: Comparison) -> dict[str, Any]:
+    """A JSON-ready dictionary of a comparison, its layers in order."""
+    verdict = comparison.verdict
+    return {
+        "agreement": verdict.agreement,
+        "interval": list(verdict.interval),
+        "pictures": verdict.pictures,
+        "sqnr_db": verdict.sqnr_db if math.isfinite(verdict.sqnr_db) else None,
+        "labelled": verdict.labelled,
+        "top1_a": verdict.top1_float,
+        "top1_b": verdict.top1_int8,
+        "only_a_right": verdict.lost,
+        "only_b_right": verdict.gained,
+        "p": verdict.chance if verdict.labelled else None,
+        "significance": significance(verdict) or None,
+        "layers": [_layer_json(layer) for layer in comparison.layers],
+        "culprits": [layer.name for layer in comparison.culprits[:10]],
+        "skipped": [{"picture": name, "reason": reason} for name, reason in comparison.skipped.items()],
+    }
+
+
+def _layer_json(layer: Layer) -> dict[str, Any]:
+    reason = asdict(layer.reason)
+    return {**asdict(layer), "reason": reason["name"], "meaning": reason["meaning"], "remedy": reason["remedy"]}
+
+
+def to_csv(comparison: Comparison) -> str:
+    """The per-layer report as a table, one row for each layer in order."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(
+        ["index", "op", "name", "accumulated_db", "local_db", "reason", "share", "low", "high", "seen_low", "seen_high"]
+    )
+    for layer in comparison.layers:
+        figures = (layer.share, layer.low, layer.high, *layer.seen)
+        ratios = [f"{layer.accumulated_db:.2f}", f"{layer.local_db:.2f}"]
+        writer.writerow(
+            [layer.index, layer.op, layer.name, *ratios, layer.reason.name, *(f"{value:.6g}" for value in figures)]
+        )
+    return stream.getvalue()
