@@ -1,5 +1,23 @@
-"""Judging models: a quantized model against its float original, on pictures kept aside."""
+"""Judging models: how often they are right, and what a quantized one lost against its float original, and where."""
 
+from edgekit.evaluation.accuracy import Evaluation, Subject, evaluate
+from edgekit.evaluation.comparison import Comparison, compare_models
+from edgekit.evaluation.labelled import Labelled, from_csv, from_folder
+from edgekit.evaluation.sufficiency import Sufficiency, sufficiency
 from edgekit.evaluation.verdict import Verdict, compare, wilson_interval
 
-__all__ = ["Verdict", "compare", "wilson_interval"]
+__all__ = [
+    "Comparison",
+    "Evaluation",
+    "Labelled",
+    "Subject",
+    "Sufficiency",
+    "Verdict",
+    "compare",
+    "compare_models",
+    "evaluate",
+    "from_csv",
+    "from_folder",
+    "sufficiency",
+    "wilson_interval",
+]
