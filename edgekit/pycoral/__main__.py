@@ -8,6 +8,8 @@ from importlib.util import find_spec
 from types import ModuleType, TracebackType
 from typing import Any, List, Optional, Type
 
+from PIL import Image
+
 from edgekit.devices.interpreter import interpreter_package
 from edgekit.errors import EdgekitError
 
@@ -41,6 +43,8 @@ def provide_names() -> None:
     interpreter = import_module("edgekit.pycoral.interpreter")
     runtime.interpreter = interpreter  # type: ignore[attr-defined]
     sys.modules.update({"tflite_runtime": runtime, "tflite_runtime.interpreter": interpreter})
+    if not hasattr(Image, "ANTIALIAS"):  # Coral's own examples use the name that Pillow 10 took away
+        Image.ANTIALIAS = Image.LANCZOS  # type: ignore[attr-defined]
 
 
 def main(arguments: List[str]) -> None:

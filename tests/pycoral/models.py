@@ -3,6 +3,8 @@
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgekit.pycoral.adapters import classify, common
+from edgekit.pycoral.utils.edgetpu import make_interpreter
 from tests.tflite.build import GraphBuilder
 
 MIDDLE = {"int8": 0, "uint8": 128}
@@ -122,3 +124,24 @@ def segments():
         second.finish([total]),
         whole.finish([whole.op("ADD", [z, y], (1, 4), options={}, name="total")]),
     )
+
+
+#: A pixel of each class that the tests train.
+COLOURS = np.array([[200, 40, 30], [30, 220, 60], [20, 40, 180]])
+
+
+def written(tmp_path, content, name="model.tflite"):
+    """Writes a model and returns its path."""
+    (tmp_path / name).write_bytes(content)
+    return str(tmp_path / name)
+
+
+def scores(content, colour):
+    """What a model answers to a picture of one colour, as real numbers."""
+    interpreter = make_interpreter(content)
+    interpreter.allocate_tensors()
+    dtype = np.dtype(common.input_details(interpreter, "dtype"))
+    pixels = np.broadcast_to(colour, (4, 4, 3)) - (128 if dtype == np.int8 else 0)
+    common.set_input(interpreter, pixels / 255 if dtype == np.float32 else pixels)
+    interpreter.invoke()
+    return classify.get_scores(interpreter)

@@ -1,0 +1,15 @@
+"""Written for tflite_runtime alone, as many camera programs are."""
+
+import sys
+
+import numpy as np
+import tflite_runtime.interpreter as tflite
+from tflite_runtime.interpreter import Interpreter, load_delegate
+
+interpreter = Interpreter(model_path=sys.argv[1], experimental_delegates=[load_delegate("libedgetpu.so.1", {})])
+assert tflite.Interpreter is Interpreter
+interpreter.allocate_tensors()
+details = interpreter.get_input_details()[0]
+interpreter.set_tensor(details["index"], np.full(details["shape"], 7, details["dtype"]))
+interpreter.invoke()
+print(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]).tolist())
