@@ -55,7 +55,7 @@ def _requantize(model: Any, op: Op, weights: np.ndarray, bias: np.ndarray) -> No
     step = float(source.quantization.scale[0])
     scale = np.asarray(kernel.quantization.scale, np.float64)
     needed = np.abs(bias.astype(np.float64).ravel()) / (step * LARGEST_BIAS)
-    scale = np.maximum(scale, needed if scale.size > 1 else needed.max()).astype(np.float32)
+    scale = np.maximum(scale, needed if scale.size > 1 else np.max(needed)).astype(np.float32)
     shape = [1] * weights.ndim
     shape[kernel.quantization.quantizedDimension] = scale.size
     steps = np.rint(weights / scale.astype(np.float64).reshape(shape))

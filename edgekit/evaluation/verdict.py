@@ -140,7 +140,7 @@ def compare(
 
 def decide(scores: np.ndarray, output: str = "probabilities") -> int:
     """The class a model names; a single output decides between 0 and 1: at one half, as a logit at 0."""
-    return int(scores.argmax()) if scores.size > 1 else int(scores.ravel()[0] >= (0 if output == "logits" else 0.5))
+    return int(np.argmax(scores)) if scores.size > 1 else int(scores.ravel()[0] >= (0 if output == "logits" else 0.5))
 
 
 def decibels(signal: float, noise: float) -> float:
