@@ -4,7 +4,6 @@ python -m benchmarks.devices PAIRS    (a folder of folders, each with model.tfli
 """
 
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -60,13 +59,9 @@ def stream(path: Path) -> None:
         devices.append(model.device)
         times.append(time.perf_counter())
     gaps = np.diff(times) * 1000
-    back = (
-        next(n for n in range(RETURNS, FRAMES) if devices[n] == "emulated") if "emulated" in devices[RETURNS:] else None
-    )
+    back = next((n for n in range(RETURNS, FRAMES) if devices[n] == "emulated"), None)
     failed = sum(call.failed for call in tpu.invocations)
-    print(
-        f"{FRAMES} frames, device dead from {DIES} to {RETURNS}: back at frame {back}; {threading.active_count()} threads"
-    )
+    print(f"{FRAMES} frames, device dead from {DIES} to {RETURNS}: back at frame {back}")
     print(f"longest gap {gaps.max():.1f} ms, median {np.median(gaps):.1f} ms; failed calls {failed}")
     model.close()
 

@@ -159,6 +159,9 @@ class _Worker:
             result = answer.result(timeout=patience)
         except TimeoutError:
             raise DeviceError(f"The device did not answer within {patience:.1f} seconds.") from None
+        finally:
+            # An exception keeps this frame: what is left in it would keep the device from being reopened.
+            del function, arguments, answer
         self._longest = max(self._longest or 0.0, perf_counter() - start)
         return result
 

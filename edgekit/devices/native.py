@@ -163,7 +163,7 @@ class NativeDelegate:
             try:
                 return function(*arguments)
             except Exception as error:
-                self.problem = error
+                self.problem = error.with_traceback(None)  # whose frames would keep the interpreter alive
                 return failure
 
         return run

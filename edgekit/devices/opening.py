@@ -57,15 +57,20 @@ class OpenModel:
         """The outputs for some inputs.
 
         Raises:
+          UsageError: an input is of another shape or type than the model's.
           DeviceError: the device failed.
         """
         try:
             for index, array in zip(self.inputs, arrays):
                 self.interpreter.set_tensor(index, array)
+        except ValueError as error:
+            raise UsageError(f"The model does not take this input: {error}") from error
+        try:
             self.interpreter.invoke()
             return tuple(self.interpreter.get_tensor(index) for index in self.outputs)
         except (RuntimeError, ValueError) as error:
-            raise DeviceError(f"The model failed on the device {self.device}: {error}.") from error
+            reason = str(error).strip().rstrip(".")
+            raise DeviceError(f"The model failed on the device {self.device}: {reason}.") from error
 
     def close(self) -> None:
         """Nothing to do: the device is free when nobody holds the model any more."""

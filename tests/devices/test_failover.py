@@ -1,5 +1,7 @@
+import gc
 import logging
 import time
+import weakref
 from contextlib import closing
 
 import numpy as np
@@ -9,7 +11,7 @@ from edgekit.devices import Classifier
 from edgekit.devices.emulated import EmulatedEdgeTpu
 from edgekit.devices.failover import SteadyModel, open_steady
 from edgekit.devices.opening import OpenModel, open_accelerated, open_model, open_twin
-from edgekit.errors import DeviceError
+from edgekit.errors import DeviceError, UsageError
 from edgekit.tflite.reader import read_graph
 from tests.devices.pairs import pictures, write_pair
 
@@ -88,6 +90,29 @@ def test_a_call_that_never_returns_is_left_behind(tmp_path):
     assert devices == ["emulated", "emulated", "cpu", "cpu"] and "did not answer" in steady.reason
     tpu.unplug()  # lets the thread go
     steady.close()
+
+
+def test_a_device_that_failed_is_free_at_once(tmp_path):
+    """Its runtime lets nobody open it while the old interpreter lives, and garbage collection may come late."""
+    tpu = EmulatedEdgeTpu()
+    steady, array = _steady(write_pair(tmp_path), tpu, back_off=(60,)), pictures(1)[0]
+    failed = weakref.ref(steady._primary)
+    gc.disable()
+    try:
+        tpu.unplug()
+        steady.run(array)
+        assert _until(lambda: failed() is None)
+    finally:
+        gc.enable()
+    steady.close()
+
+
+def test_a_wrong_input_is_no_failure_of_the_device(tmp_path):
+    with closing(_steady(write_pair(tmp_path), EmulatedEdgeTpu())) as steady:
+        with pytest.raises(UsageError, match="does not take this input"):
+            steady.run(np.zeros(3))
+        steady.run(pictures(1)[0])
+        assert steady.device == "emulated"
 
 
 def test_one_bad_call_does_not_end_it(tmp_path):

@@ -211,5 +211,5 @@ def test_a_bare_run_says_which_device_failed(tmp_path):
     model = open_model(write_pair(tmp_path), device=EmulatedEdgeTpu(fail_at=[1]))
     with pytest.raises(DeviceError, match="failed on the device emulated"):
         model.run(pictures(1)[0])
-    with pytest.raises(DeviceError, match="Cannot set tensor"):
+    with pytest.raises(UsageError, match="Cannot set tensor"):
         model.run(np.zeros(3))
