@@ -1,16 +1,13 @@
-"""Why an Edge TPU does not work: one small function for each cause, in one list.
+"""Why an Edge TPU does not work: one small function for each cause, in the order in which things have to work.
 
-A cause's docstring is what users read. Its first paragraph says what is wrong, its second what to do.
-The function answers with the evidence where the cause is there, else None. `edgekit doctor` runs them
-all; docs/doctor.md is written from them.
+How they are written down: `causebook`.
 """
 
 import re
-from typing import Callable, List, NamedTuple, Optional, Tuple
+from typing import Optional
 
+from edgekit.devices.causebook import all_causes, cause
 from edgekit.devices.machine import Machine
-
-Check = Callable[[Machine], Optional[str]]
 
 #: At this temperature the driver slows the chip down or stops it.
 _HOT_CELSIUS = 85.0
@@ -25,44 +22,6 @@ _TROUBLE = re.compile(
     r"disabled by hub \(EMI\?\)"
 )
 _INTERRUPTS = re.compile(r"apex \S+.*(interrupts?: -\d+|RAM did not enable)|gasket.*interrupt")
-
-
-class Cause(NamedTuple):
-    """A cause: its function and what that says."""
-
-    check: Check
-
-    @property
-    def name(self) -> str:
-        """Stable name for machines, such as `no-library`."""
-        return self.check.__name__.replace("_", "-")
-
-    @property
-    def what(self) -> str:
-        """What is wrong, in a sentence or two."""
-        return self._paragraphs()[0]
-
-    @property
-    def fix(self) -> str:
-        """What to do about it."""
-        return self._paragraphs()[1]
-
-    def _paragraphs(self) -> List[str]:
-        return [" ".join(part.split()) for part in (self.check.__doc__ or "").split("\n\n")]
-
-
-_CAUSES: List[Cause] = []
-
-
-def all_causes() -> Tuple[Cause, ...]:
-    """Every cause, in the order in which things have to work."""
-    return tuple(_CAUSES)
-
-
-def cause(check: Check) -> Check:
-    """Registers a function as a cause."""
-    _CAUSES.append(Cause(check))
-    return check
 
 
 @cause

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Tuple
 
-from edgekit.devices.causes import all_causes
+from edgekit.devices.causebook import all_causes
 from edgekit.devices.machine import Machine
 
 

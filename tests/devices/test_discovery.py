@@ -2,11 +2,12 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from edgekit.cli import main
 from edgekit.devices import discovery
 from edgekit.devices.discovery import EdgeTpu, attached
-from tests.devices.pairs import twin
+from tests.devices.pairs import twin, write_pair
 from tests.devices.recorded import plant
 
 
@@ -96,3 +97,16 @@ def test_edgekit_doctor_refuses_wrong_questions_with_2(tmp_path, fake_edgetpu):
     for arguments in (["--device", "gpu"], [str(tmp_path / "none.tflite")], [str(tmp_path / "plain.tflite")]):
         result = _edgekit("doctor", "--json", *arguments)
         assert result.exit_code == 2 and json.loads(result.output)["error"]
+
+
+@pytest.mark.parametrize(("device", "told"), [("auto", "CPU"), ("cpu", "CPU"), ("emulated", "EMULATED")])
+def test_edgekit_classify_takes_a_device(tmp_path, monkeypatch, device, told):
+    monkeypatch.setattr(discovery, "ROOT", tmp_path / "bare")
+    Image.new("RGB", (8, 8), (0, 200, 0)).save(tmp_path / "green.png")
+    path = write_pair(tmp_path)
+    result = _edgekit("classify", "--device", device, str(path), str(tmp_path / "green.png"))
+    assert result.exit_code == 0 and f"on the {told}" in result.output
+    (answer,) = json.loads(
+        _edgekit("classify", "--json", "--device", device, str(path), str(tmp_path / "green.png")).output
+    )
+    assert answer["device"] == told.lower() and answer["predictions"][0]["label"] == "green"

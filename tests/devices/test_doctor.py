@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.devices.causes import all_causes
+from edgekit.devices.causebook import all_causes
 from edgekit.devices.delegate import Trial
 from edgekit.devices.doctor import diagnose, page
 from edgekit.devices.machine import Identity, elf_architecture, examine, kernel_log
