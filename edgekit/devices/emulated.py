@@ -18,7 +18,7 @@ from edgekit.edgetpu.estimate import estimate_work
 from edgekit.edgetpu.package import CUSTOM_OP
 from edgekit.edgetpu.profiles import HOSTS
 from edgekit.edgetpu.work import op_work
-from edgekit.errors import DeviceError, ModelError, UsageError
+from edgekit.errors import DeviceError, EdgekitError, ModelError, UsageError
 from edgekit.tflite.graph import Graph, Op, Tensor
 from edgekit.tflite.part import extract, ops_between
 
@@ -88,14 +88,17 @@ class EmulatedEdgeTpu:
         if not self.attached:
             raise DeviceError("The emulated Edge TPU is unplugged.", "Call its plug_in().")
         check_interpreter()
-        parts = {op.index: _Part(compiled, op, twin, threads) for op in compiled.ops if op.custom == CUSTOM_OP}
+        custom = [op for op in compiled.ops if op.custom == CUSTOM_OP]
+        parts = {op.index: _Part(compiled, op, twin, threads=threads, host=self._host) for op in custom}
         delegate = NativeDelegate(
             compiled, CUSTOM_OP, lambda taken, outputs: self._plan([parts[index] for index in taken], outputs)
         )
         try:
             return open_interpreter(compiled.content, threads=threads, delegates=[delegate])
-        except ModelError:
-            raise delegate.problem or DeviceError("The interpreter refuses the emulated Edge TPU.") from None
+        except ModelError as error:
+            if isinstance(delegate.problem, EdgekitError):
+                raise delegate.problem from None
+            raise DeviceError(f"The interpreter refuses the emulated Edge TPU: {error.message}") from error
 
     def _plan(self, parts: Sequence["_Part"], outputs: Sequence[int]) -> Plan:
         """Neighbouring custom ops as one: what passes between them never leaves the delegate."""
@@ -118,21 +121,23 @@ class EmulatedEdgeTpu:
         failed = unplugged.is_set() or number in self._fail_at
         if not failed:
             values.update(part.run(values))
-            self._wait(part, start)
+            time.sleep(max(0.0, part.latency_s - (time.perf_counter() - start)))
         self.invocations.append(Invocation(part.op.index, 1000 * (time.perf_counter() - start), failed))
         if failed:
             raise DeviceError(f"The emulated Edge TPU failed at call {number}.")
 
-    def _wait(self, part: "_Part", start: float) -> None:
-        if self._host is not None:
-            time.sleep(max(0.0, part.latency_ms(self._host) / 1000 - (time.perf_counter() - start)))
-
 
 class _Part:
-    """The part of the twin that one custom op of the compiled model stands for."""
+    """The part of the twin that one custom op of the compiled model stands for.
 
-    def __init__(self, compiled: Graph, op: Op, twin: Graph, threads: Optional[int]) -> None:
-        self.op, self._twin = op, twin
+    Attributes:
+      op: the custom op.
+      inputs: the compiled model's tensors that are passed to it at run time.
+      latency_s: how long a chip on the host is estimated to take, in seconds; 0.0 without a host.
+    """
+
+    def __init__(self, compiled: Graph, op: Op, twin: Graph, *, threads: Optional[int], host: Optional[str]) -> None:
+        self.op = op
         self.inputs = tuple(i for i in op.inputs if _flows(compiled, i))
         self._ins = [_same_tensor(compiled.tensors[i], twin) for i in self.inputs]
         self._outs = [_same_tensor(compiled.tensors[i], twin) for i in op.outputs]
@@ -140,6 +145,7 @@ class _Part:
             self._interpreter = open_interpreter(extract(twin, self._ins, self._outs), threads=threads)
         except ModelError as error:
             raise _other_model(f"the part for op {op.index} cannot be cut out ({error.message})") from error
+        self.latency_s = _estimate_ms(twin, self._ins, self._outs, host) / 1000 if host else 0.0
 
     def run(self, values: Dict[int, np.ndarray]) -> Dict[int, np.ndarray]:
         """Outputs by the compiled model's tensor indices."""
@@ -148,11 +154,11 @@ class _Part:
         self._interpreter.invoke()
         return {index: self._interpreter.get_tensor(out) for index, out in zip(self.op.outputs, self._outs)}
 
-    def latency_ms(self, host: str) -> float:
-        """What the real chip is estimated to take, in milliseconds."""
-        works = {op.index: op_work(self._twin, op) for op in ops_between(self._twin, self._ins, self._outs)}
-        sent, fetched = (sum(self._twin.tensors[i].elements for i in ends) for ends in (self._ins, self._outs))
-        return estimate_work(works, sent, fetched).latency[host].expected
+
+def _estimate_ms(twin: Graph, inputs: Sequence[int], outputs: Sequence[int], host: str) -> float:
+    works = {op.index: op_work(twin, op) for op in ops_between(twin, inputs, outputs)}
+    sent, fetched = (sum(twin.tensors[index].elements for index in ends) for ends in (inputs, outputs))
+    return estimate_work(works, sent, fetched).latency[host].expected
 
 
 def _flows(graph: Graph, index: int) -> bool:
