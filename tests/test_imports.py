@@ -17,7 +17,7 @@ LAYERS = (
     ("__init__", "errors", "files", "labels", "picture", "preprocess", "progress", "quiet", "tflite"),
     ("edgetpu", "models"),
     ("devices",),
-    ("calibration", "pycoral"),
+    ("calibration", "camera", "pycoral", "serve"),
     ("evaluation",),
     ("converters",),
     ("cli",),
@@ -29,7 +29,7 @@ HEAVY = {"tensorflow", "keras", "tf_keras", "litert_quantizer", "ai_edge_quantiz
 
 #: What has to run on a board: Python 3.7, and neither TensorFlow nor the converters.
 DEVICE_SIDE = ("__init__", "__main__", "errors", "files", "labels", "picture", "preprocess", "progress", "quiet")
-DEVICE_SIDE += ("tflite", "devices", "edgetpu", "pycoral", "cli")
+DEVICE_SIDE += ("tflite", "devices", "edgetpu", "pycoral", "camera", "serve", "cli")
 
 
 def _part(module):

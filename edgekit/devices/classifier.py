@@ -111,6 +111,10 @@ class Classifier:
         for picture in pictures:
             yield self.classify(picture, k, threshold=threshold)
 
+    def warm_up(self) -> None:
+        """Opens the calling thread's interpreter, so that its first picture need not wait for it. Raises as Classifier."""
+        self._model()
+
     def close(self) -> None:
         """Frees the device; further calls of `classify` raise DeviceError."""
         self._closed, self._own = True, threading.local()

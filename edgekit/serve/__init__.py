@@ -1,0 +1,6 @@
+"""A model as a page and an HTTP service: needs the extra `edgekit[serve]`."""
+
+from edgekit.serve.run import serve
+from edgekit.serve.settings import Settings, is_loopback, new_token
+
+__all__ = ["Settings", "is_loopback", "new_token", "serve"]

@@ -1,0 +1,115 @@
+"""What a request may bring: who may ask, how much, and which pictures."""
+
+import asyncio
+import hmac
+from io import BytesIO
+from typing import Optional
+from urllib.parse import urlsplit
+
+from PIL import Image
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message, Receive
+
+from edgekit.errors import PictureError
+from edgekit.serve.settings import is_loopback
+
+#: Kinds of pictures taken from the network: what browsers and cameras write, through Pillow's most tried decoders.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+
+#: Most pixels of a picture from the network: decoded, it takes four bytes for each, several times over.
+MAX_PIXELS = 50_000_000
+
+#: Seconds in which a picture must have arrived.
+PATIENCE_S = 20.0
+
+
+def check_caller(request: Request, token: Optional[str]) -> None:
+    """Lets pass who knows the token; without one, whoever speaks to this machine by its own name.
+
+    The second rule keeps out pages of other sites, which a browser on this machine may show: they can send
+    requests to it (their Origin is another) or point a name of theirs at it (the Host is another).
+
+    Raises HTTPException: 401 or 403.
+    """
+    if token is not None:
+        kind, _, given = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
+            raise HTTPException(401, "A token is needed.", headers={"WWW-Authenticate": "Bearer"})
+        return
+    origin = request.headers.get("origin")
+    if not is_loopback(_host(f"//{request.headers.get('host', '')}")):
+        raise HTTPException(403, "Without a token only localhost is served.")
+    if origin is not None and not is_loopback(_host(origin)):
+        raise HTTPException(403, "Pages of other sites may not ask.")
+
+
+def _host(address: str) -> str:
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
+
+
+async def read_picture(request: Request, limit: int) -> bytes:
+    """The picture in a request, as its body or as the first file of a multipart form.
+
+    Raises HTTPException: 400 without a picture, 408 where it takes too long, 413 above `limit` bytes.
+    """
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > limit:
+        raise _too_large(limit)
+    bounded = Request(request.scope, _bounded(request.receive, limit))
+    try:
+        picture = await asyncio.wait_for(_content(bounded), PATIENCE_S)
+    except ClientDisconnect:
+        raise HTTPException(400, "The client went away.") from None
+    except asyncio.TimeoutError:
+        raise HTTPException(408, f"The picture did not arrive within {PATIENCE_S:.0f} seconds.") from None
+    if not picture:
+        raise HTTPException(400, "There is no picture in the request.")
+    return picture
+
+
+async def _content(request: Request) -> bytes:
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        return await request.body()
+    async with request.form(max_files=1, max_fields=8) as form:
+        for value in form.values():
+            if isinstance(value, UploadFile):
+                return await value.read()
+    return b""
+
+
+def _bounded(receive: Receive, limit: int) -> Receive:
+    """The request's messages, counted while they arrive: a length that is announced need not be true."""
+    received = 0
+
+    async def counted() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > limit:
+            raise _too_large(limit)
+        return message
+
+    return counted
+
+
+def _too_large(limit: int) -> HTTPException:
+    return HTTPException(413, f"The picture is larger than {limit / 1e6:.3g} MB.")
+
+
+def check_picture(content: bytes) -> None:
+    """Refuses by its first bytes what must not be decoded.
+
+    Raises PictureError: no picture of `FORMATS`, or more than `MAX_PIXELS`.
+    """
+    try:
+        with Image.open(BytesIO(content), formats=FORMATS) as picture:
+            width, height = picture.size
+    except Exception as error:  # Pillow's readers raise whatever their formats do
+        raise PictureError("This is not a picture.", f"Send one of {', '.join(FORMATS)}.") from error
+    if width * height > MAX_PIXELS:
+        raise PictureError(f"The picture is too large to decode safely ({width}x{height} pixels).")
