@@ -53,7 +53,7 @@ class EmulatedEdgeTpu:
         """A device that is plugged in.
 
         Args:
-          host: imitate the latency that is estimated for this one of `edgetpu.profiles.HOSTS`.
+          host: take at least as long as is estimated for this one of `edgetpu.profiles.HOSTS`.
           fail_at: numbers of calls, counted from 1, that fail.
           hang_at: numbers of calls that never return, until it is unplugged.
 

@@ -113,6 +113,9 @@ class SteadyModel:
         self._primary = None
         self._worker.stop()
 
+    def __del__(self) -> None:
+        self.close()
+
     def _fall(self, error: DeviceError) -> None:
         _LOG.warning("%s Going on on the CPU.", error.message)
         self.device, self.reason = self._standby.device, f"{self._standby.reason} ({error.message.rstrip('.')})"

@@ -7,6 +7,7 @@ from edgekit.devices import native
 from edgekit.devices.emulated import EmulatedEdgeTpu
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.devices.opening import open_model
+from edgekit.edgetpu.profiles import HOSTS
 from edgekit.errors import DeviceError, UnsupportedModelError, UsageError
 from edgekit.tflite.reader import read_graph
 from tests.devices.pairs import PIXEL, PROBABILITY, compiled, pictures, twin, write_pair
@@ -75,7 +76,7 @@ def test_an_unplugged_device_fails_and_models_opened_before_stay_dead():
 def test_latency_of_a_host_is_imitated():
     tpu = EmulatedEdgeTpu(host="usb3")
     tpu.open(read_graph(compiled()), read_graph(twin())).invoke()
-    assert tpu.invocations[0].ms >= 0.5  # an inference of nothing over USB takes that long
+    assert tpu.invocations[0].ms >= HOSTS["usb3"].fixed_ms
 
 
 def test_an_unknown_host_is_refused():

@@ -1,5 +1,6 @@
 import gc
 import logging
+import threading
 import time
 import weakref
 from contextlib import closing
@@ -105,6 +106,17 @@ def test_a_device_that_failed_is_free_at_once(tmp_path):
     finally:
         gc.enable()
     steady.close()
+
+
+def test_a_model_that_nobody_holds_leaves_no_thread(tmp_path):
+    def ours():
+        return {thread for thread in threading.enumerate() if thread.name == "edgekit-device"}
+
+    before = ours()
+    steady = _steady(write_pair(tmp_path), EmulatedEdgeTpu())
+    (worker,) = ours() - before
+    del steady
+    assert _until(lambda: not worker.is_alive())
 
 
 def test_a_wrong_input_is_no_failure_of_the_device(tmp_path):
