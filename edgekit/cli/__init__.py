@@ -14,27 +14,31 @@ _JSON = "edgekit.json"
 
 #: command → module that defines it as a click command of the same name.
 COMMANDS: Mapping[str, str] = {
+    "camera": "edgekit.cli.camera",
     "classify": "edgekit.cli.classify",
     "compare": "edgekit.cli.compare",
     "compile": "edgekit.cli.compile",
     "convert": "edgekit.cli.convert",
-    "evaluate": "edgekit.cli.evaluate",
     "devices": "edgekit.cli.devices",
     "doctor": "edgekit.cli.doctor",
+    "evaluate": "edgekit.cli.evaluate",
     "inspect": "edgekit.cli.inspect",
+    "serve": "edgekit.cli.serve",
     "zoo": "edgekit.cli.zoo",
 }
 
 #: Shown by `edgekit --help`, so that it need not import the commands.
 SUMMARIES: Mapping[str, str] = {
+    "camera": "Name what a camera, a video or a stream shows, live.",
     "classify": "Name what is in pictures, with the model's own labels and preprocessing.",
     "compare": "Compare two models: agreement, accuracy, and the error of every layer with its cause.",
     "compile": "Compile an int8 .tflite for the Edge TPU, or write what another machine needs for it.",
     "convert": "Turn a trained Keras, SavedModel or float .tflite model into a verified .tflite.",
-    "evaluate": "Say how often a .tflite is right: top-1 and top-5 with intervals, by class, confusions.",
     "devices": "Show the devices that models can run on.",
     "doctor": "Tell why an Edge TPU does not work, and what to do.",
+    "evaluate": "Say how often a .tflite is right: top-1 and top-5 with intervals, by class, confusions.",
     "inspect": "Show what a .tflite holds: ops, tensors, quantization, metadata.",
+    "serve": "Serve a model as a live page, with /predict, /health and /metrics.",
     "zoo": "List or build models with published ImageNet weights.",
 }
 
