@@ -43,8 +43,8 @@ def provide_names() -> None:
     interpreter = import_module("edgekit.pycoral.interpreter")
     runtime.interpreter = interpreter  # type: ignore[attr-defined]
     sys.modules.update({"tflite_runtime": runtime, "tflite_runtime.interpreter": interpreter})
-    if not hasattr(Image, "ANTIALIAS"):  # Coral's own examples use the name that Pillow 10 took away
-        Image.ANTIALIAS = Image.LANCZOS  # type: ignore[attr-defined]
+    # Coral's own examples use the name that Pillow 10 took away.
+    vars(Image).setdefault("ANTIALIAS", Image.LANCZOS)  # type: ignore[attr-defined]
 
 
 def main(arguments: List[str]) -> None:

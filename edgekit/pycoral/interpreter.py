@@ -58,7 +58,7 @@ def load_delegate(library: str, options: Optional[Dict[Any, Any]] = None) -> Any
     try:
         return _edgetpu({str(key): str(value) for key, value in (options or {}).items()})
     except EdgekitError as error:
-        raise ValueError(f"Failed to load delegate from {library}\n{error}") from error
+        raise ValueError(f"Failed to load delegate from {library}\n{error}") from None
 
 
 def Interpreter(  # noqa: N802, a class in the original
@@ -89,7 +89,7 @@ def Interpreter(  # noqa: N802, a class in the original
         check_graph(graph)
         interpreter = _interpreter(model, graph, stand_in, options)
     except EdgekitError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(str(error)) from None
     interpreters[interpreter._native_handle()] = interpreter
     return interpreter
 
@@ -139,10 +139,12 @@ def _interpreter(
     model: Union[str, Path, bytes], graph: Graph, stand_in: Optional[StandIn], options: Dict[str, Any]
 ) -> Any:
     make = interpreter_package().Interpreter
-    if stand_in is None or not is_compiled(graph):
+    if stand_in is None:
+        return make(model_content=graph.content, **options)
+    threads = options["num_threads"] = options["num_threads"] or allowed_cores()
+    if not is_compiled(graph):
         return make(model_content=graph.content, **options)
     path, twin = served_twin(model, graph)
-    threads = options["num_threads"] = options["num_threads"] or allowed_cores()
     name = "the compiled model" if isinstance(model, bytes) else str(model)
     if stand_in.emulated:
         say_once(f"{stand_in.reason}: the CPU computes {name} with {path}.")

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Sequence, Tuple, Union
 
-from edgekit.devices.twin import matching_ends, read_twin
+from edgekit.devices.twin import cpu_twin, matching_ends, read_twin
 from edgekit.errors import DeviceError
 from edgekit.tflite.checks import check_graph
 from edgekit.tflite.graph import Graph
@@ -24,8 +24,10 @@ def served_twin(model: Union[str, Path, bytes], compiled: Graph) -> Tuple[Path, 
       MissingDependencyError: a segment's part has to be cut out, and ai-edge-litert is not installed.
     """
     segment = None if isinstance(model, bytes) else _SEGMENT.fullmatch(Path(model).stem)
-    whole = Path(str(model)).with_name(segment["name"] + ".tflite") if segment else None
-    path, twin = (whole, _part(compiled, whole)) if whole and whole.is_file() else read_twin(model, compiled)
+    if segment is None or cpu_twin(str(model)).is_file():
+        path, twin = read_twin(model, compiled)
+    else:
+        path, twin = _part(Path(str(model)).with_name(segment["name"] + ".tflite"), compiled)
     check_graph(twin)
     return path, twin
 
@@ -38,18 +40,25 @@ def served_content(compiled: Graph, twin: Graph) -> bytes:
     content = bytearray(twin.content)
     subgraph = Model.GetRootAs(content, 0).Subgraphs(0)
     # The arrays are views of the file: the lists keep their length, so that nothing else moves.
-    subgraph.InputsAsNumpy()[:] = inputs
-    subgraph.OutputsAsNumpy()[:] = outputs
+    for stored, ends in ((subgraph.InputsAsNumpy(), inputs), (subgraph.OutputsAsNumpy(), outputs)):
+        if ends:
+            stored[:] = ends
     return bytes(content)
 
 
-def _part(segment: Graph, path: Path) -> Graph:
+def _part(path: Path, segment: Graph) -> Tuple[Path, Graph]:
+    """What a segment computes, cut out of the whole model at `path`."""
+    if not path.is_file():
+        raise DeviceError(
+            "The model is one segment of a pipeline, compiled for the Edge TPU; the CPU cannot run it.",
+            f"Bring the whole model that it was cut from, usually {path.name}, beside it.",
+        )
     whole = read_graph(path)
-    inputs, outputs = (_same_names(segment, ends, whole, path) for ends in (segment.inputs, segment.outputs))
-    return read_graph(extract(whole, inputs, outputs))
+    inputs, outputs = (_same_names(segment, ends, whole, path=path) for ends in (segment.inputs, segment.outputs))
+    return path, read_graph(extract(whole, inputs, outputs))
 
 
-def _same_names(segment: Graph, ends: Sequence[int], whole: Graph, path: Path) -> Tuple[int, ...]:
+def _same_names(segment: Graph, ends: Sequence[int], whole: Graph, *, path: Path) -> Tuple[int, ...]:
     places = {tensor.name: tensor.index for tensor in whole.tensors}
     names = [segment.tensors[index].name for index in ends]
     missing = [name for name in names if name not in places]

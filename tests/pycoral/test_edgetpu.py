@@ -133,9 +133,8 @@ def test_outputs_keep_the_compiled_models_order(tmp_path, no_device):
     assert [interpreter.get_tensor(tensor["index"]).tolist() for tensor in details] == [[[4, 0]], [[6, 15]]]
 
 
-def test_a_segment_is_served_by_its_part_of_the_whole_model(tmp_path, no_device):
-    graph = read_graph(twin())
-    (tmp_path / "net.tflite").write_bytes(graph.content)
+def write_segments(folder):
+    graph, paths = read_graph(twin()), []
     for number, (source, target) in enumerate([("image", "squashed"), ("squashed", "soft")]):
         segment = GraphBuilder()
         ends = []
@@ -146,12 +145,26 @@ def test_a_segment_is_served_by_its_part_of_the_whole_model(tmp_path, no_device)
         segment.graph.inputs.append(ends[0])
         package = custom_options(typical_package())
         segment.raw_op("CUSTOM:edgetpu-custom-op", ends[:1], ends[1:], options=package)
-        path = tmp_path / f"net_segment_{number}_of_2_edgetpu.tflite"
-        path.write_bytes(segment.finish(ends[1:]))
+        paths.append(folder / f"net_segment_{number}_of_2_edgetpu.tflite")
+        paths[-1].write_bytes(segment.finish(ends[1:]))
+    return [str(path) for path in paths]
+
+
+def test_a_segment_is_served_by_its_part_of_the_whole_model(tmp_path, no_device):
+    (tmp_path / "net.tflite").write_bytes(twin())
+    middle, end = (edgetpu.make_interpreter(path) for path in write_segments(tmp_path))
     picture = pictures(1)[0]
-    middle, end = (edgetpu.make_interpreter(str(tmp_path / f"net_segment_{i}_of_2_edgetpu.tflite")) for i in range(2))
     between = answer(middle, picture)
     np.testing.assert_array_equal(answer(end, between), answer(edgetpu.make_interpreter(twin()), picture))
+
+
+def test_a_segment_without_its_whole_model_or_with_another_one_is_refused(tmp_path, no_device):
+    path, _ = write_segments(tmp_path)
+    with pytest.raises(ValueError, match=r"one segment of a pipeline.* usually net\.tflite"):
+        edgetpu.make_interpreter(path)
+    (tmp_path / "net.tflite").write_bytes(colour_classifier())
+    with pytest.raises(ValueError, match="has no tensor 'image'"):
+        edgetpu.make_interpreter(path)
 
 
 def test_every_kind_of_input_gives_the_same_answer(no_device):

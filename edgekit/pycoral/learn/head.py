@@ -61,7 +61,7 @@ def read_model(path: str) -> Graph:
             return graph
         twin_path, twin = served_twin(path, graph)
     except EdgekitError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(str(error)) from None
     say_once(f"no Edge TPU is attached: the last layer of {twin_path} is trained in place of that of {path}.")
     return twin
 
@@ -69,7 +69,7 @@ def read_model(path: str) -> Graph:
 def find_head(graph: Graph) -> Head:
     """The last layer of weights. Raises UnsupportedModelError where the model does not end as classifiers do."""
     factor, op = 1.0, graph.producer(graph.outputs[0]) if len(graph.outputs) == 1 else None
-    while op is not None and (op.opcode in _AFTER or op.opcode == "MUL"):
+    while op is not None and op.inputs and (op.opcode in _AFTER or op.opcode == "MUL"):
         constants = [tensor for tensor in graph.op_inputs(op) if tensor.is_constant]
         if op.opcode == "MUL":
             if len(constants) != 1 or constants[0].elements != 1:
@@ -103,21 +103,22 @@ def embedding_extractor(model_path: str) -> bytes:
     try:
         return cut(graph, find_head(graph))
     except ModelError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(str(error)) from None
 
 
 def _is_last_layer(graph: Graph, op: Op) -> bool:
-    if op.opcode not in ("FULLY_CONNECTED", "CONV_2D") or not graph.tensors[op.inputs[1]].is_constant:
+    if op.opcode not in ("FULLY_CONNECTED", "CONV_2D") or len(op.inputs) < 2:
         return False
     source, kernel = graph.tensors[op.inputs[0]], graph.tensors[op.inputs[1]]
     # A convolution is a layer of classes where it sees one place only.
-    return len(kernel.shape) >= 2 and source.elements == kernel.elements // max(1, kernel.shape[0])
+    one_place = len(kernel.shape) >= 2 and source.elements == kernel.elements // max(1, kernel.shape[0])
+    return kernel.is_constant and one_place
 
 
 def _embedding(graph: Graph, index: int) -> Tuple[int, bool]:
     """Where the extractor ends: at a normalization before the last layer, else at the layer's input."""
     op = graph.producer(index)
-    while op is not None and op.opcode in _BETWEEN:
+    while op is not None and op.inputs and op.opcode in _BETWEEN:
         op = graph.producer(op.inputs[0])
     if op is not None and op.opcode == "L2_NORMALIZATION":
         return op.outputs[0], True

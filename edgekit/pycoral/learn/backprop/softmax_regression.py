@@ -105,7 +105,7 @@ class SoftmaxRegression:
         try:
             work, metadata = layers.begin(_ending_with(graph, len(self._weights))), read_metadata(graph)
         except ModelError as error:
-            raise ValueError(str(error)) from error
+            raise ValueError(str(error)) from None
         trained = bool(np.all(np.isfinite(self._limits)))
         layers.linear(work, self._weights.T, self._bias, self._limits if trained else (-1.0, 1.0))
         layers.softmax(work)

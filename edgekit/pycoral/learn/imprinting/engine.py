@@ -62,7 +62,7 @@ class ImprintingEngine:
             self._extractor = _extractor(graph, head)
             self._metadata = read_metadata(graph)
         except ModelError as error:
-            raise ValueError(str(error)) from error
+            raise ValueError(str(error)) from None
         self._quant = head.quant if head.normalized else None
         self._factor = head.factor if head.normalized and head.factor > 0 else FACTOR
         self._dim = head.weights.shape[1]
