@@ -34,8 +34,9 @@ class Comparison:
 
     @property
     def culprits(self) -> tuple[Layer, ...]:
-        """The layers, those first that add the most error of their own for the size of their signal."""
-        return tuple(sorted(self.layers, key=lambda layer: (layer.local_db, layer.index)))
+        """The layers whose error does harm, those first that add the most of it for the size of their signal."""
+        harmful = [layer for layer in self.layers if not layer.swallowed]
+        return tuple(sorted(harmful, key=lambda layer: (layer.local_db, layer.index)))
 
 
 def compare_models(
@@ -105,12 +106,33 @@ def to_csv(comparison: Comparison) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(
-        ["index", "op", "name", "accumulated_db", "local_db", "reason", "share", "low", "high", "seen_low", "seen_high"]
+        [
+            "index",
+            "op",
+            "name",
+            "accumulated_db",
+            "local_db",
+            "reason",
+            "share",
+            "low",
+            "high",
+            "seen_low",
+            "seen_high",
+            "swallowed",
+        ]
     )
     for layer in comparison.layers:
         figures = (layer.share, layer.low, layer.high, *layer.seen)
         ratios = [f"{layer.accumulated_db:.2f}", f"{layer.local_db:.2f}"]
         writer.writerow(
-            [layer.index, layer.op, layer.name, *ratios, layer.reason.name, *(f"{value:.6g}" for value in figures)]
+            [
+                layer.index,
+                layer.op,
+                layer.name,
+                *ratios,
+                layer.reason.name,
+                *(f"{value:.6g}" for value in figures),
+                int(layer.swallowed),
+            ]
         )
     return stream.getvalue()

@@ -13,15 +13,16 @@ layers' float answers to the int8 model's inputs in one invocation. Its parts fo
 output's range clips, what rounding to its 256 steps then adds, and the rest, which the rounded weights add.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edgekit.calibration.parallel import map_samples
 from edgekit.calibration.samples import Sample
 from edgekit.devices.interpreter import open_interpreter
-from edgekit.evaluation.blame import Errors, Reason, blame
+from edgekit.evaluation.blame import CLIPPED, Errors, Reason, blame
 from edgekit.evaluation.verdict import Runner, decibels, feed
 from edgekit.progress import Progress, silent
 from edgekit.tflite import read_graph
@@ -29,6 +30,10 @@ from edgekit.tflite.expose import exposed, severed
 from edgekit.tflite.graph import Graph, Op, QuantParams, Tensor
 from edgekit.tflite.quant import LIMITS
 
+#: Beyond this a sigmoid is within one step of 1/256 of its end: ln 255.
+SATURATED = 5.55
+#: Names of the tensors that `converters.equalize` clips on purpose: where they are, the sigmoid beside them is small.
+_SCALED = re.compile(r"edgekit/swish\d+/scaled")
 #: What litert-quantizer appends to the name of a tensor that it adds for requantization.
 _ADDED = "_quantized"
 
@@ -47,6 +52,7 @@ class Layer:
       share: how much of it that is, 0–1.
       low, high: the range that the int8 tensor can hold.
       seen: lowest and highest value that the float op had.
+      swallowed: whether the error is clipping that does no harm, since what reads the tensor is flat there.
     """
 
     index: int
@@ -59,6 +65,7 @@ class Layer:
     low: float
     high: float
     seen: tuple[float, float]
+    swallowed: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,17 @@ def layer_report(
         sums = [a + b for a, b in zip(sums, row, strict=True)] if sums else row
         progress("Comparing layers", done, total)
     graphs = read_graph(reference.content), read_graph(candidate.content)
-    return tuple(_layer(pair, errors, *graphs) for pair, errors in zip(pairs, sums, strict=True))
+    layers = [_layer(pair, errors, *graphs) for pair, errors in zip(pairs, sums, strict=True)]
+    return tuple(_swallowed(layers, graphs[0]))
+
+
+def _swallowed(layers: Sequence[Layer], graph: Graph) -> Iterator[Layer]:
+    """The layers, with whether clipping is on purpose: far out on a sigmoid, or in a split swish's scaled factor."""
+    for layer in layers:
+        readers = graph.consumers(graph.ops[layer.index].outputs[0])
+        flat = layer.low <= -SATURATED and layer.high >= SATURATED and {op.opcode for op in readers} == {"LOGISTIC"}
+        on_purpose = flat or _SCALED.fullmatch(layer.name) is not None
+        yield replace(layer, swallowed=layer.reason is CLIPPED and on_purpose)
 
 
 def match_ops(reference: Graph, candidate: Graph) -> tuple[Pair, ...]:

@@ -120,6 +120,13 @@ def test_the_reason_of_an_error_is_found(weights, options, reason):
     assert second.reason.name == "fixed range"
 
 
+@pytest.mark.parametrize(("scale", "swallowed"), [(6 / 127, True), (5 / 127, False)])
+def test_what_is_clipped_where_a_sigmoid_is_flat_does_no_harm(scale, swallowed):
+    large = 20 * WEIGHTS
+    layer = report(float_model(large), int8_model(large, conv=(scale, 0)))[0]
+    assert (layer.reason.name, layer.swallowed) == ("clipped", swallowed)
+
+
 def test_ranges_and_values_are_told():
     layer = report(float_model(), int8_model(conv=(0.01, 28)))[0]
     assert (layer.low, layer.high) == pytest.approx((-1.56, 0.99))
