@@ -56,7 +56,7 @@ def load_delegate(library: str, options: Optional[Dict[Any, Any]] = None) -> Any
     if "edgetpu" not in os.path.basename(library).lower() and library != library_name():
         return interpreter_package().load_delegate(library, options)
     try:
-        return _edgetpu({str(key): str(value) for key, value in (options or {}).items()})
+        return _edgetpu(library, {str(key): str(value) for key, value in (options or {}).items()})
     except EdgekitError as error:
         raise ValueError(f"Failed to load delegate from {library}\n{error}") from None
 
@@ -112,7 +112,7 @@ def say_once(text: str) -> None:
     print(f"edgekit: {text}", file=sys.stderr)
 
 
-def _edgetpu(options: Dict[str, str]) -> Any:
+def _edgetpu(library: str, options: Dict[str, str]) -> Any:
     request = parse_device(os.environ.get(VARIABLE) or options.get("device") or "edgetpu")
     if request.kind == "emulated":
         return StandIn("an emulated Edge TPU was asked for; no chip is at work", EmulatedEdgeTpu(host=request.host))
@@ -121,6 +121,8 @@ def _edgetpu(options: Dict[str, str]) -> Any:
     if not attached():
         return StandIn("no Edge TPU is attached")
     options = {**options, **request.options}
+    if os.path.dirname(library) and library != library_name():  # a program that brings a library of its own
+        return interpreter_package().load_delegate(library, options)
     check_library(options.get("device", ""), None)
     return load_edgetpu(options)
 

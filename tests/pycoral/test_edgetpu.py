@@ -66,6 +66,14 @@ def test_the_library_computes_where_a_device_is_attached(fake_edgetpu, one_usb_d
     assert answer(interpreter, picture).tolist() == [[1, 1, 1]] and answer(interpreter, picture).tolist() == [[2, 2, 2]]
 
 
+def test_a_program_may_bring_its_own_library(fake_edgetpu, one_usb_device, tmp_path, monkeypatch):
+    library = str(fake_edgetpu())
+    monkeypatch.delenv("EDGEKIT_LIBEDGETPU")
+    delegate = runtime.load_delegate(library, {"device": "usb:0"})
+    interpreter = runtime.Interpreter(str(write_pair(tmp_path)), experimental_delegates=[delegate])
+    assert answer(interpreter, pictures(1)[0]).tolist() == [[1, 1, 1]]
+
+
 @pytest.mark.parametrize("mode", ["no-device", "crash-at-open"])
 def test_a_device_that_fails_is_an_error_and_no_reason_to_fall_back(fake_edgetpu, one_usb_device, tmp_path, mode):
     library = fake_edgetpu(mode)
