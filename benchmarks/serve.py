@@ -54,11 +54,13 @@ def main():
     options = parser.parse_args()
     command = [sys.executable, "-m", "edgekit", "serve", options.model, "--port", str(PORT), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
-        json.loads("".join(iter(server.stdout.readline, "}\n")) + "}")
-        start = perf_counter()
-        answers, sizes = measure(server.pid, options.picture.read_bytes(), options.requests, options.clients)
-        seconds = perf_counter() - start
-        server.terminate()
+        try:
+            json.loads("".join(iter(server.stdout.readline, "}\n")) + "}")
+            start = perf_counter()
+            answers, sizes = measure(server.pid, options.picture.read_bytes(), options.requests, options.clients)
+            seconds = perf_counter() - start
+        finally:
+            server.terminate()
     times = sorted(ms for _, ms in answers)
     errors = sum(status != 200 for status, _ in answers)
     print(f"{len(answers)} requests, {options.clients} clients: {len(answers) / seconds:.0f} a second, {errors} errors")
