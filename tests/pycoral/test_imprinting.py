@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
 
+from edgekit.devices import discovery
+from edgekit.pycoral.interpreter import say_once
 from edgekit.pycoral.learn.imprinting.engine import FACTOR, ImprintingEngine
 from edgekit.tflite import Metadata, read_graph, read_metadata
 from edgekit.tflite.metadata import pixel_input, write_metadata
+from tests.edgetpu.recordings import custom_options, typical_package
 from tests.pycoral import models
 from tests.pycoral.models import COLOURS, scores, written
 from tests.tflite.build import GraphBuilder, colour_classifier
@@ -177,3 +180,42 @@ def test_a_convolution_over_several_places_is_no_last_layer(tmp_path):
     y = graph.op("CONV_2D", [x, w, b], (1, 2, 2, 4), options={"strideW": 1, "strideH": 1})
     with pytest.raises(ValueError, match="Unsupported model architecture"):
         ImprintingEngine(written(tmp_path, graph.finish([y])))
+
+
+def compiled_classifier(folder):
+    """`models.classifier` and its compiled file, all of it in one custom op; returns the latter's path."""
+    plain = read_graph(models.classifier())
+    written(folder, plain.content, "net.tflite")
+    graph = GraphBuilder()
+    ends = []
+    for index in (*plain.inputs, *plain.outputs):
+        like = plain.tensors[index]
+        quant = (like.quant.scale[0], like.quant.zero_point[0])
+        ends.append(graph.tensor(like.shape, like.dtype, quant=quant, name=like.name))
+    graph.graph.inputs.append(ends[0])
+    package = custom_options(typical_package())
+    graph.raw_op("CUSTOM:edgetpu-custom-op", ends[:1], ends[1:], options=package)
+    return written(folder, graph.finish(ends[1:]), "net_edgetpu.tflite")
+
+
+@pytest.mark.parametrize("attached", [False, True])
+def test_of_a_compiled_classifier_the_twin_is_trained(tmp_path, attached, request, monkeypatch, capfd):
+    if attached:
+        request.getfixturevalue("one_usb_device")
+    else:
+        monkeypatch.setattr(discovery, "ROOT", tmp_path / "bare machine")
+    say_once.cache_clear()
+    engine = ImprintingEngine(compiled_classifier(tmp_path))
+    plain = ImprintingEngine(str(tmp_path / "net.tflite"))
+    assert engine.serialize_extractor_model() == plain.serialize_extractor_model()
+    reason = "the last layer is compiled" if attached else "no Edge TPU is attached"
+    said = capfd.readouterr().err
+    assert said.count("is trained in place of") == 1 and reason in said
+
+
+def test_a_compiled_classifier_without_its_twin_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(discovery, "ROOT", tmp_path / "bare machine")
+    path = compiled_classifier(tmp_path)
+    (tmp_path / "net.tflite").unlink()
+    with pytest.raises(ValueError, match=r"usually net\.tflite"):
+        ImprintingEngine(path)

@@ -11,8 +11,8 @@ from typing import Optional, Tuple
 import numpy as np
 
 from edgekit.devices.discovery import attached
-from edgekit.edgetpu.package import is_compiled
-from edgekit.errors import EdgekitError, ModelError, UnsupportedModelError
+from edgekit.edgetpu.package import CUSTOM_OP, is_compiled
+from edgekit.errors import DeviceError, ModelError, UnsupportedModelError
 from edgekit.pycoral.interpreter import say_once
 from edgekit.pycoral.twin import served_twin
 from edgekit.tflite.checks import check_graph
@@ -47,22 +47,38 @@ class Head:
 
 
 def read_model(path: str) -> Graph:
-    """A model to be retrained; without an Edge TPU, of a compiled one the CPU twin.
+    """A model to put a layer behind; without an Edge TPU, of a compiled one the CPU twin.
 
     Raises:
-      ValueError: the file is missing or damaged, or it is compiled and neither Edge TPU nor twin is there.
+      ValueError: the file is missing.
+      ModelError, DeviceError: it is damaged, or it is compiled and neither Edge TPU nor twin is there.
     """
     if not os.path.isfile(str(path)):
         raise ValueError(f"Failed to open file: {path}")
-    try:
-        graph = read_graph(path)
-        check_graph(graph)
-        if not is_compiled(graph) or attached():
-            return graph
-        twin_path, twin = served_twin(path, graph)
-    except EdgekitError as error:
-        raise ValueError(str(error)) from None
-    say_once(f"no Edge TPU is attached: the last layer of {twin_path} is trained in place of that of {path}.")
+    graph = read_graph(path)
+    check_graph(graph)
+    if not is_compiled(graph) or attached():
+        return graph
+    return _twin(path, graph, "no Edge TPU is attached")
+
+
+def read_classifier(path: str) -> Tuple[Graph, Head]:
+    """A model and its last layer; of a model whose last layer was compiled too, those of the CPU twin.
+
+    Raises:
+      ValueError, ModelError, DeviceError: as `read_model`.
+      UnsupportedModelError: it is no classifier.
+    """
+    graph = read_model(path)
+    ends = [graph.producer(index) for index in graph.outputs]
+    if any(op is not None and op.custom == CUSTOM_OP for op in ends):
+        graph = _twin(path, graph, "the last layer is compiled")
+    return graph, find_head(graph)
+
+
+def _twin(path: str, compiled: Graph, reason: str) -> Graph:
+    twin_path, twin = served_twin(path, compiled)
+    say_once(f"{reason}: the last layer of {twin_path} is trained in place of that of {path}.")
     return twin
 
 
@@ -99,10 +115,9 @@ def embedding_extractor(model_path: str) -> bytes:
       ValueError: the file cannot be read, or it is no classifier.
       MissingDependencyError: ai-edge-litert is not installed.
     """
-    graph = read_model(model_path)
     try:
-        return cut(graph, find_head(graph))
-    except ModelError as error:
+        return cut(*read_classifier(model_path))
+    except (DeviceError, ModelError) as error:
         raise ValueError(str(error)) from None
 
 

@@ -5,11 +5,10 @@ from typing import Any, Mapping, Optional, Tuple
 
 import numpy as np
 
-from edgekit.errors import ModelError, UnsupportedModelError
+from edgekit.errors import DeviceError, ModelError, UnsupportedModelError
 from edgekit.pycoral.learn import layers
-from edgekit.pycoral.learn.head import cut, find_head, read_model
-from edgekit.tflite.graph import Graph
-from edgekit.tflite.metadata import read_metadata
+from edgekit.pycoral.learn.head import cut, read_classifier, read_model
+from edgekit.tflite.metadata import Metadata, read_metadata
 
 
 class SoftmaxRegression:
@@ -101,10 +100,10 @@ class SoftmaxRegression:
           ValueError: the file cannot be read, or its embeddings have another size.
           MissingDependencyError: ai-edge-litert is not installed.
         """
-        graph = read_model(in_model_path)
         try:
-            work, metadata = layers.begin(_ending_with(graph, len(self._weights))), read_metadata(graph)
-        except ModelError as error:
+            content, metadata = _embedding_of(in_model_path, len(self._weights))
+            work = layers.begin(content)
+        except (DeviceError, ModelError) as error:
             raise ValueError(str(error)) from None
         trained = bool(np.all(np.isfinite(self._limits)))
         layers.linear(work, self._weights.T, self._bias, self._limits if trained else (-1.0, 1.0))
@@ -146,13 +145,14 @@ class SoftmaxRegression:
         return rows, numbers
 
 
-def _ending_with(graph: Graph, features: int) -> bytes:
-    """The model up to its embedding of so many features: all of it, or less its last layer."""
+def _embedding_of(path: str, features: int) -> Tuple[bytes, Optional[Metadata]]:
+    """The model up to its embedding of so many features, all of it or less its last layer, and its metadata."""
+    graph = read_model(path)
     if len(graph.outputs) == 1 and graph.tensors[graph.outputs[0]].elements == features:
-        return graph.content
-    head = find_head(graph)
+        return graph.content, read_metadata(graph)
+    graph, head = read_classifier(path)
     if head.weights.shape[1] != features:
         raise UnsupportedModelError(
             f"The layer was trained on embeddings of {features} values; the model's have {head.weights.shape[1]}."
         )
-    return cut(graph, head)
+    return cut(graph, head), read_metadata(graph)

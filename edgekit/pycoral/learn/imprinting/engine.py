@@ -10,9 +10,9 @@ from typing import Dict, List, Optional
 
 import numpy as np
 
-from edgekit.errors import ModelError
+from edgekit.errors import DeviceError, ModelError
 from edgekit.pycoral.learn import layers
-from edgekit.pycoral.learn.head import Head, cut, find_head, read_model
+from edgekit.pycoral.learn.head import Head, cut, read_classifier
 from edgekit.tflite.graph import Graph, QuantParams
 from edgekit.tflite.metadata import read_metadata
 from edgekit.tflite.quant import LIMITS
@@ -56,12 +56,11 @@ class ImprintingEngine:
           ValueError: the file cannot be read, or it is no classifier.
           MissingDependencyError: ai-edge-litert is not installed.
         """
-        graph = read_model(model_path)
         try:
-            head = find_head(graph)
+            graph, head = read_classifier(model_path)
             self._extractor = _extractor(graph, head)
             self._metadata = read_metadata(graph)
-        except ModelError as error:
+        except (DeviceError, ModelError) as error:
             raise ValueError(str(error)) from None
         self._quant = head.quant if head.normalized else None
         self._factor = head.factor if head.normalized and head.factor > 0 else FACTOR
