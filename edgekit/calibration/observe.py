@@ -5,6 +5,7 @@ Of each picture alone, no more is kept than what its tails say (10 kB of a pictu
 """
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,9 @@ from edgekit.tflite import edit
 TAILS = (0.0, 0.0001, 0.0005, 0.001, 0.005)
 #: Larger tensors are counted at evenly spaced positions only, all channels of each; their extremes are exact.
 COUNTED = 1 << 16
+
+#: Numbers side by side in the reductions over positions.
+_WIDE = 2048
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,7 @@ class _Watcher:
 def _summary(values: np.ndarray) -> _Sums:
     """The statistics of one tensor in one picture."""
     rows = values.reshape(-1, values.shape[-1] if values.ndim else 1)
-    channels = np.stack([rows.min(axis=0), rows.max(axis=0)]).astype(np.float64)
+    channels = _channel_extremes(rows)
     low, high = float(channels[0].min()), float(channels[1].max())
     if not np.isfinite(high - low):
         return _Sums(np.full((2, len(TAILS), 2), np.nan), channels[:, None], histogram(np.zeros(0, np.float32), 0.0))
@@ -172,6 +176,18 @@ def _summary(values: np.ndarray) -> _Sums:
     tails[0, 0], tails[1, 0] = low, high
     tails = np.clip(tails, low, high)
     return _Sums(np.repeat(tails[..., None], 2, axis=2), np.repeat(channels[:, None], 2, axis=1), counted)
+
+
+def _channel_extremes(rows: np.ndarray) -> np.ndarray:
+    """float64 (2, channels): the lowest and highest value of each column.
+
+    Several rows are laid side by side first: numpy reduces few wide rows four times faster than many narrow ones.
+    """
+    count, channels = rows.shape
+    beside = math.gcd(count, 1 << max(0, (_WIDE // max(1, channels)).bit_length() - 1))
+    wide = rows.reshape(count // beside, beside * channels)
+    extremes = np.stack([wide.min(axis=0), wide.max(axis=0)]).reshape(2, beside, channels)
+    return np.stack([extremes[0].min(axis=0), extremes[1].max(axis=0)]).astype(np.float64)
 
 
 def _check_finite(row: "list[_Sums]", names: tuple[str, ...]) -> None:
