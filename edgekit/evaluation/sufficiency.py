@@ -96,17 +96,19 @@ def sufficiency(
 def half_ranges(observations: Observations, ranges: Ranges, *, seed: int = 0) -> tuple[Ranges, Ranges]:
     """The ranges as each of two halves of the pictures would have given them.
 
-    Bounds are shifted by as much as the half's tails differ from those of all pictures, whatever chose them.
+    Bounds grow or shrink in proportion to what the half's tails are of those of all pictures, whatever chose them.
     """
     ends = _ends(observations, ranges.method)
     order = np.random.default_rng(seed).permutation(len(ends))
     everything = _bounds(ends, ranges.method)
     halves = []
     for half in (order[: len(order) // 2], order[len(order) // 2 :]):
-        shift = _bounds(ends[half], ranges.method) - everything
-        shifts = dict(zip(observations.tensors, shift, strict=True))
+        factors = np.divide(
+            _bounds(ends[half], ranges.method), everything, out=np.ones_like(everything), where=everything != 0
+        )
+        known = dict(zip(observations.tensors, np.clip(factors, 0.5, 2.0).tolist(), strict=True))
         bounds = {
-            name: (low + float(shifts[name][0]), high + float(shifts[name][1])) if name in shifts else (low, high)
+            name: (low * known[name][0], high * known[name][1]) if name in known else (low, high)
             for name, (low, high) in ranges.bounds.items()
         }
         ordered = {name: (min(pair), max(pair)) for name, pair in bounds.items()}

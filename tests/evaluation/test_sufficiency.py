@@ -81,7 +81,7 @@ def test_the_same_seed_gives_the_same_answer():
     assert sufficiency(seen, "mse").movement != sufficiency(seen, "mse", seed=1).movement
 
 
-def test_half_of_the_pictures_shifts_the_ranges_as_their_tails_say():
+def test_half_of_the_pictures_moves_the_ranges_as_their_tails_say():
     ends = noisy(10, 0.5, tensors=2)
     given = Ranges({"t0": (-2.0, 2.0), "t1": (-1.0, 1.0), "elsewhere": (0.0, 1.0)}, "mean", 10, "")
     first, second = half_ranges(observations(ends), given)
