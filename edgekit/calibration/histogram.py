@@ -11,6 +11,8 @@ import numpy as np
 
 #: Upper bound of bins on either side of zero; the outermost value lies in the outer half of them.
 SIDE_BINS = 1024
+#: log2 of the least width, whose inverse is still a float32.
+FINEST = -100
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Histogram:
 
 def histogram(values: np.ndarray, magnitude: float) -> Histogram:
     """Counts float values, none of which is larger than `magnitude` in magnitude."""
-    exponent = math.frexp(magnitude)[1] + 1 - SIDE_BINS.bit_length() if magnitude > 0 else -64
+    exponent = max(math.frexp(magnitude)[1] + 1 - SIDE_BINS.bit_length(), FINEST) if magnitude > 0 else FINEST
     bins = np.floor(values.ravel() * np.float32(math.ldexp(1.0, -exponent))).astype(np.int32)
     np.clip(bins, -SIDE_BINS, SIDE_BINS - 1, out=bins)
     return Histogram(np.bincount(bins + SIDE_BINS, minlength=2 * SIDE_BINS), exponent)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +97,15 @@ def choose_ranges(
         for name, statistics in observations.tensors.items()
     }
     return Ranges(bounds, method, observations.pictures, observations.digest)
+
+
+def limited(ranges: Ranges, limits: Mapping[str, Bounds]) -> Ranges:
+    """The ranges, cut to what the limits allow for the tensors they name."""
+    bounds = dict(ranges.bounds)
+    for name, (lowest, highest) in limits.items():
+        low, high = bounds[name]
+        bounds[name] = min(max(low, lowest), highest), max(min(high, highest), lowest)
+    return replace(ranges, bounds=bounds)
 
 
 def save_ranges(ranges: Ranges, path: str | Path) -> None:

@@ -34,7 +34,8 @@ from edgekit.quiet import tensorflow_quiet
 @click.option("--resize", default="stretch", show_default=True, help="stretch, crop, or crop:0.875 (part kept).")
 @click.option("--interpolation", default="bicubic", show_default=True, help="nearest, bilinear, bicubic or lanczos.")
 @click.option("--size", help="Picture size for models that leave it open: 224 or 224x320 (height x width).")
-@click.option("--ranges", default="minmax", show_default=True, help="Range method, or a .json of --save-ranges.")
+@click.option("--ranges", default="auto", show_default=True, help="Range method, or a .json of --save-ranges.")
+@click.option("--corrections", default="auto", show_default=True, help="Rewrites for int8: auto, none, split-swish.")
 @click.option("--save-ranges", type=click.Path(path_type=Path), help="Write the ranges, to edit or to use again.")
 @click.option("--io", default="uint8", show_default=True, help="Type of input and output: uint8, int8 or float.")
 @click.option("--compile", is_flag=True, help="Then compile it for the Edge TPU, as `edgekit compile` does.")
@@ -79,7 +80,10 @@ def _compile(path: Path) -> CompileReport | CompilerError:
 
 def _run(model: Path, options: dict[str, Any], progress: Progress) -> Conversion:
     recipe = Recipe(
-        **{name: options[name] for name in ("io", "ranges", "samples", "seed", "preprocess", "resize", "interpolation")}
+        **{
+            name: options[name]
+            for name in ("io", "ranges", "corrections", "samples", "seed", "preprocess", "resize", "interpolation")
+        }
     )
     progress("Opening the model", 0, None)
     source = load_source(model, trust=options["trust"], size=_size(options["size"]))

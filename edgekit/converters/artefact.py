@@ -11,6 +11,7 @@ from typing import Any
 
 from edgekit import __version__
 from edgekit.calibration import Ranges, Samples
+from edgekit.converters.choose import Choice
 from edgekit.converters.preprocessing import Finding
 from edgekit.converters.source import Source
 from edgekit.evaluation import Verdict
@@ -41,11 +42,12 @@ def provenance(
     source: Source,
     recipe: Mapping[str, Any],
     finding: Finding,
-    calibration: tuple[Samples, Ranges],
+    calibration: tuple[Samples, Choice],
     verdict: Verdict | None,
 ) -> dict[str, Any]:
     """How a model was made, ready for JSON. Without times and paths: the same input gives the same bytes."""
-    samples, ranges = calibration
+    samples, choice = calibration
+    ranges = choice.ranges
     return {
         "tool": f"edgekit {__version__}",
         "source": {
@@ -64,6 +66,8 @@ def provenance(
             "seed": samples.seed,
             "sha256": ranges.digest,
             "method": ranges.method,
+            "correction": choice.form.correction,
+            "trials": [asdict(trial) for trial in choice.trials],
         },
         "versions": tool_versions(),
         "verdict": verdict_json(verdict),

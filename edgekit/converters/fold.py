@@ -141,19 +141,10 @@ def _sees_no_padding(model: Any, conv: Any, head: _Head) -> bool:
     return bool(np.all(head.offset == 0)) or unpadded
 
 
-def _set_constant(model: Any, op: Any, position: int, value: np.ndarray, name: str) -> None:
-    # A fresh tensor, since another op may share the old one.
-    inputs = list(op.inputs)
-    while len(inputs) <= position:
-        inputs.append(-1)
-    inputs[position] = edit.add_constant(model, name, value)
-    op.inputs = np.array(inputs, np.int32)
-
-
 def _swap_input_channels(model: Any, conv: Any) -> None:
     weights = edit.array(model, model.subgraphs[0].tensors[int(conv.inputs[1])])
     assert weights is not None
-    _set_constant(model, conv, 1, weights[..., ::-1], "edgekit/rgb_weights")
+    edit.set_constant_input(model, conv, 1, weights[..., ::-1], "edgekit/rgb_weights")
 
 
 def _fold_into_conv(model: Any, conv: Any, head: _Head) -> None:
@@ -162,8 +153,8 @@ def _fold_into_conv(model: Any, conv: Any, head: _Head) -> None:
     bias = edit.array(model, tensors[int(conv.inputs[2])])  # without one no interpreter runs it
     assert weights is not None and bias is not None
     shift = (weights.astype(np.float64) * head.offset).sum(axis=(1, 2, 3))
-    _set_constant(model, conv, 1, weights * head.gain, "edgekit/scaled_weights")
-    _set_constant(model, conv, 2, bias + shift, "edgekit/shifted_bias")
+    edit.set_constant_input(model, conv, 1, weights * head.gain, "edgekit/scaled_weights")
+    edit.set_constant_input(model, conv, 2, bias + shift, "edgekit/shifted_bias")
 
 
 def _bypass(model: Any, head: _Head) -> None:

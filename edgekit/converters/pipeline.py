@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.calibration import METHODS, Ranges, Samples, choose_ranges, load_ranges, observe, open_samples
+from edgekit.calibration import METHODS, Samples, load_ranges, open_samples
 from edgekit.converters.artefact import Int8Model, provenance
+from edgekit.converters.choose import CORRECTIONS, Choice, choose, explain, forms, reuse
 from edgekit.converters.export import FloatModel
 from edgekit.converters.preprocessing import Finding
 from edgekit.converters.quantize import IO_TYPES, quantize_int8
@@ -46,7 +47,8 @@ class Recipe:
 
     Attributes:
       io: type of the input and output, a key of `quantize.IO_TYPES`.
-      ranges: a range method (`calibration.METHODS`), or the path of ranges saved as JSON.
+      ranges: a range method (`calibration.METHODS`), "auto" for the best of them, or the path of ranges saved as JSON.
+      corrections: what may be rewritten: a key of `choose.CORRECTIONS`, "none", or "auto" for what helps.
       samples: how many pictures to calibrate on.
       seed: of the choice of pictures, and of synthetic ones.
       preprocess: a convention or «mean/std» as `parse_preprocess` takes them; None to find it.
@@ -55,7 +57,8 @@ class Recipe:
     """
 
     io: str = "uint8"
-    ranges: str = "minmax"
+    ranges: str = "auto"
+    corrections: str = "auto"
     samples: int = 200
     seed: int = 0
     preprocess: str | None = None
@@ -65,11 +68,12 @@ class Recipe:
     def __post_init__(self) -> None:
         """Raises UsageError where a field names nothing: before minutes of work, not after."""
         _check_choice("input and output type", self.io, IO_TYPES)
+        _check_choice("correction", self.corrections, ("auto", "none", *CORRECTIONS))
         _check_choice("interpolation", self.interpolation, INTERPOLATIONS)
         if self.samples < 1:
             raise UsageError(f"{self.samples} sample pictures were asked for.", "Ask for at least one.")
         if Path(self.ranges).suffix != ".json":
-            _check_choice("range method", self.ranges, (*METHODS, "or a .json file that --save-ranges wrote"))
+            _check_choice("range method", self.ranges, ("auto", *METHODS, "or a .json file that --save-ranges wrote"))
 
 
 @dataclass(frozen=True)
@@ -137,15 +141,16 @@ def convert(
     # Normalized arrays are what the model takes before its preprocessing is folded in.
     fold = not (calibration.prepared or held_out.prepared)
     model = float_reference(source, finding.spec, calibration, fold=fold, progress=progress)
-    ranges = _ranges(model, calibration, recipe, progress)
+    choice = _choice(model, calibration, recipe, progress)
     progress("Quantizing", 0, None)
-    content = quantize_int8(model.content, ranges, model.spec, io=recipe.io)
+    content = quantize_int8(choice.form.content, choice.ranges, model.spec, io=recipe.io)
     verdict = _judge(source, model, content, held_out, progress) if verify else None
     settings = {**asdict(recipe), "ranges": Path(recipe.ranges).name}
-    record = provenance(source, settings, finding, (calibration, ranges), verdict)
+    record = provenance(source, settings, finding, (calibration, choice), verdict)
     described = write_metadata(content, _metadata(source, model, record))
+    noted = replace(source, notes=(*source.notes, *explain(choice)))
     skipped = {**calibration.skipped, **(held_out.skipped if verify else {})}
-    return Conversion(Int8Model(described, model.spec, ranges, record), source, finding, verdict, skipped)
+    return Conversion(Int8Model(described, model.spec, choice.ranges, record), noted, finding, verdict, skipped)
 
 
 def with_labels(source: Source, path: str | Path) -> Source:
@@ -194,10 +199,12 @@ def _pictures(data: Data, spec: InputSpec, recipe: Recipe, *, keep_aside: bool) 
     return calibration.take(recipe.samples), held_out
 
 
-def _ranges(model: FloatModel, calibration: Samples, recipe: Recipe, progress: Progress) -> Ranges:
-    if recipe.ranges in METHODS:
-        return choose_ranges(observe(model.content, calibration, model.spec, progress=progress), recipe.ranges)
-    return load_ranges(recipe.ranges)
+def _choice(model: FloatModel, calibration: Samples, recipe: Recipe, progress: Progress) -> Choice:
+    saved = load_ranges(recipe.ranges) if Path(recipe.ranges).suffix == ".json" else None
+    candidates = forms(model, calibration, recipe.corrections, progress=progress)
+    if saved is not None:
+        return reuse(candidates, saved)
+    return choose(candidates, calibration, model.spec, ranges=recipe.ranges, progress=progress)
 
 
 def _judge(source: Source, model: FloatModel, content: bytes, pictures: Samples, progress: Progress) -> Verdict:

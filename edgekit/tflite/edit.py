@@ -78,7 +78,37 @@ def add_constant(model: Model, name: str, value: np.ndarray) -> int:
     return len(model.subgraphs[0].tensors) - 1
 
 
+def set_constant_input(model: Model, op: Any, position: int, value: np.ndarray, name: str) -> None:
+    """Lets an op read a new constant at this position; the old one stays, since another op may share it."""
+    inputs = list(op.inputs)
+    while len(inputs) <= position:
+        inputs.append(-1)
+    inputs[position] = add_constant(model, name, value)
+    op.inputs = np.array(inputs, np.int32)
+
+
 def opcode(model: Model, op: Any) -> int:
     """The builtin operator code of an op."""
     code = model.operatorCodes[op.opcodeIndex]
     return int(max(code.builtinCode, code.deprecatedBuiltinCode))
+
+
+def drop_unused(model: Model) -> None:
+    """Takes out of the main graph the tensors that no op reads or writes, and their constants with them."""
+    graph = model.subgraphs[0]
+    ends = [graph.inputs, graph.outputs, *(side for op in graph.operators for side in (op.inputs, op.outputs))]
+    used = sorted({int(index) for side in ends for index in side if index >= 0})
+    places = {-1: -1, **{old: new for new, old in enumerate(used)}}
+
+    def moved(indices: Any) -> np.ndarray:
+        return np.array([places[int(index)] for index in indices], np.int32)
+
+    graph.inputs, graph.outputs = moved(graph.inputs), moved(graph.outputs)
+    for op in graph.operators:
+        op.inputs, op.outputs = moved(op.inputs), moved(op.outputs)
+    before, graph.tensors = graph.tensors, [graph.tensors[index] for index in used]
+    kept = {tensor.buffer for part in model.subgraphs for tensor in part.tensors}
+    for tensor in before:
+        if tensor.buffer not in kept:
+            model.buffers[tensor.buffer].data = None
+    model.signatureDefs = []

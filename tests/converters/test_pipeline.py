@@ -157,6 +157,7 @@ def test_stages_are_told_in_order(source):
         "Exporting",
         "Checking the export",
         "Calibrating",
+        "Choosing ranges",
         "Quantizing",
         "Verifying",
     ]

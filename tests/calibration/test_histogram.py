@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgekit.calibration.histogram import SIDE_BINS, histogram, merge, tail_values
+
+values = st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=50).map(lambda v: np.array(v, np.float32))
+
+
+def counted(array):
+    return histogram(array, float(np.abs(array).max()))
+
+
+@given(values)
+def test_every_value_lies_in_its_bin(array):
+    found = counted(array)
+    assert found.counts.sum() == array.size
+    edges = np.arange(-SIDE_BINS, SIDE_BINS + 1) * found.width
+    expected, _ = np.histogram(array.astype(np.float64), edges)
+    # numpy puts a value on the last edge into the last bin; no value lies there by construction but the largest.
+    assert np.abs(np.cumsum(found.counts) - np.cumsum(expected)).max() <= (np.abs(array) == np.abs(array).max()).sum()
+
+
+@given(values, values)
+def test_merging_is_counting_together_in_any_order(first, second):
+    one, other = merge(counted(first), counted(second)), merge(counted(second), counted(first))
+    together = counted(np.concatenate([first, second]))
+    assert one.exponent == other.exponent == together.exponent
+    np.testing.assert_array_equal(one.counts, other.counts)
+    np.testing.assert_array_equal(one.counts, together.counts)
+
+
+def test_widening_by_far_leaves_two_bins():
+    merged = merge(counted(np.array([-1e-6, 1e-6], np.float32)), counted(np.array([1e6], np.float32)))
+    assert merged.counts[[SIDE_BINS - 1, SIDE_BINS]].tolist() == [1, 1]
+    assert merged.counts.sum() == 3
+
+
+def test_zeros_only():
+    assert histogram(np.zeros(5, np.float32), 0.0).counts[SIDE_BINS] == 5
+
+
+@pytest.mark.parametrize("part", [0.001, 0.01, 0.2])
+def test_tails_are_quantiles_to_within_a_bin(part):
+    array = np.random.default_rng(0).normal(size=10_000).astype(np.float32)
+    found = counted(array)
+    below, above = tail_values(found, np.array([part]))
+    assert below[0] == pytest.approx(np.quantile(array, part), abs=2 * found.width)
+    assert above[0] == pytest.approx(np.quantile(array, 1 - part), abs=2 * found.width)

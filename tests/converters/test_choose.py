@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from edgekit.calibration import METHODS
+from edgekit.converters.choose import BEST_DB, check_same, choose, explain, forms, mean_sqnr, reuse, score_tensor
+from edgekit.converters.export import FloatModel
+from edgekit.errors import ConversionError
+from tests.converters.test_equalize import SAMPLES, SPEC, Net
+from tests.tflite.build import colour_classifier
+
+MODEL = FloatModel(Net().content, SPEC, "logits")
+
+
+def test_automatic_choice_tries_everything_and_is_never_worse_than_min_max():
+    choice = choose(forms(MODEL, SAMPLES), SAMPLES, SPEC)
+    assert {(t.correction, t.method) for t in choice.trials} == {
+        (c, m) for c in ("none", "split-swish") for m in METHODS
+    }
+    chosen = next(
+        t for t in choice.trials if (t.correction, t.method) == (choice.form.correction, choice.ranges.method)
+    )
+    assert chosen.sqnr_db == max(t.sqnr_db for t in choice.trials)
+    assert choice.form.correction == "split-swish"
+    assert "1 of them per channel" in explain(choice)[0]
+
+
+def test_two_choices_are_equal():
+    first, second = (choose(forms(MODEL, SAMPLES), SAMPLES, SPEC) for _ in range(2))
+    assert (first.trials, first.ranges, first.form.content) == (second.trials, second.ranges, second.form.content)
+
+
+@pytest.mark.parametrize("correction", ["none", "split-swish"])
+def test_a_method_given_with_a_correction_leaves_nothing_to_choose(correction):
+    candidates = forms(MODEL, SAMPLES, correction)
+    choice = choose(candidates, SAMPLES, SPEC, ranges="minmax")
+    assert (choice.form.correction, choice.ranges.method, choice.trials) == (correction, "minmax", ())
+    assert explain(choice) == ()
+
+
+def test_a_model_without_swish_has_one_form():
+    model = FloatModel(colour_classifier("float32"), SPEC, "probabilities")
+    assert [form.correction for form in forms(model, SAMPLES, "split-swish")] == ["none"]
+
+
+@pytest.mark.parametrize("correction", ["none", "split-swish"])
+def test_saved_ranges_find_their_form(correction):
+    chosen = choose(forms(MODEL, SAMPLES, correction), SAMPLES, SPEC, ranges="mse")
+    again = reuse(forms(MODEL, SAMPLES), chosen.ranges)
+    assert again.form.content == chosen.form.content
+
+
+def test_scores_are_what_softmax_reads():
+    index, _ = score_tensor(colour_classifier("float32"))
+    assert index == 2
+    assert score_tensor(colour_classifier("float32", softmax=False))[0] == 2
+
+
+def test_scores_are_compared_without_what_they_share():
+    scores = np.array([[1.0, 2.0], [3.0, 5.0]])
+    assert mean_sqnr(scores, scores + 7) == BEST_DB
+    assert mean_sqnr(scores, scores * 1.1) == pytest.approx(20.0)
+    assert mean_sqnr(np.array([[2.0]]), np.array([[2.2]])) == pytest.approx(20.0)
+
+
+def test_a_rewrite_that_changes_the_function_is_refused():
+    with pytest.raises(ConversionError, match="changed its answers"):
+        check_same(MODEL.content, Net(seed=2).content, SAMPLES, SPEC)

@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+
+from edgekit.calibration import observe, open_samples
+from edgekit.converters.equalize import DEPTH, SATURATION, channel_scale, split_swish
+from edgekit.devices.interpreter import open_interpreter
+from edgekit.preprocess import InputSpec
+from edgekit.tflite import edit, read_graph
+from tests.tflite.build import GraphBuilder
+
+SPEC = InputSpec(8, 8, std=(255.0,) * 3)
+SAMPLES = open_samples(np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), np.uint8), SPEC)
+CONV = {"padding": 0, "strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
+NONE = {"fusedActivationFunction": 0}
+
+
+class Net:
+    """A stem of 4 channels of very different size with swish, squeeze-and-excitation, and a dense head."""
+
+    def __init__(self, *, wide=False, gate="LOGISTIC", extra_reader=None, activation=0, seed=1):
+        random = np.random.default_rng(seed)
+        self.graph = g = GraphBuilder()
+        picture = g.input((1, 8, 8, 3), name="picture")
+        size = 9 if wide else 3
+        sizes = np.array([0.1, 1.0, 10.0, 30.0])[:, None, None, None]
+        weights = g.constant((random.normal(size=(4, size, size, 3)) * sizes).astype(np.float32))
+        bias = g.constant(np.array([0.1, -0.2, 3.0, -9.0], np.float32))
+        options = {**CONV, "fusedActivationFunction": activation}
+        x = g.op("CONV_2D", [picture, weights, bias], (1, 8, 8, 4), options=options, name="x")
+        sigmoid = g.op("LOGISTIC", [x], (1, 8, 8, 4), name="sigmoid")
+        y = g.op("MUL", [sigmoid, x], (1, 8, 8, 4), options=NONE, name="y")
+        axes = g.constant(np.array([1, 2], np.int32))
+        mean = g.op("MEAN", [y, axes], (1, 1, 1, 4), options={"keepDims": True}, name="mean")
+        squeeze = g.constant(random.normal(size=(4, 1, 1, 4)).astype(np.float32) / 9)
+        squeezed = g.op("CONV_2D", [mean, squeeze, bias], (1, 1, 1, 4), options=CONV, name="squeezed")
+        gated = g.op(gate, [squeezed], (1, 1, 1, 4), name="gate")
+        product = g.op("MUL", [y, gated], (1, 8, 8, 4), options=NONE, name="product")
+        pooled = g.op("MEAN", [product, axes], (1, 4), options={"keepDims": False}, name="pooled")
+        dense = g.constant(random.normal(size=(5, 4)).astype(np.float32))
+        outputs = [g.op("FULLY_CONNECTED", [pooled, dense, -1], (1, 5), options={"keepNumDims": False}, name="end")]
+        if extra_reader:
+            outputs.append(g.op(extra_reader, [y], (1, 8, 8, 4), name="extra"))
+        g.model.signatureDefs = []
+        self.content = g.finish(outputs)
+
+
+def answers(content):
+    interpreter = open_interpreter(content)
+    results = []
+    for sample in SAMPLES:
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], sample.input(SPEC))
+        interpreter.invoke()
+        results.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
+    return np.concatenate(results)
+
+
+def split(content):
+    return split_swish(content, observe(content, SAMPLES, SPEC))
+
+
+def test_the_function_stays_and_channels_come_to_one_size():
+    content = Net().content
+    result = split(content)
+    assert result.count == 1
+    np.testing.assert_allclose(answers(result.content), answers(content), rtol=1e-4, atol=1e-4)
+    before = observe(content, SAMPLES, SPEC).tensors["y"].channels[1, 0]
+    after = observe(result.content, SAMPLES, SPEC).tensors["y"].channels[1, 0]
+    assert before.max() / before.min() > 30 > 10 * after.max() / after.min()
+
+
+def test_limits_hold_what_matters():
+    result = split(Net().content)
+    assert result.limits["x"] == (-SATURATION, SATURATION)
+    low, high = result.limits["edgekit/swish0/scaled"]
+    assert low < 0 and high == float("inf")
+
+
+def test_unused_constants_are_dropped():
+    graph = read_graph(split(Net().content).content)
+    used = {i for op in graph.ops for i in (*op.inputs, *op.outputs) if i >= 0} | {*graph.inputs, *graph.outputs}
+    assert used == set(range(len(graph.tensors)))
+
+
+def test_the_same_model_gives_the_same_bytes():
+    content = Net().content
+    assert split(content).content == split(content).content
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        Net(wide=True),  # too expensive to double
+        Net(gate="TANH"),  # a factor cannot be told from a gate that is no sigmoid
+        Net(extra_reader="TANH"),  # a reader that cannot take the factor back
+        Net(activation=1),  # what enters the sigmoid is clipped at zero
+    ],
+    ids=["wide", "gate", "reader", "relu"],
+)
+def test_what_cannot_be_split_stays_as_it_is(net):
+    result = split(net.content)
+    assert (result.count, result.limits) == (0, {})
+    np.testing.assert_array_equal(answers(result.content), answers(net.content))
+
+
+def test_a_graph_output_is_not_scaled():
+    net = Net()
+    model = edit.unpack(net.content)
+    graph = model.subgraphs[0]
+    names = [edit.name_of(tensor) for tensor in graph.tensors]
+    graph.outputs = np.array([*graph.outputs, names.index("y")], np.int32)
+    assert split(edit.pack(model)).count == 0
+
+
+def test_a_scale_makes_equal_channels_of_unequal_ones():
+    y = np.array([[0.0, 0.0, 0.0], [100.0, 10.0, 1.0]])
+    scale = channel_scale(y, y)
+    np.testing.assert_allclose(scale * y[1], 100.0)
+
+
+def test_a_scale_of_equal_or_dead_channels_is_finite():
+    for y in (np.ones((2, 3)) * [[-1], [1]], np.zeros((2, 3)), np.array([[-9.0, 0.0], [0.0, 5.0]])):
+        scale = channel_scale(y, y)
+        assert np.isfinite(scale).all() and (scale >= 1).all()
+
+
+def test_what_lies_deep_below_zero_takes_no_range():
+    x, y = np.array([[-1000.0, -2.0], [5.0, 5.0]]), np.array([[-0.28, -0.28], [5.0, 5.0]])
+    deep = channel_scale(x, y)
+    x[0, 0] = -DEPTH
+    np.testing.assert_array_equal(channel_scale(x, y), deep)
