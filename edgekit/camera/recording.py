@@ -28,7 +28,7 @@ class Recorder:
         if self._path.suffix not in (".jsonl", ".csv"):
             raise UsageError(f"{path} is of no known kind.", "Name the recording something.jsonl or something.csv.")
         try:
-            self._stream = self._path.open("a", encoding="utf-8", newline="")
+            self._stream = self._path.open("ab", buffering=0)  # each line reaches the file at once
         except OSError as error:
             raise self._failed(error) from error
         if self._path.suffix == ".csv" and not self._stream.tell():
@@ -49,8 +49,7 @@ class Recorder:
 
     def _write(self, line: str) -> None:
         try:
-            self._stream.write(line)
-            self._stream.flush()
+            self._stream.write(line.encode("utf-8"))
         except OSError as error:
             raise self._failed(error) from error
 

@@ -1,0 +1,82 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from edgekit.cli.camera import camera
+from tests.camera.conftest import folder, model_file  # noqa: F401
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_before():
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+def run(*arguments):
+    return CliRunner().invoke(camera, [str(argument) for argument in arguments])
+
+
+def test_a_folder_as_text_with_a_recording(tmp_path, model_file, folder):  # noqa: F811
+    result = run(model_file, folder, "--headless", "--record", tmp_path / "seen.jsonl")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert [line.split(": ")[1].split()[0] for line in lines[:3]] == ["red", "green", "blue"]
+    assert lines[3].startswith("3 frames classified, 0 dropped") and "1 unreadable" in lines[3]
+    assert [json.loads(line)["label"] for line in (tmp_path / "seen.jsonl").read_text().splitlines()] == [
+        "red",
+        "green",
+        "blue",
+    ]
+
+
+def test_json_is_one_document(model_file, folder):  # noqa: F811
+    result = run(model_file, folder, "--json")
+    assert json.loads(result.stdout) == {"classified": 3, "corrupt": 1, "dropped": 0, "lost": 0}
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        (["nowhere"], "UsageError"),
+        (["pictures", "--on-label", "red>0.5"], "UsageError"),
+        (["pictures", "--run", "true"], "UsageError"),
+        (["pictures", "--on-label", "red", "--run", "true"], "UsageError"),
+        (["pictures", "--smooth", "1"], "UsageError"),
+        (["pictures", "--record", "seen.txt"], "UsageError"),
+        (["pictures", "--record", "no/such/seen.csv"], "OutputError"),
+        (["pictures", "--labels", "none.txt"], "UsageError"),
+    ],
+)
+def test_errors_are_told_in_words_and_in_json(monkeypatch, tmp_path, model_file, folder, options, kind):  # noqa: F811
+    monkeypatch.chdir(tmp_path)
+    as_text, as_json = run(model_file, *options, "--headless"), run(model_file, *options, "--json")
+    assert as_text.exit_code == as_json.exit_code == 2
+    assert as_text.stderr.startswith("Error: ") and "Traceback" not in as_text.stderr
+    assert json.loads(as_json.stdout)["error"] == kind
+
+
+def test_without_a_screen_it_says_headless(monkeypatch, model_file, folder):  # noqa: F811
+    monkeypatch.delenv("DISPLAY", raising=False)
+    result = run(model_file, folder)
+    assert result.exit_code == 2 and "--headless" in result.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_cleanly(tmp_path, model_file, folder, number):  # noqa: F811
+    for copy in range(3000):
+        (folder / f"9 {copy}.png").write_bytes((folder / "0red.png").read_bytes())
+    command = [sys.executable, "-m", "edgekit", "camera", str(model_file), str(folder), "--headless"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=20)
+    assert process.returncode == 0 and "Traceback" not in errors
+    assert "frames classified" in output and " 3003 frames" not in output
