@@ -9,6 +9,7 @@ import click
 
 from edgekit.calibration import Samples, open_samples
 from edgekit.cli.common import columns, command_options, echo_json, percent, progress_bar
+from edgekit.converters.equalize import split_like
 from edgekit.converters.reference import float_reference, resolve_preprocessing
 from edgekit.converters.sniff import TFLITE, sniff
 from edgekit.converters.source import load_source
@@ -19,9 +20,9 @@ from edgekit.evaluation.comparison import Comparison, compare_models, significan
 from edgekit.evaluation.labelled import match_classes
 from edgekit.evaluation.verdict import Runner
 from edgekit.files import check_writable, write_text
-from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress
 from edgekit.quiet import tensorflow_quiet
+from edgekit.tflite import read_graph
 from edgekit.tflite.metadata import Metadata, pixel_input, read_metadata
 
 #: Rows of the list of culprits; the files hold all layers.
@@ -51,7 +52,7 @@ def compare(a: Path, b: Path, as_json: bool, verbose: bool, **options: Any) -> N
     with tensorflow_quiet(verbose) as stream, progress_bar(stream, hidden=as_json or verbose) as progress:
         second, labels = _tflite(b, options["preprocess"])
         samples = open_samples(options["data"], second.spec, count=options["pictures"], seed=options["seed"])
-        first = _first(a, second.spec, samples, options, progress)
+        first = _first(a, second, samples, options, progress)
         classes, mapping = _classes(samples, labels, second)
         found = compare_models(first, second, samples.resized(first.spec), classes=classes, progress=progress)
     if options["table"]:
@@ -72,17 +73,18 @@ def _tflite(path: Path, preprocess: str | None) -> tuple[Runner, tuple[str, ...]
     return Runner(graph.content, spec, output_meaning(graph, metadata)), metadata.labels
 
 
-def _first(a: Path, like: InputSpec, samples: Samples, options: dict[str, Any], progress: Progress) -> Runner:
-    """A quantized `.tflite` as it is; a float model as a conversion would start from it, so that layers match."""
+def _first(a: Path, second: Runner, samples: Samples, options: dict[str, Any], progress: Progress) -> Runner:
+    """A quantized `.tflite` as it is; a float model rewritten as the conversion to B did, so that layers match."""
     if sniff(a) == TFLITE and any(tensor.dtype in _QUANTIZED for tensor in open_model(a, threads=1).graph.tensors):
         return _tflite(a, options["preprocess"])[0]
     progress("Opening the model", 0, None)
+    like = second.spec
     source = load_source(a, trust=options["trust"], size=(like.height, like.width))
     sized = replace(source.spec, resize=like.resize, crop=like.crop, interpolation=like.interpolation)
     source, pictures = replace(source, spec=sized), samples.resized(sized)
     finding = resolve_preprocessing(source, pictures, options["preprocess"], progress=progress)
     model = float_reference(source, finding.spec, pictures, fold=not samples.prepared, progress=progress)
-    return Runner(model.content, model.spec, model.output)
+    return Runner(split_like(model.content, read_graph(second.content)), model.spec, model.output)
 
 
 def _classes(samples: Samples, labels: tuple[str, ...], model: Runner) -> tuple[tuple[int, ...] | None, str]:
