@@ -1,6 +1,7 @@
 """What `edgekit convert` prints: for people and for machines."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def document(
         "accepted": unmet is None,
         "unmet": unmet,
         "verdict": conversion.model.provenance["verdict"],
+        "calibration_pictures": asdict(conversion.enough) if conversion.enough else None,
         "preprocess": conversion.preprocessing.name,
         "provenance": conversion.model.provenance,
         "notes": list(conversion.source.notes),
@@ -49,6 +51,7 @@ def tell(conversion: Conversion, path: Path, unmet: str | None, compiled: Compil
     rows += [("Preprocessing", f"{conversion.preprocessing.name}: {conversion.preprocessing.how}")]
     kind = "synthetic pictures (give --data for your own)" if calibration["kind"] == "synthetic" else "pictures"
     rows += [("Calibrated", f"on {calibration['pictures']} {kind}, ranges by {calibration['method']}")]
+    rows += [("", str(conversion.enough))] if conversion.enough else []
     rows += [("Verdict", line) for line in _verdict_lines(conversion.verdict)]
     rows += [("Edge TPU", _placement(model.content, compiled))]
     rows += [("Note", note) for note in conversion.source.notes]

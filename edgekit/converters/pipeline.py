@@ -18,6 +18,7 @@ from edgekit.converters.reference import float_reference, resolve_preprocessing
 from edgekit.converters.source import Source
 from edgekit.errors import DataError, UsageError
 from edgekit.evaluation import Verdict, compare
+from edgekit.evaluation.sufficiency import Sufficiency, sufficiency
 from edgekit.evaluation.verdict import Runner, class_indices
 from edgekit.labels import parse_labels
 from edgekit.preprocess import INTERPOLATIONS, InputSpec
@@ -85,6 +86,8 @@ class Conversion:
       source: what it was made from.
       preprocessing: how pictures are prepared, and how that was found out.
       verdict: the int8 model against its float original; None where it was not asked for.
+      enough: whether more calibration pictures would change the ranges; None for synthetic ones, for ranges from a
+        file, and where there are too few to tell.
       skipped: name → reason of the pictures that could not be used.
     """
 
@@ -92,6 +95,7 @@ class Conversion:
     source: Source
     preprocessing: Finding
     verdict: Verdict | None
+    enough: Sufficiency | None
     skipped: dict[str, str]
 
     def unmet(self, max_drop: float | None, min_agreement: float | None) -> str | None:
@@ -150,7 +154,8 @@ def convert(
     described = write_metadata(content, _metadata(source, model, record))
     noted = replace(source, notes=(*source.notes, *explain(choice)))
     skipped = {**calibration.skipped, **(held_out.skipped if verify else {})}
-    return Conversion(Int8Model(described, model.spec, choice.ranges, record), noted, finding, verdict, skipped)
+    artefact = Int8Model(described, model.spec, choice.ranges, record)
+    return Conversion(artefact, noted, finding, verdict, _sufficiency(choice, calibration, recipe), skipped)
 
 
 def with_labels(source: Source, path: str | Path) -> Source:
@@ -205,6 +210,12 @@ def _choice(model: FloatModel, calibration: Samples, recipe: Recipe, progress: P
     if saved is not None:
         return reuse(candidates, saved)
     return choose(candidates, calibration, model.spec, ranges=recipe.ranges, progress=progress)
+
+
+def _sufficiency(choice: Choice, calibration: Samples, recipe: Recipe) -> Sufficiency | None:
+    if calibration.kind == "synthetic" or Path(recipe.ranges).suffix == ".json":
+        return None
+    return sufficiency(choice.form.observations, choice.ranges.method, calibration.class_names, seed=recipe.seed)
 
 
 def _judge(source: Source, model: FloatModel, content: bytes, pictures: Samples, progress: Progress) -> Verdict:

@@ -112,7 +112,7 @@ class Classifier:
             yield self.classify(picture, k, threshold=threshold)
 
     def warm_up(self) -> None:
-        """Opens the calling thread's interpreter, so that its first picture need not wait for it. Raises as Classifier."""
+        """Opens the calling thread's interpreter, so that its first picture need not wait. Raises as Classifier."""
         self._model()
 
     def close(self) -> None:
