@@ -206,3 +206,10 @@ def test_descriptions_without_a_size(value):
 
 def test_public_names():
     assert set(preprocess.INTERPOLATIONS) == {"nearest", "bilinear", "bicubic", "lanczos"}
+
+
+def test_pixels_that_fit_stay_as_they_are():
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 6, 3), dtype=np.uint8)
+    assert np.array_equal(fit(pixels, InputSpec(8, 6)), pixels)
+    assert fit(pixels, InputSpec(8, 6, resize="crop", crop=0.5)).shape == (8, 6, 3)
+    assert fit(pixels.astype(float), InputSpec(8, 6)).dtype == np.uint8
