@@ -1,12 +1,15 @@
+import functools
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekit.calibration import Ranges, choose_ranges, load_ranges, save_ranges
-from edgekit.calibration.observe import Observations
+from edgekit.calibration import METHODS, Ranges, choose_ranges, limited, load_ranges, save_ranges
+from edgekit.calibration.observe import Observations, _added, _statistics, _summary
 from edgekit.errors import DataError, OutputError, UsageError
+from edgekit.tflite.quant import affine_params, dequantize, quantize
 
 RANGES = Ranges({"input": (0.0, 255.0), "größe/ReLU;conv": (-1e-30, 0.1)}, "minmax", 12, "ab" * 32)
 
@@ -90,3 +93,56 @@ def test_no_such_method():
     with pytest.raises(UsageError, match="no range method 'mimax'") as caught:
         choose_ranges(Observations({}, 1, ""), "mimax")
     assert "minmax" in caught.value.hint
+
+
+def statistics_of(*pictures):
+    """Statistics of one tensor of one channel over pictures given as float lists."""
+    rows = [_summary(np.array(values, np.float32).reshape(-1, 1)) for values in pictures]
+    return _statistics(functools.reduce(_added, rows), len(rows))
+
+
+def bounds_of(statistics, method):
+    return choose_ranges(Observations({"t": statistics}, 1, ""), method).bounds["t"]
+
+
+def test_min_max_clips_nothing_and_mean_clips_what_one_picture_has():
+    statistics = statistics_of([-1, 0, 2], [-3, 1, 10])
+    assert bounds_of(statistics, "minmax") == (-3.0, 10.0)
+    assert bounds_of(statistics, "mean") == (-2.0, 6.0)
+
+
+def test_a_lone_outlier_is_clipped_by_percentile():
+    values = np.append(np.random.default_rng(0).normal(size=50_000), 60.0)
+    low, high = bounds_of(statistics_of(values), "percentile")
+    assert -6 < low < -2 and 2 < high < 20
+
+
+def test_least_squares_finds_the_least_error():
+    values = np.append(np.random.default_rng(0).laplace(size=20_000), [15.0, -14.0])
+    low, high = bounds_of(statistics_of(values), "mse")
+
+    def error(low, high):
+        scale, zero_point = affine_params(low, high)
+        return np.square(dequantize(quantize(values, scale, zero_point, "int8"), scale, zero_point) - values).mean()
+
+    grid = [error(-a, b) for a in np.linspace(3, 14, 23) for b in np.linspace(3, 15, 25)]
+    assert error(low, high) < 1.03 * min(grid) < error(-14, 15)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("values", [[0.0], [-2.0, -1.0], [5.0], [1e-30, -1e-30], [1e30, 0.0]])
+def test_every_method_gives_a_range_in_order(method, values):
+    low, high = bounds_of(statistics_of(values), method)
+    assert np.isfinite([low, high]).all() and low <= high
+
+
+def test_tensors_that_are_not_to_be_clipped_are_not():
+    observations = Observations({name: statistics_of([-1, 0, 2], [-3, 1, 10]) for name in "ab"}, 2, "")
+    bounds = choose_ranges(observations, "mean", unclipped={"b"}).bounds
+    assert bounds == {"a": (-2.0, 6.0), "b": (-3.0, 10.0)}
+
+
+def test_limits_cut_ranges_and_keep_them_in_order():
+    ranges = Ranges({"a": (-9.0, 9.0), "b": (-1.0, 1.0), "c": (7.0, 8.0)}, "minmax", 1, "")
+    cut = limited(ranges, {"a": (-6.0, 6.0), "b": (-6.0, float("inf")), "c": (-6.0, 6.0)}).bounds
+    assert cut == {"a": (-6.0, 6.0), "b": (-1.0, 1.0), "c": (6.0, 6.0)}

@@ -1,0 +1,73 @@
+"""What each step of the int8 conversion brings: every correction and range method, judged on pictures kept apart.
+
+    python benchmarks/b0.py MODEL --data DIR --verify-data DIR [--samples 100]
+
+Ranges and the choice («auto») see --data only. SQNR in the second column is the measure that the choice goes by, on
+calibration pictures; agreement and top-1 are on --verify-data, with 95 % Wilson intervals.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+from edgekit.calibration import open_samples
+from edgekit.converters import Recipe, load_source
+from edgekit.converters.choose import Form, choose, forms, ranges_of
+from edgekit.converters.export import FloatModel
+from edgekit.converters.pipeline import sized
+from edgekit.converters.quantize import quantize_int8
+from edgekit.converters.reference import float_reference, resolve_preprocessing
+from edgekit.evaluation import Verdict, compare
+from edgekit.evaluation.verdict import Runner, class_indices
+from edgekit.quiet import tensorflow_quiet
+
+
+def main() -> None:
+    arguments = parse()
+    with tensorflow_quiet(False):
+        source = load_source(arguments.model)
+        spec = sized(source.spec, Recipe())
+        pictures = open_samples(arguments.data, spec, count=arguments.samples)
+        finding = resolve_preprocessing(source, pictures)
+        model = float_reference(source, finding.spec, pictures)
+    started = time.perf_counter()
+    candidates = forms(model, pictures)
+    chosen = choose(candidates, pictures, model.spec)
+    seconds = time.perf_counter() - started
+    held_out = open_samples(arguments.verify_data, spec, count=None)
+    classes = class_indices(held_out.class_names, source.labels, source.classes)
+    print(f"{arguments.model.name}: {arguments.samples} pictures to calibrate, {held_out.count} to judge")
+    print(f"{'correction':<12} {'ranges':<10}  SQNR  agreement              top-1 float / int8")
+    by_name = {form.correction: form for form in candidates}
+    for trial in chosen.trials:
+        verdict = judge(model, by_name[trial.correction], trial.method, held_out, classes)
+        is_chosen = (trial.correction, trial.method) == (chosen.form.correction, chosen.ranges.method)
+        mark = f"  ← auto, chosen in {seconds:.1f} s" if is_chosen else ""
+        print(f"{trial.correction:<12} {trial.method:<10} {trial.sqnr_db:5.1f}  {told(verdict)}{mark}", flush=True)
+
+
+def judge(model: FloatModel, form: Form, method: str, held_out, classes) -> Verdict:
+    content = quantize_int8(form.content, ranges_of(form, method), model.spec)
+    reference, candidate = (Runner(c, model.spec, model.output) for c in (model.content, content))
+    return compare(reference, candidate, held_out, classes=classes)
+
+
+def told(verdict: Verdict) -> str:
+    low, high = (100 * bound for bound in verdict.interval)
+    text = f"{100 * verdict.agreement:5.1f} % ({low:.1f} to {high:.1f})"
+    if verdict.top1_float is None or verdict.top1_int8 is None:
+        return f"{text:<22} –"
+    return f"{text:<22} {100 * verdict.top1_float:.1f} / {100 * verdict.top1_int8:.1f}"
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--verify-data", type=Path, required=True)
+    parser.add_argument("--samples", type=int, default=100)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
