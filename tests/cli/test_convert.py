@@ -334,7 +334,9 @@ def in_a_process(*arguments, before="", **options):
 
 def test_control_c_in_a_real_process(place):
     os.mkfifo("model.h5")
-    process = in_a_process("model.h5")
+    # A shell that runs the tests in the background has SIGINT ignored, which its children inherit.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    process = in_a_process("model.h5", before=heard)
     while True:  # until it waits for the pipe's content
         try:
             end = os.open("model.h5", os.O_WRONLY | os.O_NONBLOCK)
