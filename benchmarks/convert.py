@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("calibration", type=Path)
     parser.add_argument("validation", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--ranges", default="minmax")
+    parser.add_argument("--ranges", default="minmax", help="range method of edgekit; auto is its default")
     arguments = parser.parse_args()
     pictures = str(len(list(arguments.calibration.iterdir())))
     with tempfile.TemporaryDirectory() as folder:
