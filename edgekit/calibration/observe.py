@@ -19,7 +19,8 @@ from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import ConversionError, DataError
 from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress, silent
-from edgekit.tflite import edit
+from edgekit.tflite import read_graph
+from edgekit.tflite.expose import exposed
 
 #: Parts of a tensor's values that a percentile method leaves outside of the range on each side.
 TAILS = (0.0, 0.0001, 0.0005, 0.001, 0.005)
@@ -79,12 +80,12 @@ def observe(content: bytes, samples: Iterable[Sample], spec: InputSpec, *, progr
       DataError: there is no picture.
       ConversionError: the model does not run, or computes NaN or infinity.
     """
-    exposed, names = expose_activations(content)
+    watched, names = expose_activations(content)
     digest, gathered = hashlib.sha256(), list[_Sums]()
     each: list[np.ndarray] = []
     seen: list[tuple[str, int | None]] = []
     total = getattr(samples, "count", None)
-    for sample, row in map_samples(lambda: _Watcher(exposed, spec), samples):
+    for sample, row in map_samples(lambda: _Watcher(watched, spec), samples):
         _check_finite(row, names)
         digest.update(np.ascontiguousarray(sample.pixels).data)
         gathered = [_added(sums, one) for sums, one in zip(gathered, row, strict=True)] if gathered else row
@@ -99,19 +100,11 @@ def observe(content: bytes, samples: Iterable[Sample], spec: InputSpec, *, progr
 
 
 def expose_activations(content: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """A copy of the model whose outputs are its input and all float activations, and their names.
-
-    As outputs they stay in memory after an invocation, on the same optimized kernels as otherwise.
-    """
-    from ai_edge_litert.schema_py_generated import TensorType
-
-    model = edit.unpack(content)
-    graph = model.subgraphs[0]
-    computed = [int(i) for op in graph.operators for i in op.outputs]
-    wanted = [i for i in [int(graph.inputs[0]), *computed] if graph.tensors[i].type == TensorType.FLOAT32]
-    graph.outputs = np.array(wanted, np.int32)
-    model.signatureDefs = []
-    return edit.pack(model), tuple(edit.name_of(graph.tensors[i]) for i in wanted)
+    """A copy of the model whose outputs are its input and all float activations, and their names."""
+    graph = read_graph(content)
+    computed = [index for op in graph.ops for index in op.outputs]
+    wanted = [index for index in (graph.inputs[0], *computed) if graph.tensors[index].dtype == "float32"]
+    return exposed(graph, wanted), tuple(graph.tensors[index].name for index in wanted)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ The only module that knows TensorFlow's converter.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from edgekit.calibration.samples import Sample
 from edgekit.converters.source import Source
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import ConversionError, MissingDependencyError
+from edgekit.evaluation.verdict import run
 from edgekit.preprocess import InputSpec
 from edgekit.tflite import edit, read_graph
 
@@ -69,7 +69,7 @@ def check_export(source: Source, spec: InputSpec, model: FloatModel, samples: It
     interpreter, differences = open_interpreter(model.content), [0.0]
     for sample in samples:
         expected = np.asarray(source.predict(sample.input(spec)), np.float64)
-        found = _run(interpreter, sample.input(model.spec))
+        found = run(interpreter, sample.input(model.spec))
         differences.append(np.abs(expected - found).max() / max(float(np.abs(expected).max()), 1e-6))
         _check_finite(source, expected)
     worst = float(np.max(differences))  # unlike max(), NaN where there is one
@@ -87,12 +87,6 @@ def _check_finite(source: Source, scores: np.ndarray) -> None:
             f"{source.path} answers NaN or infinity to an ordinary picture.",
             "Check the preprocessing (--preprocess) and that the weights are finite.",
         )
-
-
-def _run(interpreter: Any, batch: np.ndarray) -> np.ndarray:
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], batch)
-    interpreter.invoke()
-    return np.asarray(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
 
 
 def _convert(source: Source) -> bytes:
