@@ -6,7 +6,7 @@
     │   ├── ModelFormatError        damaged, truncated, or not what its name says
     │   ├── UnsafeModelError        opening it would run code that the file brings along
     │   └── UnsupportedModelError   readable, but not an image classifier edgekit can convert
-    ├── DataError                   representative data: empty, unreadable, of the wrong shape
+    ├── DataError                   pictures, labels or ranges: missing, unreadable, of the wrong shape
     │   └── PictureError            one picture that cannot be decoded
     ├── PreprocessingError          how pictures must be scaled is not clear
     ├── ConversionError             a conversion step failed or its result is wrong
@@ -67,7 +67,7 @@ class UnsupportedModelError(ModelError):
 
 
 class DataError(EdgekitError):
-    """Representative or test data that cannot be used."""
+    """Pictures, labels or saved ranges that cannot be used."""
 
 
 class PictureError(DataError):

@@ -4,32 +4,48 @@ import re
 from pathlib import Path
 from typing import Tuple, Union
 
-from edgekit.errors import UsageError
+from edgekit.errors import DataError
 
 # «0 cat», «0: cat», «0<tab>cat»: Teachable Machine and Coral number their lines.
 _NUMBERED = re.compile(r"\s*(\d+)[:,\s]\s*(.+)")
+
+# What tools call the file that they leave beside a model.
+_NAMES = ("labels.txt", "class_names.txt", "classes.txt")
 
 
 def read_labels(path: Union[str, Path]) -> Tuple[str, ...]:
     """The labels in a file, in the order of the model's output.
 
     Raises:
-      UsageError: the file is missing, unreadable, no text, or empty.
+      DataError: the file is missing, unreadable, no text, or empty.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise UsageError(
-            f"{path} is not a text file of labels.", "Give a UTF-8 file with one label in a line."
-        ) from None
-    except FileNotFoundError:
-        raise UsageError(f"There is no label file {path}.") from None
-    except OSError as error:
-        raise UsageError(f"The label file {path} could not be read: {error.strerror}.") from error
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise DataError(f"No labels can be read from {path}: {reason}.", "Write one name a line.") from error
     labels = parse_labels(text)
     if not labels or "\0" in text:
-        raise UsageError(f"{path} holds no labels.", "Give a UTF-8 file with one label in a line.")
+        raise DataError(f"{path} holds no labels.", "Write one name a line, as UTF-8 text.")
     return labels
+
+
+def labels_beside(model: Path, classes: int) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
+    """(labels, notes) from `<stem>.labels.txt`, labels.txt or class_names.txt beside a model.
+
+    A list of another length than `classes` is left alone, with a note; nothing is ever guessed.
+    """
+    for file in (model.with_name(f"{model.stem}.labels.txt"), *(model.with_name(name) for name in _NAMES)):
+        if not file.is_file():
+            continue
+        try:
+            labels = read_labels(file)
+        except DataError:
+            return (), (f"{file.name} beside the model holds no readable labels and was left alone.",)
+        if len(labels) == classes or (classes == 1 and len(labels) == 2):
+            return labels, ()
+        return (), (f"{file.name} beside the model names {len(labels)} classes, the model has {classes}: left alone.",)
+    return (), ()
 
 
 def parse_labels(text: str) -> Tuple[str, ...]:

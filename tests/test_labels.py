@@ -1,6 +1,6 @@
 import pytest
 
-from edgekit.errors import UsageError
+from edgekit.errors import DataError
 from edgekit.labels import read_labels
 
 
@@ -30,12 +30,12 @@ def test_reads_the_usual_formats(tmp_path, text, labels):
 def test_files_without_labels_are_refused(tmp_path, content):
     path = tmp_path / "labels.txt"
     path.write_bytes(content)
-    with pytest.raises(UsageError):
+    with pytest.raises(DataError):
         read_labels(path)
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
-    with pytest.raises(UsageError, match="no label file"):
+    with pytest.raises(DataError, match="No such file"):
         read_labels(tmp_path / "none.txt")
-    with pytest.raises(UsageError, match="could not be read"):
+    with pytest.raises(DataError, match="Is a directory"):
         read_labels(tmp_path)

@@ -1,7 +1,7 @@
 """From a trained model to a `.tflite`: opening, exporting, quantizing, judging."""
 
 from edgekit.converters.artefact import Int8Model, save
-from edgekit.converters.pipeline import Conversion, Recipe, convert, with_labels
-from edgekit.converters.source import Source, load_source
+from edgekit.converters.pipeline import Conversion, Recipe, convert
+from edgekit.converters.source import Source, load_source, with_labels
 
 __all__ = ["Conversion", "Int8Model", "Recipe", "Source", "convert", "load_source", "save", "with_labels"]

@@ -19,9 +19,9 @@ from edgekit.converters.inference import predictor, traced
 from edgekit.converters.keras_archive import KerasArchive, read_archive, write_archive
 from edgekit.converters.keras_config import Config, for_inference, in_tf_keras, refuse_code, refuse_custom
 from edgekit.converters.keras_layers import first_norm, leaves, model_names, scales_pixels
-from edgekit.converters.labels import labels_beside
 from edgekit.converters.source import Source, digest
 from edgekit.errors import MissingDependencyError, ModelError, UnsupportedModelError
+from edgekit.labels import labels_beside
 
 
 def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | None) -> Source:

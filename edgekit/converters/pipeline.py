@@ -16,11 +16,10 @@ from edgekit.converters.preprocessing import Finding
 from edgekit.converters.quantize import IO_TYPES, quantize_int8
 from edgekit.converters.reference import float_reference, resolve_preprocessing
 from edgekit.converters.source import Source
-from edgekit.errors import DataError, UsageError
+from edgekit.errors import UsageError
 from edgekit.evaluation import Verdict, compare
 from edgekit.evaluation.sufficiency import Sufficiency, sufficiency
 from edgekit.evaluation.verdict import Runner, class_indices
-from edgekit.labels import parse_labels
 from edgekit.preprocess import INTERPOLATIONS, InputSpec
 from edgekit.progress import Progress, silent
 from edgekit.tflite.metadata import Metadata, write_metadata
@@ -156,24 +155,6 @@ def convert(
     skipped = {**calibration.skipped, **(held_out.skipped if verify else {})}
     artefact = Int8Model(described, model.spec, choice.ranges, record)
     return Conversion(artefact, noted, finding, verdict, _sufficiency(choice, calibration, recipe), skipped)
-
-
-def with_labels(source: Source, path: str | Path) -> Source:
-    """The source with class names from a file, one a line in the order of its outputs.
-
-    Raises:
-      DataError: the file cannot be read, or does not name each class once.
-    """
-    try:
-        labels = parse_labels(Path(path).read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"No labels can be read from {path}: {getattr(error, 'strerror', 'it is not text')}."
-        ) from error
-    expected = 2 if source.classes == 1 else source.classes
-    if len(labels) != expected:
-        raise DataError(f"{path} names {len(labels)} classes, the model has {expected}.", "Write one name a line.")
-    return replace(source, labels=labels)
 
 
 def sized(spec: InputSpec, recipe: Recipe) -> InputSpec:

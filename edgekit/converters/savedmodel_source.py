@@ -8,10 +8,10 @@ from typing import Any
 from edgekit.converters import checks
 from edgekit.converters.frozen_graph import first_norm, freeze, scales_pixels
 from edgekit.converters.inference import predictor, traced
-from edgekit.converters.labels import labels_beside
 from edgekit.converters.sniff import SAVEDMODEL_FILE
 from edgekit.converters.source import Source, digest
 from edgekit.errors import MissingDependencyError, ModelFormatError, UnsafeModelError, UnsupportedModelError
+from edgekit.labels import labels_beside
 
 #: Operations by which a graph reads or writes files, or calls Python.
 _CODE = frozenset(

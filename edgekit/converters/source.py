@@ -2,14 +2,15 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgekit.converters.sniff import SAVEDMODEL, TFLITE, sniff
-from edgekit.errors import UsageError
+from edgekit.errors import DataError, UsageError
+from edgekit.labels import read_labels
 from edgekit.preprocess import InputSpec
 
 #: (height, width), one number for a square, or None to take the model's own.
@@ -104,6 +105,19 @@ def load_source(path: str | Path, *, trust: bool = False, size: Size = None) -> 
     from edgekit.converters.keras_source import load_keras
 
     return load_keras(location, kind, trust=trust, size=wanted)
+
+
+def with_labels(source: Source, path: str | Path) -> Source:
+    """The source with class names from a file, one a line in the order of its outputs.
+
+    Raises:
+      DataError: the file cannot be read, or does not name each class once.
+    """
+    labels = read_labels(path)
+    expected = 2 if source.classes == 1 else source.classes
+    if len(labels) != expected:
+        raise DataError(f"{path} names {len(labels)} classes, the model has {expected}.", "Write one name a line.")
+    return replace(source, labels=labels)
 
 
 def digest(path: Path) -> str:

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.converters import checks
-from edgekit.converters.labels import labels_beside
 from edgekit.converters.source import Source, digest
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import EdgekitError, UnsupportedModelError
+from edgekit.labels import labels_beside
 from edgekit.preprocess import InputSpec
 from edgekit.tflite.graph import Graph, Op, Tensor
 from edgekit.tflite.metadata import Metadata, read_metadata

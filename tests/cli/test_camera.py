@@ -51,7 +51,7 @@ def test_json_is_one_document(model_file, folder):  # noqa: F811
         (["pictures", "--smooth", "1"], "UsageError"),
         (["pictures", "--record", "seen.txt"], "UsageError"),
         (["pictures", "--record", "no/such/seen.csv"], "OutputError"),
-        (["pictures", "--labels", "none.txt"], "UsageError"),
+        (["pictures", "--labels", "none.txt"], "DataError"),
     ],
 )
 def test_errors_are_told_in_words_and_in_json(monkeypatch, tmp_path, model_file, folder, options, kind):  # noqa: F811

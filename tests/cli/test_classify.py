@@ -92,8 +92,8 @@ def test_preprocessing_by_hand(folder):
     [
         (["none.tflite", "pictures"], "ModelFormatError"),
         (["broken.jpg", "pictures"], "ModelFormatError"),
-        (["m.tflite", "pictures", "--labels", "none.txt"], "UsageError"),
-        (["m.tflite", "pictures", "--labels", "broken.jpg"], "UsageError"),
+        (["m.tflite", "pictures", "--labels", "none.txt"], "DataError"),
+        (["m.tflite", "pictures", "--labels", "broken.jpg"], "DataError"),
         (["m.tflite", "pictures", "--preprocess", "nonsense"], "UsageError"),
         (["m.tflite", "empty"], "UsageError"),
     ],

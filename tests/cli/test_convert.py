@@ -143,7 +143,7 @@ BAD = [
     # the labels
     (["m.tflite", "--labels", "none.txt"], "DataError", "No such file"),
     (["m.tflite", "--labels", "two.txt"], "DataError", "names 2 classes, the model has 3"),
-    (["m.tflite", "--labels", "binary.txt"], "DataError", "it is not text"),
+    (["m.tflite", "--labels", "binary.txt"], "DataError", "it is not UTF-8 text"),
     (["m.tflite", "--labels", "empty"], "DataError", "No labels can be read from empty"),
     # the command line itself
     ([], "UsageError", "Missing argument 'MODEL'"),

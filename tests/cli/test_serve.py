@@ -73,7 +73,7 @@ def test_open_to_others_it_makes_a_token(service):
     [
         (["none.tflite"], "ModelFormatError"),
         (["colours.tflite", "--host", "256.0.0.1"], "UsageError"),
-        (["colours.tflite", "--labels", "none.txt"], "UsageError"),
+        (["colours.tflite", "--labels", "none.txt"], "DataError"),
         (["colours.tflite", "--port", "99999"], None),
     ],
 )
