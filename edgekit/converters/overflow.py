@@ -6,6 +6,7 @@ noise. EfficientNet-Lite0 has one to seven such channels in every second layer. 
 in any model, kernels differ in what they make of an overflow.
 """
 
+import re
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from edgekit.tflite.reader import constant
 
 #: Steps that a bias may take: half of int32's, which leaves the other half to the products (33 000 and more of them).
 LARGEST_BIAS = 1 << 30
+
+#: What litert-quantizer appends to the name of a constant that several ops share, once each has its own steps.
+_DUPLICATED = re.compile(r"_duplicated_\d+$")
 
 _WITH_BIAS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
@@ -36,7 +40,8 @@ def fit_biases(content: bytes, original: bytes) -> bytes:
         return content
     model = edit.unpack(content)
     for op in wide:
-        weights, bias = (constant(floats, known[graph.tensors[index].name]) for index in op.inputs[1:3])
+        names = (_DUPLICATED.sub("", graph.tensors[index].name) for index in op.inputs[1:3])
+        weights, bias = (constant(floats, known[name]) for name in names)
         _requantize(model, op, weights, bias)
     return edit.pack(model)
 

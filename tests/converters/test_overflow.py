@@ -58,3 +58,19 @@ def test_models_without_such_channels_stay_as_they_are():
     content = model("CONV_2D", weights_of("CONV_2D", 1.0), np.zeros(3, np.float32))
     quantized = quantize_int8(content, Ranges({"y": (-4, 4), "mean": (-4, 4)}, "", 1, ""), SPEC)
     assert fit_biases(quantized, content) is quantized
+
+
+def test_layers_that_share_a_bias_are_told_apart():
+    """litert-quantizer gives each its own copy, in its own steps and under a name of its own."""
+    graph = GraphBuilder()
+    graph.model.signatureDefs = []
+    bias = graph.constant(np.array([0.1, 0.7, -0.1], np.float32), name="bias")
+    x = graph.input((1, 4, 4, 3))
+    for number in range(2):
+        weights = graph.constant(weights_of("CONV_2D", 1e-9), name=f"weights{number}")
+        x = graph.op("CONV_2D", [x, weights, bias], (1, 4, 4, 3), options=CONV, name=f"y{number}")
+    content = graph.finish([x])
+    quantized = quantize_int8(content, Ranges(dict.fromkeys(("y0", "y1"), (-8.0, 8.0)), "", 1, ""), SPEC, io="float")
+    picture = np.random.default_rng(1).random((1, 4, 4, 3)).astype(np.float32)
+    expected, found = (run(open_interpreter(one), picture) for one in (content, quantized))
+    assert found == pytest.approx(expected, abs=4 * 16 / 255)
