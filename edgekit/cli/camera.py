@@ -2,18 +2,34 @@
 
 import signal
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, List, Optional
 
 import click
 
 from edgekit.cli.common import command_options, echo_json
+from edgekit.cli.settings import ModelChoice, gather, model_options, opener
 from edgekit.errors import UsageError
+
+#: Does something with a `camera.Sighting`.
+Sink = Callable[[Any], None]
+
+
+@dataclass(frozen=True)
+class Reactions:
+    """What is done with what is seen: the options of the same names; `trigger` is --on-label, `command` --run."""
+
+    headless: bool
+    record: Optional[str]
+    trigger: Optional[str]
+    command: Optional[str]
+    cooldown: float
 
 
 @click.command()
-@click.argument("model", type=click.Path())
+@model_options
 @click.argument("source", default="0")
 @click.option("--headless", is_flag=True, help="No preview window; a line for each change instead.")
 @click.option("--record", type=click.Path(), help="Append what is seen to this .jsonl or .csv file.")
@@ -21,67 +37,47 @@ from edgekit.errors import UsageError
 @click.option("--run", "command", help="Program and arguments; EDGEKIT_LABEL and EDGEKIT_SCORE tell what was seen.")
 @click.option("--cooldown", default=10.0, show_default=True, help="Seconds between two starts of it, at least.")
 @click.option("--smooth", default=0.0, show_default=True, help="Share of the scores kept from earlier frames, below 1.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, edgetpu, usb:1, pci:0, emulated, ….")
-@click.option("--labels", type=click.Path(), help="Text file of class names, in place of the model's own.")
-@click.option("--preprocess", help="Scaling of pixels, in place of the model's own.")
+@gather(Reactions, "reactions")
 @command_options
-def camera(
-    model: str,
-    source: str,
-    headless: bool,
-    record: Optional[str],
-    trigger: Optional[str],
-    command: Optional[str],
-    cooldown: float,
-    smooth: float,
-    device: str,
-    labels: Optional[str],
-    preprocess: Optional[str],
-    as_json: bool,
-    verbose: bool,
-) -> None:
+def camera(choice: ModelChoice, source: str, reactions: Reactions, smooth: float, as_json: bool, verbose: bool) -> None:
     """Name what SOURCE shows, with the .tflite MODEL, until Ctrl-C.
 
     SOURCE is the number of a camera (0 is the first), a stream (rtsp://…), a video file or a folder of pictures.
     A camera that is lost is looked for until it is back. SIGHUP loads the model's file again.
     """
-    from edgekit.camera import Action, Control, Recorder, open_source, parse_trigger, watch
-    from edgekit.devices import Classifier
-    from edgekit.labels import read_labels
+    from edgekit.camera import Control, open_source, watch
 
-    if (trigger is None) != (command is None):
-        raise UsageError("--on-label and --run go together.")
-    names = read_labels(labels) if labels else None
-    control = Control()
+    open_classifier, control = opener(choice), Control()
     with ExitStack() as stack:
-        sinks: List[Callable[[Any], None]] = []
-        if trigger is not None and command is not None:
-            sinks.append(_closing(stack, Action(parse_trigger(trigger), command, cooldown=cooldown)))
-        if record:
-            sinks.append(_closing(stack, Recorder(record)))
+        sinks = _sinks(stack, reactions)
         frames = open_source(source)
-        sinks.append(_printer(as_json) if headless or as_json else _window(stack, control, Path(model).name))
+        quiet = reactions.headless or as_json
+        sinks.append(_printer(as_json) if quiet else _window(stack, control, Path(choice.model).name))
         _heed_signals(control)
-        sightings = watch(
-            frames,
-            lambda: Classifier(model, device=device, labels=names, preprocess=preprocess),
-            control,
-            past=smooth,
-            notify=lambda text: click.echo(text, err=True),
-        )
-        for sighting in sightings:
+        told = partial(click.echo, err=True)
+        for sighting in watch(frames, open_classifier, control, past=smooth, notify=told):
             for sink in sinks:
                 sink(sighting)
     _tell(asdict(control.tally), as_json)
 
 
-def _closing(stack: ExitStack, sink: Any) -> Callable[[Any], None]:
-    stack.callback(sink.close)
-    show: Callable[[Any], None] = sink
-    return show
+def _sinks(stack: ExitStack, reactions: Reactions) -> List[Sink]:
+    """The command and the recording that were asked for, closed with the stack."""
+    from edgekit.camera import Action, Recorder, parse_trigger
+
+    if (reactions.trigger is None) != (reactions.command is None):
+        raise UsageError("--on-label and --run go together.")
+    sinks: List[Any] = []
+    if reactions.trigger is not None and reactions.command is not None:
+        sinks.append(Action(parse_trigger(reactions.trigger), reactions.command, cooldown=reactions.cooldown))
+    if reactions.record:
+        sinks.append(Recorder(reactions.record))
+    for sink in sinks:
+        stack.callback(sink.close)
+    return sinks
 
 
-def _window(stack: ExitStack, control: Any, title: str) -> Callable[[Any], None]:
+def _window(stack: ExitStack, control: Any, title: str) -> Sink:
     """A preview; the loop ends when the user closes it."""
     from edgekit.camera.window import Window
 
@@ -103,7 +99,7 @@ def _heed_signals(control: Any) -> None:
         signal.signal(signal.SIGHUP, lambda number, frame: control.reload.set())
 
 
-def _printer(hidden: bool) -> Callable[[Any], None]:
+def _printer(hidden: bool) -> Sink:
     """Prints a line when the best class changes."""
     last = ""
 

@@ -8,50 +8,34 @@ from typing import Any, Dict, List, Optional, Tuple
 import click
 
 from edgekit.cli.common import command_options, echo_json
+from edgekit.cli.settings import ModelChoice, model_options, opener
 from edgekit.errors import DataError, UsageError
 
 _BAR = 24
 
 
 @click.command()
-@click.argument("model", type=click.Path())
+@model_options
 @click.argument("pictures", nargs=-1, required=True, type=click.Path())
 @click.option("-k", "top", default=5, show_default=True, type=click.IntRange(min=1), help="How many classes to name.")
-@click.option("--labels", type=click.Path(), help="Text file of class names, in place of the model's own.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, edgetpu, usb:1, pci:0, emulated, ….")
 @click.option("--threads", type=click.IntRange(min=1), help="At most so many threads (default: the cores allowed).")
-@click.option(
-    "--preprocess",
-    help="Scaling of pixels, in place of the model's own: raw, 0..1, -1..1, lite, imagenet, caffe, or mean,std.",
-)
 @command_options
 def classify(
-    model: str,
-    pictures: Tuple[str, ...],
-    top: int,
-    labels: Optional[str],
-    device: str,
-    threads: Optional[int],
-    preprocess: Optional[str],
-    as_json: bool,
-    verbose: bool,
+    choice: ModelChoice, pictures: Tuple[str, ...], top: int, threads: Optional[int], as_json: bool, verbose: bool
 ) -> None:
     """Name what is in PICTURES (files or folders) with the .tflite MODEL.
 
     Labels and preprocessing come from the model. A picture that cannot be read is reported, and the
     others go on; the exit code is then 2.
     """
-    from edgekit.devices import Classifier
-    from edgekit.labels import read_labels
     from edgekit.quiet import tensorflow_quiet
 
-    files = _files(pictures)
-    names = read_labels(labels) if labels else None
+    files, open_classifier = _files(pictures), opener(choice, threads=threads)
     with tensorflow_quiet(verbose):
-        classifier = Classifier(model, device=device, threads=threads, labels=names, preprocess=preprocess)
+        classifier = open_classifier()
     with classifier:
         if not as_json:
-            click.echo(f"{Path(model).name} on the {classifier.device.upper()}: {classifier.reason}.")
+            click.echo(f"{Path(choice.model).name} on the {classifier.device.upper()}: {classifier.reason}.")
         answers = []
         for file in files:
             answers.append(_answer(classifier, file, top))

@@ -7,46 +7,31 @@ from typing import Optional
 import click
 
 from edgekit.cli.common import command_options, echo_json
+from edgekit.cli.settings import ModelChoice, model_options, opener
 
 
 @click.command()
-@click.argument("model", type=click.Path())
+@model_options
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
 @click.option("--token", envvar="EDGEKIT_TOKEN", help="What callers must know [env: EDGEKIT_TOKEN].")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, edgetpu, usb:1, pci:0, emulated, ….")
-@click.option("--labels", type=click.Path(), help="Text file of class names, in place of the model's own.")
-@click.option("--preprocess", help="Scaling of pixels, in place of the model's own.")
 @command_options
-def serve(
-    model: str,
-    host: str,
-    port: int,
-    token: Optional[str],
-    device: str,
-    labels: Optional[str],
-    preprocess: Optional[str],
-    as_json: bool,
-    verbose: bool,
-) -> None:
+def serve(choice: ModelChoice, host: str, port: int, token: Optional[str], as_json: bool, verbose: bool) -> None:
     """Serve MODEL as a live page, with /predict, /health and /metrics, until Ctrl-C.
 
     This machine alone is served, unless --host says otherwise: then callers need a token, yours or one
     that is made up and printed.
     """
-    from edgekit.devices import Classifier
     from edgekit.devices.interpreter import allowed_cores
-    from edgekit.labels import read_labels
     from edgekit.serve import Settings, is_loopback, new_token
     from edgekit.serve import serve as run
 
-    names = read_labels(labels) if labels else None
     if not token and not is_loopback(host):
         token = new_token()
-    workers = allowed_cores() if device in ("auto", "cpu") else 1
+    workers = allowed_cores() if choice.device in ("auto", "cpu") else 1
     run(
-        lambda: Classifier(model, device=device, threads=1, labels=names, preprocess=preprocess),
-        Settings(Path(model).name, host, port, token or None, workers, queue=8 * workers),
+        opener(choice, threads=1),
+        Settings(Path(choice.model).name, host, port, token or None, workers, queue=8 * workers),
         ready=lambda: _tell(_url(host, port, token), as_json),
     )
 
