@@ -3,6 +3,11 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
+from edgekit.edgetpu import compiler_run
+from tests.edgetpu.recordings import FAKE_COMPILER
+from tests.tflite.build import COLOURS, colour_model
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -20,3 +25,34 @@ def pytest_collection_modifyitems(items):
 def shared() -> Path:
     """The folder of shared test data; tests that use it carry the marker `shared`."""
     return SHARED
+
+
+@pytest.fixture
+def model_file(tmp_path):
+    """A model that names colours."""
+    path = tmp_path / "colours.tflite"
+    path.write_bytes(colour_model())
+    return path
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder of a red, a broken, a green and a blue picture, and a text."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name, colour in COLOURS.items():
+        Image.new("RGB", (20, 10), colour).save(folder / f"{'rgb'.index(name[0])}{name}.png")
+    (folder / "0zbroken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not really")
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """The folder of recordings of the stand-in for edgetpu_compiler, which is the compiler of this machine."""
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    monkeypatch.setenv("EDGEKIT_FAKE_RUNS", str(folder))
+    monkeypatch.setenv("EDGEKIT_EDGETPU_COMPILER", str(FAKE_COMPILER))
+    monkeypatch.setattr(compiler_run, "_GRACE_S", 0.0)
+    return folder

@@ -8,7 +8,6 @@ import pytest
 from click.testing import CliRunner
 
 from edgekit.cli.camera import camera
-from tests.camera.conftest import folder, model_file  # noqa: F401
 
 
 @pytest.fixture(autouse=True)
@@ -23,8 +22,8 @@ def run(*arguments):
     return CliRunner().invoke(camera, [str(argument) for argument in arguments])
 
 
-def test_a_folder_as_text_with_a_recording(tmp_path, model_file, folder):  # noqa: F811
-    result = run(model_file, folder, "--headless", "--record", tmp_path / "seen.jsonl")
+def test_a_folder_as_text_with_a_recording(tmp_path, model_file, pictures):
+    result = run(model_file, pictures, "--headless", "--record", tmp_path / "seen.jsonl")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert [line.split(": ")[1].split()[0] for line in lines[:3]] == ["red", "green", "blue"]
@@ -36,8 +35,8 @@ def test_a_folder_as_text_with_a_recording(tmp_path, model_file, folder):  # noq
     ]
 
 
-def test_json_is_one_document(model_file, folder):  # noqa: F811
-    result = run(model_file, folder, "--json")
+def test_json_is_one_document(model_file, pictures):
+    result = run(model_file, pictures, "--json")
     assert json.loads(result.stdout) == {"classified": 3, "corrupt": 1, "dropped": 0, "lost": 0}
 
 
@@ -54,7 +53,7 @@ def test_json_is_one_document(model_file, folder):  # noqa: F811
         (["pictures", "--labels", "none.txt"], "DataError"),
     ],
 )
-def test_errors_are_told_in_words_and_in_json(monkeypatch, tmp_path, model_file, folder, options, kind):  # noqa: F811
+def test_errors_are_told_in_words_and_in_json(monkeypatch, tmp_path, model_file, pictures, options, kind):
     monkeypatch.chdir(tmp_path)
     as_text, as_json = run(model_file, *options, "--headless"), run(model_file, *options, "--json")
     assert as_text.exit_code == as_json.exit_code == 2
@@ -62,18 +61,18 @@ def test_errors_are_told_in_words_and_in_json(monkeypatch, tmp_path, model_file,
     assert json.loads(as_json.stdout)["error"] == kind
 
 
-def test_without_a_screen_it_says_headless(monkeypatch, model_file, folder):  # noqa: F811
+def test_without_a_screen_it_says_headless(monkeypatch, model_file, pictures):
     monkeypatch.delenv("DISPLAY", raising=False)
-    result = run(model_file, folder)
+    result = run(model_file, pictures)
     assert result.exit_code == 2 and "--headless" in result.stderr
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="signals of POSIX")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_cleanly(tmp_path, model_file, folder, number):  # noqa: F811
+def test_a_signal_ends_it_cleanly(tmp_path, model_file, pictures, number):
     for copy in range(3000):
-        (folder / f"9 {copy}.png").write_bytes((folder / "0red.png").read_bytes())
-    command = [sys.executable, "-m", "edgekit", "camera", str(model_file), str(folder), "--headless"]
+        (pictures / f"9 {copy}.png").write_bytes((pictures / "0red.png").read_bytes())
+    command = [sys.executable, "-m", "edgekit", "camera", str(model_file), str(pictures), "--headless"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdout.readline()
         process.send_signal(number)

@@ -5,17 +5,12 @@ from click.testing import CliRunner
 from PIL import Image
 
 from edgekit.cli.classify import classify
-from edgekit.preprocess import InputSpec
-from edgekit.tflite.metadata import Metadata, write_metadata
-from tests.tflite.build import colour_classifier
-
-COLOURS = {"red": (220, 10, 10), "green": (10, 220, 10), "blue": (10, 10, 220)}
+from tests.tflite.build import COLOURS, colour_model
 
 
 @pytest.fixture
 def folder(tmp_path):
-    metadata = Metadata(labels=tuple(COLOURS), input=InputSpec(8, 8), output="probabilities")
-    (tmp_path / "m.tflite").write_bytes(write_metadata(colour_classifier("uint8"), metadata))
+    (tmp_path / "m.tflite").write_bytes(colour_model())
     (tmp_path / "pictures" / "deep").mkdir(parents=True)
     for name, colour in COLOURS.items():
         Image.new("RGB", (20, 10), colour).save(tmp_path / "pictures" / f"{name}.png")

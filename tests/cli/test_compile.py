@@ -1,27 +1,14 @@
 import json
 import sys
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from edgekit.cli import main
-from edgekit.edgetpu import compiler_run
 from edgekit.tflite.metadata import Metadata, read_metadata, write_metadata
-from tests.edgetpu.recordings import compiled_model, int8_model, success_text
-
-FAKE = Path(__file__).parents[1] / "edgetpu" / "fake_compiler.py"
+from tests.edgetpu.recordings import FAKE_COMPILER, compiled_model, int8_model, record, success_text
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a POSIX script, as the compiler is")
-
-
-@pytest.fixture
-def runs(tmp_path, monkeypatch):
-    folder = tmp_path / "runs"
-    folder.mkdir()
-    monkeypatch.setenv("EDGEKIT_FAKE_RUNS", str(folder))
-    monkeypatch.setattr(compiler_run, "_GRACE_S", 0.0)
-    return folder
 
 
 @pytest.fixture
@@ -31,15 +18,9 @@ def model(tmp_path):
     return path
 
 
-def record(runs, compiled=None, **run):
-    (runs / "compiled.bin").write_bytes(compiled or b"")
-    files = {"{stem}_edgetpu.tflite": str(runs / "compiled.bin")} if compiled else {}
-    (runs / "default.json").write_text(json.dumps({**run, "files": files}))
-
-
 def edgekit(*arguments, compiler=True):
     given = ["compile", *map(str, arguments)]
-    return CliRunner().invoke(main, [*given, "--compiler", str(FAKE)] if compiler else given)
+    return CliRunner().invoke(main, [*given, "--compiler", str(FAKE_COMPILER)] if compiler else given)
 
 
 def without_compiler(monkeypatch, tmp_path):
@@ -170,7 +151,7 @@ def test_the_hand_off_stand_in_works_as_a_compiler(runs, model, tmp_path, monkey
     edgekit(model, "--handoff", tmp_path / "out", compiler=False)
     container = tmp_path / "container"
     container.write_text(
-        f'#!/bin/sh\nwhile [ "$1" != edgekit-edgetpu-compiler ]; do shift; done\nshift\nexec {FAKE} "$@"\n'
+        f'#!/bin/sh\nwhile [ "$1" != edgekit-edgetpu-compiler ]; do shift; done\nshift\nexec {FAKE_COMPILER} "$@"\n'
     )
     container.chmod(0o755)
     monkeypatch.setenv("CONTAINER", str(container))

@@ -7,32 +7,18 @@ import pytest
 from click.testing import CliRunner
 
 from edgekit.cli import main
-from edgekit.edgetpu import compiler_run
 from edgekit.tflite.metadata import read_metadata
-from tests.edgetpu.recordings import compiled_model, success_text
+from tests.edgetpu.recordings import compiled_model, record, success_text
 from tests.float_nets import colour_net
 
 pytest.importorskip("litert_quantizer")
 
-FAKE = Path(__file__).parents[1] / "edgetpu" / "fake_compiler.py"
 
-
-@pytest.fixture
-def runs(tmp_path, monkeypatch):
-    (tmp_path / "runs").mkdir()
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
     (tmp_path / "m.tflite").write_bytes(colour_net())
     (tmp_path / "m.labels.txt").write_text("blue\ngreen\nred\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EDGEKIT_FAKE_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("EDGEKIT_EDGETPU_COMPILER", str(FAKE))
-    monkeypatch.setattr(compiler_run, "_GRACE_S", 0.0)
-    return tmp_path / "runs"
-
-
-def record(runs, content, **run):
-    (runs / "compiled.bin").write_bytes(content or b"")
-    files = {"{stem}_edgetpu.tflite": str(runs / "compiled.bin")} if content else {}
-    (runs / "default.json").write_text(json.dumps({**run, "files": files}))
 
 
 def convert(*options):

@@ -12,11 +12,12 @@ import pytest
 from click.testing import CliRunner
 
 from edgekit.cli.serve import serve
-from tests.serve.conftest import colour_model, encoded, model_file  # noqa: F401
+from tests.serve.conftest import encoded
+from tests.tflite.build import colour_model
 
 
 @pytest.fixture
-def service(model_file):  # noqa: F811
+def service(model_file):
     """Starts `edgekit serve`: `service(*options)` gives the process, the page's address and the token."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -43,7 +44,7 @@ def _ask(url, body=None, token=""):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_answers_reloads_and_ends_cleanly(service, model_file, number):  # noqa: F811
+def test_it_answers_reloads_and_ends_cleanly(service, model_file, number):
     process, url, token = service()
     assert token == "" and _ask(f"{url}/predict?k=1", encoded())["predictions"][0]["label"] == "green"
     replacement = model_file.with_name("new")
@@ -77,14 +78,14 @@ def test_open_to_others_it_makes_a_token(service):
         (["colours.tflite", "--port", "99999"], None),
     ],
 )
-def test_errors_are_told_in_words_and_in_json(monkeypatch, model_file, options, kind):  # noqa: F811
+def test_errors_are_told_in_words_and_in_json(monkeypatch, model_file, options, kind):
     monkeypatch.chdir(model_file.parent)
     result = CliRunner().invoke(serve, [*options, "--json"])
     assert result.exit_code == 2 and "Traceback" not in result.output
     assert kind is None or json.loads(result.stdout)["error"] == kind
 
 
-def test_a_port_that_is_taken(monkeypatch, model_file):  # noqa: F811
+def test_a_port_that_is_taken(monkeypatch, model_file):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -1,13 +1,32 @@
 """Small models, compiled files and compiler texts, made here in the formats of the real ones."""
 
+import hashlib
+import json
+from pathlib import Path
+
 import numpy as np
 from flatbuffers import flexbuffers
 
 from edgekit.tflite.flat import pack
 from tests.tflite.build import GraphBuilder
 
+#: The stand-in for edgetpu_compiler.
+FAKE_COMPILER = Path(__file__).with_name("fake_compiler.py")
+
 VERSION = "16.0.384591198"
 STAND_ALONE, PARAMETER_CACHING, EXECUTION_ONLY = 0, 1, 2
+
+
+def record(runs, compiled=None, *, content=None, files=None, **run):
+    """Records what the stand-in answers to the model of that `content`, or to any; the fixture `runs` is the folder.
+
+    `compiled` are the bytes of the model that it leaves; the rest is described in `fake_compiler`.
+    """
+    if compiled is not None:
+        (runs / "compiled.bin").write_bytes(compiled)
+        files = {"{stem}_edgetpu.tflite": str(runs / "compiled.bin")}
+    name = hashlib.sha256(content).hexdigest() if content else "default"
+    (runs / f"{name}.json").write_text(json.dumps({**run, "files": files or {}}))
 
 
 def int8_model(*, tail=False, name="net"):

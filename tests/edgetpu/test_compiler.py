@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.edgetpu import compiler_run
 from edgekit.edgetpu.comparison import differences
 from edgekit.edgetpu.compiler import compile_model, compile_models, cpu_ops
 from edgekit.edgetpu.compiler_run import arguments, find_compiler
@@ -20,24 +19,12 @@ from edgekit.errors import CompilerError, ModelFormatError, OutputError, Unsuppo
 from edgekit.preprocess import InputSpec
 from edgekit.tflite.metadata import Metadata, read_metadata, write_metadata
 from edgekit.tflite.versions import set_op_versions
-from tests.edgetpu.recordings import VERSION, compiled_model, int8_model, success_text, table
+from tests.edgetpu.recordings import VERSION, compiled_model, int8_model, record, success_text, table
 from tests.tflite.build import GraphBuilder
 
-FAKE = Path(__file__).with_name("fake_compiler.py")
 HEAD = f"Edge TPU Compiler version {VERSION}\nStarted a compilation timeout timer of 180 seconds.\n"
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a POSIX script, as the compiler is")
-
-
-@pytest.fixture
-def runs(tmp_path, monkeypatch):
-    """The folder of recordings of the stand-in, which is the compiler of this machine."""
-    folder = tmp_path / "runs"
-    folder.mkdir()
-    monkeypatch.setenv("EDGEKIT_FAKE_RUNS", str(folder))
-    monkeypatch.setenv("EDGEKIT_EDGETPU_COMPILER", str(FAKE))
-    monkeypatch.setattr(compiler_run, "_GRACE_S", 0.0)
-    return folder
 
 
 @pytest.fixture
@@ -45,15 +32,6 @@ def model(tmp_path):
     path = tmp_path / "net.tflite"
     path.write_bytes(int8_model(tail=True))
     return path
-
-
-def record(runs, *, content=None, compiled=None, files=None, **run):
-    """Records an answer, to one model by its digest or to any."""
-    if compiled is not None:
-        (runs / "compiled.bin").write_bytes(compiled)
-        files = {"{stem}_edgetpu.tflite": str(runs / "compiled.bin")}
-    name = hashlib.sha256(content).hexdigest() if content else "default"
-    (runs / f"{name}.json").write_text(json.dumps({**run, "files": files or {}}))
 
 
 def calls(runs):

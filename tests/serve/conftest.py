@@ -5,32 +5,15 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from edgekit.devices import Classifier
-from edgekit.preprocess import InputSpec
 from edgekit.serve import Settings
 from edgekit.serve.app import make_app
 from edgekit.serve.model import ServedModel
-from edgekit.tflite.metadata import Metadata, write_metadata
-from tests.tflite.build import colour_classifier
-
-LABELS = ("red", "green", "blue")
-
-
-def colour_model(labels=LABELS):
-    """The bytes of a model that names colours."""
-    return write_metadata(colour_classifier("uint8"), Metadata(labels=labels, input=InputSpec(8, 8)))
 
 
 def encoded(colour=(9, 200, 9), kind="PNG", size=(20, 10)):
     stream = io.BytesIO()
     Image.new("RGB", size, colour).save(stream, kind)
     return stream.getvalue()
-
-
-@pytest.fixture
-def model_file(tmp_path):
-    path = tmp_path / "colours.tflite"
-    path.write_bytes(colour_model())
-    return path
 
 
 @pytest.fixture

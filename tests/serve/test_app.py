@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.serve.conftest import colour_model, encoded
+from tests.serve.conftest import encoded
+from tests.tflite.build import colour_model
 
 
 def _bomb(width=60_000, height=60_000):

@@ -12,6 +12,12 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgekit.preprocess import InputSpec
+from edgekit.tflite.metadata import Metadata, write_metadata
+
+#: Classes of `colour_classifier` and pixels of each.
+COLOURS = {"red": (220, 10, 10), "green": (10, 220, 10), "blue": (10, 10, 220)}
+
 # builtin operator → its options table, where the two names differ in more than spelling
 _OPTIONS = {
     "CONV_2D": "Conv2DOptions",
@@ -143,3 +149,8 @@ def colour_classifier(dtype="uint8", *, size=8, softmax=True, mean=0.0, std=1.0)
     if softmax:
         y = graph.op("SOFTMAX", [y], (1, 3), dtype, quant=answer, options={"beta": 1.0}, version=2, name="scores")
     return graph.finish([y])
+
+
+def colour_model(labels=tuple(COLOURS)):
+    """`colour_classifier` with metadata: the classes' names, and pixels as they are."""
+    return write_metadata(colour_classifier("uint8"), Metadata(labels=labels, input=InputSpec(8, 8)))
