@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import json
+import logging
 import re
 import sys
 from typing import Any, Callable, Iterator, Optional, Sequence, TextIO, Tuple, TypeVar
@@ -66,12 +67,25 @@ def _finite(value: Any) -> Any:
 
 
 @contextlib.contextmanager
-def progress_bar(stream: TextIO, *, hidden: bool) -> Iterator[Progress]:
-    """A progress function that draws one line on a terminal, and nothing elsewhere."""
-    if hidden or not stream.isatty():
+def progress_bar(stream: TextIO, *, as_json: bool, verbose: bool) -> Iterator[Progress]:
+    """A progress function that draws one line on a terminal, below what the library remarks meanwhile.
+
+    Nothing is drawn elsewhere, nor among what tools print with `-v`; of remarks, machines read in the document.
+    """
+    if as_json:
         yield silent
-        return
+    elif verbose or not stream.isatty():
+        with _remarks(logging.StreamHandler(stream)):
+            yield silent
+    else:
+        with _bar(stream) as progress:
+            yield progress
+
+
+@contextlib.contextmanager
+def _bar(stream: TextIO) -> Iterator[Progress]:
     from rich.console import Console
+    from rich.logging import RichHandler
     from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
@@ -82,9 +96,30 @@ def progress_bar(stream: TextIO, *, hidden: bool) -> Iterator[Progress]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Bar(*columns, console=Console(file=stream), transient=True) as bar:
+    console = Console(file=stream)
+    above = RichHandler(console=console, show_time=False, show_level=False, show_path=False)
+    # What other tools print is not for the user: it must not be brought above the bar.
+    with Bar(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
         task = bar.add_task("Starting", total=None)
-        yield lambda stage, done, total: bar.update(task, description=stage, completed=done, total=total)
+        with _remarks(above):
+            yield lambda stage, done, total: bar.update(task, description=stage, completed=done, total=total)
+
+
+@contextlib.contextmanager
+def _remarks(handler: logging.Handler) -> Iterator[None]:
+    """Shows what edgekit logs, from INFO on, by this handler alone."""
+    logger = logging.getLogger("edgekit")
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
 
 
 def fraction(option: str, text: Optional[str]) -> Optional[float]:

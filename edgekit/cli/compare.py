@@ -49,7 +49,7 @@ def compare(a: Path, b: Path, as_json: bool, verbose: bool, **options: Any) -> N
     """
     if options["table"]:
         check_writable(options["table"])
-    with tensorflow_quiet(verbose) as stream, progress_bar(stream, hidden=as_json or verbose) as progress:
+    with tensorflow_quiet(verbose) as stream, progress_bar(stream, as_json=as_json, verbose=verbose) as progress:
         second, labels = _tflite(b, options["preprocess"])
         samples = open_samples(options["data"], second.spec, count=options["pictures"], seed=options["seed"])
         first = _first(a, second, samples, options, progress)

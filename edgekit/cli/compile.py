@@ -53,7 +53,7 @@ def compile(models: Tuple[Path, ...], as_json: bool, verbose: bool, **given: Any
     except CompilerError as error:
         _predict(models, options, error if as_json else None)
         raise
-    with progress_bar(sys.stderr, hidden=as_json or verbose) as progress:
+    with progress_bar(sys.stderr, as_json=as_json, verbose=verbose) as progress:
         reports = compile_models(
             models,
             options,

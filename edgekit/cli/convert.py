@@ -56,7 +56,7 @@ def convert(model: Path, as_json: bool, verbose: bool, **options: Any) -> None:
     if options["no_verify"] and (gates != (None, None) or options["verify_data"]):
         raise UsageError("--no-verify leaves nothing to judge by.", "Drop it, or the options about the verdict.")
     _check_outputs(model, output, options["save_ranges"])
-    with tensorflow_quiet(verbose) as stream, progress_bar(stream, hidden=as_json or verbose) as progress:
+    with tensorflow_quiet(verbose) as stream, progress_bar(stream, as_json=as_json, verbose=verbose) as progress:
         conversion = _run(model, options, progress)
     unmet = conversion.unmet(*gates)
     path = output.with_suffix(".rejected.tflite") if unmet else output

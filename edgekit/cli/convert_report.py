@@ -30,6 +30,7 @@ def document(
         "accepted": unmet is None,
         "unmet": unmet,
         "verdict": conversion.model.provenance["verdict"],
+        "outlook": asdict(conversion.outlook) if conversion.outlook else None,
         "calibration_pictures": asdict(conversion.enough) if conversion.enough else None,
         "preprocess": conversion.preprocessing.name,
         "provenance": conversion.model.provenance,

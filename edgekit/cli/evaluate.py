@@ -41,7 +41,7 @@ def evaluate(model: Path, as_json: bool, verbose: bool, **options: Any) -> None:
     min_top1 = fraction("--min-top1", options["min_top1"])
     for path in filter(None, (options["table"], options["junit"])):
         check_writable(path)
-    with tensorflow_quiet(verbose) as stream, progress_bar(stream, hidden=as_json or verbose) as progress:
+    with tensorflow_quiet(verbose) as stream, progress_bar(stream, as_json=as_json, verbose=verbose) as progress:
         subject = _subject(model, options)
         pictures = _pictures(subject, options["data"], options["labels_csv"])
         evaluation = run_evaluation(subject, pictures, scheduler=options["scheduler"], progress=progress)

@@ -1,5 +1,6 @@
 """convert(): from a trained model's file to a verified `.tflite` that describes itself."""
 
+import logging
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -12,6 +13,7 @@ from edgekit.calibration import METHODS, Samples, load_ranges, open_samples
 from edgekit.converters.artefact import Int8Model, provenance
 from edgekit.converters.choose import CORRECTIONS, Choice, choose, explain, forms, reuse
 from edgekit.converters.export import FloatModel
+from edgekit.converters.guard import Outlook, foresee
 from edgekit.converters.preprocessing import Finding
 from edgekit.converters.quantize import IO_TYPES, quantize_int8
 from edgekit.converters.reference import float_reference, resolve_preprocessing
@@ -22,7 +24,10 @@ from edgekit.evaluation.sufficiency import Sufficiency, sufficiency
 from edgekit.evaluation.verdict import Runner, class_indices
 from edgekit.preprocess import INTERPOLATIONS, InputSpec
 from edgekit.progress import Progress, silent
+from edgekit.tflite import read_graph
 from edgekit.tflite.metadata import Metadata, write_metadata
+
+_LOG = logging.getLogger("edgekit.converters")
 
 Data = str | Path | np.ndarray | Iterable[Any] | None
 
@@ -84,6 +89,8 @@ class Conversion:
       model: the artefact.
       source: what it was made from.
       preprocessing: how pictures are prepared, and how that was found out.
+      outlook: what to expect of such a model in int8, as it was logged before the work; None where nothing speaks
+        against it.
       verdict: the int8 model against its float original; None where it was not asked for.
       enough: whether more calibration pictures would change the ranges; None for synthetic ones, for ranges from a
         file, and where there are too few to tell.
@@ -93,6 +100,7 @@ class Conversion:
     model: Int8Model
     source: Source
     preprocessing: Finding
+    outlook: Outlook | None
     verdict: Verdict | None
     enough: Sufficiency | None
     skipped: dict[str, str]
@@ -144,6 +152,7 @@ def convert(
     # Normalized arrays are what the model takes before its preprocessing is folded in.
     fold = not (calibration.prepared or held_out.prepared)
     model = float_reference(source, finding.spec, calibration, fold=fold, progress=progress)
+    outlook = _foresee(source, model, recipe)
     choice = _choice(model, calibration, recipe, progress)
     progress("Quantizing", 0, None)
     content = quantize_int8(choice.form.content, choice.ranges, model.spec, io=recipe.io)
@@ -154,7 +163,7 @@ def convert(
     noted = replace(source, notes=(*source.notes, *explain(choice)))
     skipped = {**calibration.skipped, **(held_out.skipped if verify else {})}
     artefact = Int8Model(described, model.spec, choice.ranges, record)
-    return Conversion(artefact, noted, finding, verdict, _sufficiency(choice, calibration, recipe), skipped)
+    return Conversion(artefact, noted, finding, outlook, verdict, _sufficiency(choice, calibration, recipe), skipped)
 
 
 def sized(spec: InputSpec, recipe: Recipe) -> InputSpec:
@@ -183,6 +192,15 @@ def _pictures(data: Data, spec: InputSpec, recipe: Recipe, *, keep_aside: bool) 
         return given.take(recipe.samples), others
     calibration, held_out = given.split(given.count - aside)
     return calibration.take(recipe.samples), held_out
+
+
+def _foresee(source: Source, model: FloatModel, recipe: Recipe) -> Outlook | None:
+    """What to expect, logged at once: what comes now takes minutes on large models."""
+    graph = read_graph(model.content)
+    outlook = foresee(graph, source.architecture, ranges=recipe.ranges, corrections=recipe.corrections)
+    if outlook is not None:
+        _LOG.log(logging.INFO if outlook.handled else logging.WARNING, "%s", outlook)
+    return outlook
 
 
 def _choice(model: FloatModel, calibration: Samples, recipe: Recipe, progress: Progress) -> Choice:

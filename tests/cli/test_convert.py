@@ -186,6 +186,18 @@ def test_what_is_said_of_a_conversion(place, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_what_to_expect_is_said_beforehand_and_to_machines_in_the_document(place, capfd):
+    (place / "hard.tflite").write_bytes(colour_net(between="HARD_SWISH"))
+    assert "hard-swish" not in convert("hard.tflite", "--data", "pictures").stdout
+    heard = capfd.readouterr().err
+    assert heard.startswith("Expect: The model has 1 hard-swish. Known: ")
+    assert heard.endswith("\nThe range method is chosen by what the scores lose.\n")
+    convert("hard.tflite", "--data", "pictures", "--ranges", "minmax")
+    assert capfd.readouterr().err.startswith("Beware: ")
+    document = json.loads(convert("hard.tflite", "--data", "pictures", "--json").stdout)
+    assert (capfd.readouterr().err, document["outlook"]["found"]) == ("", {"hard-swish": 1})
+
+
 def test_without_data_it_says_so(place):
     assert "on 64 synthetic pictures (give --data for your own)" in convert("m.tflite").stdout
 
@@ -196,6 +208,7 @@ def test_the_document_for_machines(place):
     assert (result.exit_code, result.stderr) == (0, "")
     assert document["model"] == "sub.d.tflite" and document["manifest"] == "sub.d.json"
     assert (document["preprocess"], document["compiled"], document["accepted"]) == ("raw", None, True)
+    assert document["outlook"] is None
     verdict = document["verdict"]
     assert (verdict["agreement"], verdict["pictures"], verdict["source"]) == (1.0, 12, "data")
     assert (verdict["top1_float"], verdict["top1_int8"]) == (1.0, 1.0)

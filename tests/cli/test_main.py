@@ -1,6 +1,8 @@
 """The command itself: help, lazy loading, and errors before any command runs."""
 
+import io
 import json
+import logging
 import re
 import subprocess
 import sys
@@ -10,7 +12,7 @@ from click.testing import CliRunner
 
 from edgekit import __version__
 from edgekit.cli import COMMANDS, SUMMARIES, LazyGroup, main
-from edgekit.cli.common import echo_json, percent
+from edgekit.cli.common import echo_json, percent, progress_bar
 
 HEAVY = ("tensorflow", "keras", "tf_keras", "litert_quantizer", "ai_edge_litert", "torch", "matplotlib")
 
@@ -117,3 +119,23 @@ def test_json_has_no_nan(capsys):
 
 def test_percent():
     assert [percent(value) for value in (0, 0.98349, 1)] == ["0.0 %", "98.3 %", "100.0 %"]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("stream", [Terminal, io.StringIO])
+@pytest.mark.parametrize(("as_json", "verbose"), [(False, False), (False, True), (True, False), (True, True)])
+def test_remarks_of_the_library_stand_above_the_bar(stream, as_json, verbose):
+    screen, logger = stream(), logging.getLogger("edgekit.converters")
+    with progress_bar(screen, as_json=as_json, verbose=verbose) as progress:
+        progress("Working", 1, 2)
+        logger.info("Nine [units] of it.")
+        logger.debug("a detail")
+    logger.warning("later")
+    shown = screen.getvalue()
+    assert ("Nine [units] of it." in re.sub("\x1b\\[[0-9;]*m", "", shown)) is not as_json
+    assert "a detail" not in shown and "later" not in shown
+    assert ("Working" in shown) is (stream is Terminal and not as_json and not verbose)
