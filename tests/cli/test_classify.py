@@ -5,7 +5,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from edgekit.cli.classify import classify
-from tests.tflite.build import COLOURS, colour_model
+from tests.tflite.build import COLOURS, colour_classifier, colour_model
 
 
 @pytest.fixture
