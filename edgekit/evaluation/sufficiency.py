@@ -3,6 +3,10 @@
 Half of the pictures is drawn again and again, and the ranges that this half gives are compared with those of all. For
 means over pictures the mean square of that difference is the standard error of all pictures' mean (drawing n/2 of n
 without replacement); for extremes it is how much the last doubling of the set moved them.
+
+How often int8 models calibrated on two halves agree is no measure of it: their rounding differs whatever the number of
+pictures. On Lite0, halves of 4, 12 and 50 pictures agreed on 100, 99.5 and 98.5 % of 200 others, on a B0 halves of 8,
+25 and 100 on 98.5, 98.5 and 96.5 %.
 """
 
 import math
@@ -13,7 +17,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekit.calibration.observe import TAILS, Observations
-from edgekit.calibration.ranges import Ranges
 
 #: Part of a range by which it may move. A range 5 % wider has steps 5 % larger, 0.4 dB more of rounding noise.
 TOLERANCE = 0.05
@@ -91,29 +94,6 @@ def sufficiency(
         classes=_classes(holders, observations.labels, class_names),
         kinds=tuple(observations.names[p] for p, n in holders.most_common(3) if n >= ALONE * holders.total()),
     )
-
-
-def half_ranges(observations: Observations, ranges: Ranges, *, seed: int = 0) -> tuple[Ranges, Ranges]:
-    """The ranges as each of two halves of the pictures would have given them.
-
-    Bounds grow or shrink in proportion to what the half's tails are of those of all pictures, whatever chose them.
-    """
-    ends = _ends(observations, ranges.method)
-    order = np.random.default_rng(seed).permutation(len(ends))
-    everything = _bounds(ends, ranges.method)
-    halves = []
-    for half in (order[: len(order) // 2], order[len(order) // 2 :]):
-        factors = np.divide(
-            _bounds(ends[half], ranges.method), everything, out=np.ones_like(everything), where=everything != 0
-        )
-        known = dict(zip(observations.tensors, np.clip(factors, 0.5, 2.0).tolist(), strict=True))
-        bounds = {
-            name: (low * known[name][0], high * known[name][1]) if name in known else (low, high)
-            for name, (low, high) in ranges.bounds.items()
-        }
-        ordered = {name: (min(pair), max(pair)) for name, pair in bounds.items()}
-        halves.append(Ranges(ordered, ranges.method, len(half), ranges.digest))
-    return halves[0], halves[1]
 
 
 def _ends(observations: Observations, method: str) -> np.ndarray:

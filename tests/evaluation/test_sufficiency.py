@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from edgekit.calibration import Observations, Ranges
+from edgekit.calibration import Observations
 from edgekit.calibration.observe import TAILS
-from edgekit.evaluation.sufficiency import TOLERANCE, half_ranges, sufficiency
+from edgekit.evaluation.sufficiency import TOLERANCE, sufficiency
 
 
 def observations(ends, labels=None):
@@ -79,32 +79,3 @@ def test_the_same_seed_gives_the_same_answer():
     seen = observations(noisy(30, 0.5))
     assert sufficiency(seen, "mse") == sufficiency(seen, "mse")
     assert sufficiency(seen, "mse").movement != sufficiency(seen, "mse", seed=1).movement
-
-
-def test_half_of_the_pictures_moves_the_ranges_as_their_tails_say():
-    ends = noisy(10, 0.5, tensors=2)
-    given = Ranges({"t0": (-2.0, 2.0), "t1": (-1.0, 1.0), "elsewhere": (0.0, 1.0)}, "mean", 10, "")
-    first, second = half_ranges(observations(ends), given)
-    assert first.bounds["elsewhere"] == (0.0, 1.0)
-    assert (first.pictures, second.pictures) == (5, 5)
-    for name in ("t0", "t1"):  # two halves' means lie on either side of the whole's, equally far
-        middle = np.mean([first.bounds[name], second.bounds[name]], axis=0)
-        assert middle == pytest.approx(given.bounds[name], abs=1e-5)
-    assert first.bounds["t0"] != given.bounds["t0"]
-
-
-def test_half_ranges_of_extremes_never_reach_beyond_all_pictures():
-    ends = noisy(20, 0.5)
-    given = Ranges(
-        {
-            f"t{i}": (float(e[0]), float(e[1]))
-            for i, e in enumerate(zip(ends[..., 0].min(0), ends[..., 1].max(0), strict=True))
-        },
-        "minmax",
-        20,
-        "",
-    )
-    for half in half_ranges(observations(ends), given):
-        for name, (low, high) in half.bounds.items():
-            assert low >= given.bounds[name][0] - 1e-6
-            assert high <= given.bounds[name][1] + 1e-6
