@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from edgekit.calibration import observe, open_samples
-from edgekit.converters.equalize import DEPTH, SATURATION, channel_scale, split_swish
+from edgekit.calibration import Ranges, observe, open_samples
+from edgekit.converters.equalize import DEPTH, SATURATION, channel_scale, split_like, split_swish
+from edgekit.converters.quantize import quantize_int8
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.preprocess import InputSpec
 from edgekit.tflite import edit, read_graph
@@ -128,3 +129,33 @@ def test_what_lies_deep_below_zero_takes_no_range():
     deep = channel_scale(x, y)
     x[0, 0] = -DEPTH
     np.testing.assert_array_equal(channel_scale(x, y), deep)
+
+
+def quantized(content):
+    pytest.importorskip("litert_quantizer")
+    tensors = observe(content, SAMPLES, SPEC).tensors
+    bounds = {name: (float(seen.tails[0, 0, 1]), float(seen.tails[1, 0, 1])) for name, seen in tensors.items()}
+    return quantize_int8(content, Ranges(bounds, "minmax", len(SAMPLES), ""), SPEC)
+
+
+def test_the_split_of_an_int8_model_is_found_again_in_its_float_source():
+    """From the doubled weights' scales alone: names, factors, and with them every tensor's values are the same."""
+    content = Net().content
+    rewritten = split(content).content
+    again = split_like(content, read_graph(quantized(rewritten)))
+    expected, found = read_graph(rewritten), read_graph(again)
+    assert [(op.opcode, op.inputs, op.outputs) for op in found.ops] == [
+        (op.opcode, op.inputs, op.outputs) for op in expected.ops
+    ]
+    assert [tensor.name for tensor in found.tensors] == [tensor.name for tensor in expected.tensors]
+    before, after = (observe(one, SAMPLES, SPEC).tensors for one in (rewritten, again))
+    for name, seen in before.items():
+        np.testing.assert_allclose(after[name].channels, seen.channels, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(answers(again), answers(content), rtol=1e-4, atol=1e-4)
+
+
+def test_a_float_model_stays_as_it_is_beside_an_int8_model_that_has_no_split():
+    content = Net().content
+    again = split_like(content, read_graph(quantized(content)))
+    assert read_graph(again).ops == read_graph(content).ops
+    np.testing.assert_array_equal(answers(again), answers(content))
