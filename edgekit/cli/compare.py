@@ -1,6 +1,7 @@
 """`edgekit compare`: two models on the same pictures, and which layers make the difference."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from edgekit.devices.opening import open_model
 from edgekit.devices.tensors import input_spec, input_tensor, output_meaning, output_tensor
 from edgekit.errors import DataError
 from edgekit.evaluation.comparison import Comparison, compare_models, significance, to_csv, to_json
-from edgekit.evaluation.labelled import match_classes
+from edgekit.evaluation.labelled import Labelled, Mapping, from_csv, match_classes
 from edgekit.evaluation.verdict import Runner
 from edgekit.files import check_writable, write_text
 from edgekit.progress import Progress
@@ -35,6 +36,9 @@ _QUANTIZED = ("int8", "uint8", "int16", "int4", "float16")
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="Pictures: a folder, .npz or .npy.")
+@click.option(
+    "--labels-csv", type=click.Path(path_type=Path), help="Table file,label, for pictures without class folders."
+)
 @click.option("--pictures", default=500, show_default=True, type=click.IntRange(min=1), help="At most so many of them.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of their choice.")
 @click.option("--preprocess", help="Scaling of pixels where a model does not tell it: raw, 0..1, -1..1, lite, ….")
@@ -52,8 +56,8 @@ def compare(a: Path, b: Path, as_json: bool, verbose: bool, **options: Any) -> N
     with tensorflow_quiet(verbose) as stream, progress_bar(stream, as_json=as_json, verbose=verbose) as progress:
         second, labels = _tflite(b, options["preprocess"])
         samples = open_samples(options["data"], second.spec, count=options["pictures"], seed=options["seed"])
+        samples, classes, mapping = _labelled(samples, options, labels, second)
         first = _first(a, second, samples, options, progress)
-        classes, mapping = _classes(samples, labels, second)
         found = compare_models(first, second, samples.resized(first.spec), classes=classes, progress=progress)
     if options["table"]:
         write_text(options["table"], to_csv(found))
@@ -87,18 +91,38 @@ def _first(a: Path, second: Runner, samples: Samples, options: dict[str, Any], p
     return Runner(split_like(model.content, read_graph(second.content)), model.spec, model.output)
 
 
-def _classes(samples: Samples, labels: tuple[str, ...], model: Runner) -> tuple[tuple[int, ...] | None, str]:
-    """Output of each class folder and how that was found; None and why not, where accuracy cannot be compared."""
-    if not samples.class_names:
-        return None, "the pictures' classes are not known: put each class into a sub-folder of its name"
+def _labelled(
+    samples: Samples, options: dict[str, Any], labels: tuple[str, ...], model: Runner
+) -> tuple[Samples, Sequence[int] | None, str]:
+    """The pictures, the output of each of their labels, and how that was found; None and why not, where it was not."""
     outputs = max(2, output_tensor(open_model(model.content, threads=1).graph).elements)
+    if options["labels_csv"]:
+        table = from_csv(options["labels_csv"], options["data"], labels, outputs)
+        return _from_table(samples, table), None if table.background else range(outputs), _how(table)
+    if not samples.class_names:
+        return samples, None, "the pictures' classes are not known: use a sub-folder for each, or --labels-csv"
     try:
         mapping = match_classes(samples.class_names, labels, outputs, what="class folders")
     except DataError as error:
-        return None, error.message.rstrip(".")
-    if mapping.background:
-        return None, "output 0 may be the background: see edgekit evaluate"
-    return tuple(mapping.outputs[name] for name in samples.class_names), mapping.how
+        return samples, None, error.message.rstrip(".")
+    classes = tuple(mapping.outputs[name] for name in samples.class_names)
+    return samples, None if mapping.background else classes, _how(mapping)
+
+
+def _how(mapping: Labelled | Mapping) -> str:
+    return "output 0 may be the background: see edgekit evaluate" if mapping.background else mapping.how
+
+
+def _from_table(samples: Samples, table: Labelled) -> Samples:
+    """The pictures that the table names, each labelled with its output."""
+    truths = dict(zip((Path(name).as_posix() for name in table.names), table.truths))
+    known = tuple(replace(c, label=truths[c.name]) for c in samples.candidates if c.name in truths)
+    if not known:
+        raise DataError(
+            f"None of the {len(truths)} pictures in the table is in {samples.origin}.",
+            "Write their paths as they are within --data.",
+        )
+    return replace(samples, candidates=known, count=min(samples.count, len(known)))
 
 
 def _tell(found: Comparison, mapping: str) -> None:
@@ -127,19 +151,34 @@ def _tell_layers(found: Comparison) -> None:
         click.echo("\nNo per-layer report: it needs a float A and the int8 B made from it, with tensors of one name.")
         return
     worst = found.culprits[:_CULPRITS]
-    click.echo(f"\nThe layers that add most error of their own ({len(found.layers)} compared, SQNR in dB)")
+    click.echo(
+        f"\nThe layers that harm the scores most ({len(found.layers)} compared). Signal to noise in dB, less is worse:"
+    )
+    click.echo(
+        "of the scores if this layer alone erred, of what the layer adds, of its output after all layers before it"
+    )
     rows = [
-        (str(c.index), c.op, f"{c.local_db:.1f}", f"{c.accumulated_db:.1f}", c.reason.name, _short(c.name))
+        (
+            str(c.index),
+            c.op,
+            *(_db(v) for v in (c.scores_db, c.local_db, c.accumulated_db)),
+            c.reason.name,
+            _short(c.name),
+        )
         for c in worst
     ]
-    for line in columns(("layer", "op", "alone", "so far", "reason", "tensor"), rows):
+    for line in columns(("layer", "op", "scores", "added", "so far", "reason", "tensor"), rows):
         click.echo(line)
     click.echo("")
     for reason in dict.fromkeys(layer.reason for layer in worst):
-        click.echo(f"  {reason.meaning}. Remedy: {reason.remedy}.")
+        click.echo(f"  {reason.meaning}.\n    Remedy: {reason.remedy}.")
+
+
+def _db(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
 
 
 def _short(name: str) -> str:
-    """The last of the names that TensorFlow joins by semicolons, at a readable length."""
-    last = name.split(";")[-1]
-    return last if len(last) <= 60 else f"…{last[-59:]}"
+    """The first of the names that TensorFlow joins by semicolons, at a readable length."""
+    first = name.split(";")[0]
+    return first if len(first) <= 60 else f"…{first[-59:]}"

@@ -37,17 +37,17 @@ CLIPPED = Reason(
 TOO_WIDE = Reason(
     "too wide",
     "range too wide: a few outliers take most of the 256 steps",
-    "a tighter range: --ranges auto or percentile",
+    "a tighter range: --ranges auto, percentile or mse",
 )
 DISPARITY = Reason(
     "channel disparity",
     "channel disparity: one range for channels of very different size",
-    "equalized channels, or a tighter range: --ranges auto or percentile",
+    "channels scaled to one size, after swish: --corrections auto; else a tighter range: --ranges auto or percentile",
 )
 WEIGHTS = Reason(
     "weights",
     "weights rounded to 8 bits",
-    "bias correction, which takes the mean error out",
+    "none without training: each channel has its own scale already",
 )
 ROUNDING = Reason("rounding", "rounding: the range fits, 8 bits are what they are", "none that 8 bits allow")
 FIXED = Reason("fixed range", "rounding to the range that the format fixes for this op", "none that the format allows")

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgekit.calibration.samples import Samples
+from edgekit.evaluation.impact import with_impact
 from edgekit.evaluation.layers import Layer, layer_report
 from edgekit.evaluation.verdict import Runner, Verdict, compare
 from edgekit.progress import Progress, silent
@@ -34,9 +35,9 @@ class Comparison:
 
     @property
     def culprits(self) -> tuple[Layer, ...]:
-        """The layers whose error does harm, those first that add the most of it for the size of their signal."""
-        harmful = [layer for layer in self.layers if not layer.swallowed]
-        return tuple(sorted(harmful, key=lambda layer: (layer.local_db, layer.index)))
+        """The layers whose error does harm, those first that cost the scores most."""
+        harmful = [layer for layer in self.layers if not layer.swallowed and layer.scores_db is not None]
+        return tuple(sorted(harmful, key=lambda layer: (layer.scores_db, layer.index)))
 
 
 def compare_models(
@@ -61,6 +62,7 @@ def compare_models(
     verdict = compare(first, second, samples, classes=classes, progress=progress)
     # Which pictures cannot be decoded is known by now; the first ones that can are enough for the layers.
     layers = layer_report(first, second, samples.take(LAYER_PICTURES), progress=progress)
+    layers = with_impact(first, second, layers, samples, progress=progress)
     return Comparison(verdict, layers, dict(samples.skipped))
 
 
@@ -110,6 +112,7 @@ def to_csv(comparison: Comparison) -> str:
             "index",
             "op",
             "name",
+            "scores_db",
             "accumulated_db",
             "local_db",
             "reason",
@@ -123,7 +126,8 @@ def to_csv(comparison: Comparison) -> str:
     )
     for layer in comparison.layers:
         figures = (layer.share, layer.low, layer.high, *layer.seen)
-        ratios = [f"{layer.accumulated_db:.2f}", f"{layer.local_db:.2f}"]
+        measured = (layer.scores_db, layer.accumulated_db, layer.local_db)
+        ratios = ["" if value is None else f"{value:.2f}" for value in measured]
         writer.writerow(
             [
                 layer.index,

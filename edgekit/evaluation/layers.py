@@ -53,6 +53,8 @@ class Layer:
       low, high: the range that the int8 tensor can hold.
       seen: lowest and highest value that the float op had.
       swallowed: whether the error is clipping that does no harm, since what reads the tensor is flat there.
+      scores_db: SQNR of the model's scores if no other layer erred, see `impact.py`; infinite where it does them no
+        harm, None where that was not measured.
     """
 
     index: int
@@ -66,6 +68,7 @@ class Layer:
     high: float
     seen: tuple[float, float]
     swallowed: bool = False
+    scores_db: float | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ def layer_report(
         return ()
     sums: list[Errors] = []
     total = getattr(samples, "count", None)
-    for done, (_, row) in enumerate(map_samples(lambda: _Watcher(reference, candidate, pairs), samples), 1):
+    for done, (_, row) in enumerate(map_samples(lambda: Watcher(reference, candidate, pairs), samples), 1):
         sums = [a + b for a, b in zip(sums, row, strict=True)] if sums else row
         progress("Comparing layers", done, total)
     graphs = read_graph(reference.content), read_graph(candidate.content)
@@ -150,7 +153,7 @@ def _quantized(tensor: Tensor) -> bool:
     return tensor.dtype in LIMITS and tensor.quant is not None and not tensor.quant.per_channel
 
 
-class _Watcher:
+class Watcher:
     """Three interpreters for one thread: both models with their inner tensors shown, and the float ops cut apart."""
 
     def __init__(self, reference: Runner, candidate: Runner, pairs: Sequence[Pair]) -> None:
@@ -175,12 +178,21 @@ class _Watcher:
         self._severed = open_interpreter(cut, threads=1)
 
     def __call__(self, sample: Sample) -> list[Errors]:
+        """Each pair's errors on one picture."""
+        self._invoke(sample)
+        return [self._errors(made, found) for made, found in self._made]
+
+    def local_errors(self, sample: Sample) -> list[np.ndarray]:
+        """What each pair's int8 op alone adds to its output on one picture, float32 arrays of the outputs' shapes."""
+        self._invoke(sample)
+        return [self._real(found) - self._severed.get_tensor(made) for made, found in self._made]
+
+    def _invoke(self, sample: Sample) -> None:
         for interpreter, spec in ((self._float, self._specs[0]), (self._int8, self._specs[1])):
             feed(interpreter, sample.input(spec))
         for detail, tensor in zip(self._severed.get_input_details(), self._reads, strict=True):
             self._severed.set_tensor(detail["index"], self._real(tensor))
         self._severed.invoke()
-        return [self._errors(made, found) for made, found in self._made]
 
     def _real(self, tensor: int) -> np.ndarray:
         """The int8 model's tensor, dequantized."""

@@ -3,7 +3,7 @@
 For the workstation only: the object API comes with `ai-edge-litert`.
 """
 
-from typing import Any
+from typing import Any, Sequence
 
 import numpy as np
 
@@ -91,6 +91,20 @@ def opcode(model: Model, op: Any) -> int:
     """The builtin operator code of an op."""
     code = model.operatorCodes[op.opcodeIndex]
     return int(max(code.builtinCode, code.deprecatedBuiltinCode))
+
+
+def new_op(model: Model, name: str, inputs: Sequence[int], output: int) -> Any:
+    """A new op of one output with all options at their defaults, such as "ADD"; it is not put into the graph yet."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    code, op = schema.OperatorCodeT(), schema.OperatorT()
+    code.builtinCode, code.version = getattr(schema.BuiltinOperator, name), 1
+    model.operatorCodes.append(code)
+    op.opcodeIndex = len(model.operatorCodes) - 1
+    op.inputs, op.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
+    kind = f"{name.title()}Options"
+    op.builtinOptions, op.builtinOptionsType = getattr(schema, f"{kind}T")(), getattr(schema.BuiltinOptions, kind)
+    return op
 
 
 def drop_unused(model: Model) -> None:

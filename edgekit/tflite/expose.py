@@ -3,7 +3,7 @@
 For the workstation only, as all editing.
 """
 
-from typing import Mapping, Sequence, Tuple
+from typing import Dict, Mapping, Sequence, Tuple
 
 import numpy as np
 
@@ -60,6 +60,39 @@ def severed(graph: Graph, slots: Mapping[Slot, int], outputs: Sequence[int]) -> 
     main.operators = [main.operators[index] for index in sorted({op for op, _ in slots})]
     main.inputs = np.array([inputs[number] for number in range(len(inputs))], np.int32)
     main.outputs = np.array(outputs, np.int32)
+    model.signatureDefs, model.metadata, model.metadataBuffer = [], [], None
+    return edit.pack(model)
+
+
+def disturbed(graph: Graph, tensors: Sequence[int], output: int) -> bytes:
+    """The float model with one input more for each of these tensors, which is added to what the tensor's op computes.
+
+    One invocation then answers what an error in one layer does to all that come after it.
+
+    Args:
+      graph: the model.
+      tensors: float activations; their inputs follow the model's own in this order.
+      output: the tensor that becomes the output, with what was added to it.
+
+    Raises:
+      MissingDependencyError: ai-edge-litert is not installed.
+    """
+    model = edit.unpack(graph.content)
+    main = model.subgraphs[0]
+    makers = {int(op.outputs[0]): op for op in main.operators}
+    added: Dict[int, int] = {}
+    sums: Dict[int, int] = {}
+    for tensor in tensors:
+        for places, name in ((added, "added"), (sums, "sum")):
+            places[tensor] = len(main.tensors)
+            main.tensors.append(_like(main.tensors[tensor], f"disturbed/{name}{tensor}"))
+    for op in main.operators:
+        op.inputs = np.array([sums.get(int(i), i) for i in op.inputs], np.int32)
+    for tensor in tensors:
+        plus = edit.new_op(model, "ADD", [tensor, added[tensor]], sums[tensor])
+        main.operators.insert(main.operators.index(makers[tensor]) + 1, plus)
+    main.inputs = np.array([*main.inputs, *added.values()], np.int32)
+    main.outputs = np.array([sums.get(output, output)], np.int32)
     model.signatureDefs, model.metadata, model.metadataBuffer = [], [], None
     return edit.pack(model)
 

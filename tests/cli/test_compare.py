@@ -72,6 +72,23 @@ def test_two_int8_models_and_the_accuracy_of_both(tmp_path):
     assert document["layers"] == []
 
 
+def test_classes_from_a_table(tmp_path):
+    (tmp_path / "a.tflite").write_bytes(write_metadata(model(), Metadata(labels=NAMES)))
+    data = folder(tmp_path / "data", {"any": "rgbr"})
+    names = sorted(path.relative_to(data).as_posix() for path in data.rglob("*.png"))
+    rows = [f"./{name},{truth}\n" for name, truth in zip(names, ("red", "green", "blue"))]
+    (tmp_path / "t.csv").write_text("file,label\n" + "".join(rows))
+    arguments = (tmp_path / "a.tflite", tmp_path / "a.tflite", "--data", data, "--labels-csv", tmp_path / "t.csv")
+    document = json.loads(run(*arguments, "--json").stdout)
+    assert (document["pictures"], document["labelled"]) == (3, 3)
+    assert "t.csv" in document["mapping"]
+    assert json.loads(run(*arguments, "--pictures", "2", "--json").stdout)["pictures"] == 2
+    (tmp_path / "t.csv").write_text("elsewhere.png,red\n")
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "None of the 1 pictures in the table is in data" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("names", "words"), [((), "sub-folder"), (("red", "pink"), "none of the model's labels: 'pink'")]
 )
