@@ -39,12 +39,12 @@ def write_text(path: Union[str, Path], text: str) -> None:
 
 def check_writable(path: Union[str, Path]) -> None:
     """Raises OutputError where `path` could not be written; for asking before minutes of work."""
-    folder = Path(path).parent
-    if Path(path).is_dir():
+    name, folder = str(path), Path(path).parent
+    if os.path.isdir(name):
         raise OutputError(f"{path} is a folder.", "Give a file name.")
-    if Path(path).exists() and not Path(path).is_file():
+    if os.path.exists(name) and not os.path.isfile(name):
         raise OutputError(f"{path} is a device or a pipe, which cannot be replaced.", "Give a file name.")
-    if not folder.is_dir():
+    if not os.path.isdir(str(folder)):
         raise OutputError(f"There is no folder {folder}.", "Create it first, or write elsewhere with -o.")
     if not os.access(str(folder), os.W_OK):
         raise OutputError(f"The folder {folder} may not be written by this user.", "Write elsewhere with -o.")

@@ -95,3 +95,9 @@ def test_a_folder_of_others(tmp_path, unprivileged):
         check_writable("/usr/a.tflite")
     with pytest.raises(OutputError, match="could not be written"):
         write_bytes("/usr/a.tflite", b"")
+
+
+def test_a_name_too_long_for_the_system_is_told(tmp_path):
+    with pytest.raises(OutputError):
+        write_bytes(tmp_path / ("a" * 300), b"")
+    check_writable(tmp_path / ("a" * 300))  # writing tells it

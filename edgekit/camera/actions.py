@@ -59,8 +59,8 @@ class Action:
             self._command = shlex.split(command)
         except ValueError as error:
             raise UsageError(f"The command {command!r} cannot be taken apart: {error}.") from error
-        if not self._command or cooldown < 0:
-            raise UsageError("There is no command to run." if cooldown >= 0 else "A cooldown cannot be negative.")
+        if not self._command or not cooldown >= 0:  # NaN too
+            raise UsageError("A cooldown cannot be negative." if self._command else "There is no command to run.")
         self._trigger, self._cooldown = trigger, cooldown
         self._started: Optional[float] = None
         self._running: Optional[subprocess.Popen[bytes]] = None

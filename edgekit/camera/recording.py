@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -31,7 +32,7 @@ class Recorder:
             self._stream = self._path.open("ab", buffering=0)  # each line reaches the file at once
         except OSError as error:
             raise self._failed(error) from error
-        if self._path.suffix == ".csv" and not self._stream.tell():
+        if self._path.suffix == ".csv" and not os.fstat(self._stream.fileno()).st_size:
             self._write(_csv_line(dict(zip(_COLUMNS, _COLUMNS))))
 
     def __call__(self, sighting: Sighting) -> None:
@@ -49,7 +50,7 @@ class Recorder:
 
     def _write(self, line: str) -> None:
         try:
-            self._stream.write(line.encode("utf-8"))
+            self._stream.write(line.encode("utf-8", "backslashreplace"))  # file names need not be text
         except OSError as error:
             raise self._failed(error) from error
 

@@ -15,7 +15,7 @@ from edgekit.picture import decode
 # Milliseconds that a stream may take to open, and to send its next frame.
 _STREAM_PATIENCE_MS = 5000
 
-_PASSWORD = re.compile(r"(?<=://)[^/@]*@")
+_PASSWORD = re.compile(r"(?<=://)[^/]*@")
 
 
 @dataclass(frozen=True)

@@ -88,15 +88,19 @@ def watch(
     """
     if not 0 <= past < 1:
         raise UsageError(f"Smoothing by {past:g} is not possible.", "Give 0 (none) or more, and less than 1.")
-    classifier, smooth, rate = open_classifier(), Smoother(past), Rate()
+    try:
+        classifier, smooth, rate = open_classifier(), Smoother(past), Rate()
+    except EdgekitError:
+        source.close()
+        raise
     box = Mailbox(replace=source.live)
     reader = threading.Thread(target=_read, args=(source, box, control, notify), name="edgekit-frames", daemon=True)
     reader.start()
     try:
         for frame in _frames(box, control):
             if control.reload.is_set():
+                control.reload.clear()  # before the file is read: who replaces it meanwhile is heard again
                 classifier, smooth = _reloaded(classifier, open_classifier, notify), Smoother(past)
-                control.reload.clear()
             try:
                 prediction = classifier.classify(frame.pixels, _CLASSES)
             except PictureError:

@@ -53,6 +53,9 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command; tells wrong options and an answer that cannot be printed as any other error."""
+        for stream in (sys.stdout, sys.stderr):
+            # File names need not be text: what no encoding has is written as \\udcff, which JSON reads too.
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         try:
             return super().invoke(ctx)
         except click.UsageError as error:

@@ -1,5 +1,6 @@
 """`edgekit classify`: name what is in pictures."""
 
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -51,7 +52,7 @@ def _files(pictures: Tuple[str, ...]) -> List[str]:
     """The pictures named, a folder standing for all the pictures in it."""
     files: List[str] = []
     for name in pictures:
-        found = _pictures_in(Path(name)) if Path(name).is_dir() else [name]
+        found = _pictures_in(Path(name)) if os.path.isdir(name) else [name]
         if not found:
             raise UsageError(f"There are no pictures in the folder {name}.")
         files += found

@@ -64,7 +64,7 @@ class Classifier:
         """
         self._open = partial(open_steady, model, device=device, threads=threads)
         self._file, self._stamp = model, _stamp(model)
-        self._closed, self._own = False, threading.local()
+        self._closed, self._own, self._listing = False, threading.local(), threading.Lock()
         self._all: List[weakref.ref[_Model]] = []
         opened = self._model()
         metadata = opened.metadata
@@ -138,7 +138,8 @@ class Classifier:
             if _stamp(self._file) != self._stamp:
                 raise DeviceError(f"{self._file!s} has changed since it was opened.", "Open a new Classifier.")
             model = self._own.model = self._open()
-            self._all = [reference for reference in self._all if reference()] + [weakref.ref(model)]
+            with self._listing:
+                self._all = [reference for reference in self._all if reference()] + [weakref.ref(model)]
         return model
 
     def _run(self, model: "_Model", tensor: np.ndarray) -> np.ndarray:

@@ -65,8 +65,8 @@ def entries(folder: Path) -> List[Path]:
 
 
 def _usb(root: Path) -> Iterator[EdgeTpu]:
-    found = [folder for folder in entries(root / "sys/bus/usb/devices") if _ids(folder, "idVendor", "idProduct")]
-    known = [folder for folder in found if _ids(folder, "idVendor", "idProduct") in (USB_BOOTING, USB_READY)]
+    ids = {folder: _ids(folder, "idVendor", "idProduct") for folder in entries(root / "sys/bus/usb/devices")}
+    known = [folder for folder in ids if ids[folder] in (USB_BOOTING, USB_READY)]
     for number, folder in enumerate(known):
         bus, device = (_number(read_text(folder / name)) for name in ("busnum", "devnum"))
         yield EdgeTpu(
@@ -74,7 +74,7 @@ def _usb(root: Path) -> Iterator[EdgeTpu]:
             number=number,
             address=folder.name,
             node=f"/dev/bus/usb/{bus:03d}/{device:03d}" if bus is not None and device is not None else None,
-            ready=_ids(folder, "idVendor", "idProduct") == USB_READY,
+            ready=ids[folder] == USB_READY,
             speed_mbps=_number(read_text(folder / "speed")),
         )
 

@@ -5,6 +5,7 @@ the CPU), but each `edgetpu-custom-op` is computed by the matching part of the m
 by tensor names. The answers are the twin's, bit for bit.
 """
 
+import itertools
 import threading
 import time
 from dataclasses import dataclass
@@ -64,6 +65,7 @@ class EmulatedEdgeTpu:
             raise UsageError(f"There is no host {host!r}.", f"Hosts: {', '.join(HOSTS)}.")
         self.invocations: List[Invocation] = []
         self.attached = True
+        self._numbers = itertools.count(1)  # counted by one step: calls of several threads never share a number
         self._host = host
         self._fail_at: FrozenSet[int] = frozenset(fail_at)
         self._hang_at: FrozenSet[int] = frozenset(hang_at)
@@ -115,7 +117,7 @@ class EmulatedEdgeTpu:
         return Plan(inputs, tuple(outputs), run)
 
     def _call(self, part: "_Part", values: Dict[int, np.ndarray], unplugged: threading.Event) -> None:
-        number, start = len(self.invocations) + 1, time.perf_counter()
+        number, start = next(self._numbers), time.perf_counter()
         if number in self._hang_at:
             unplugged.wait()
         failed = unplugged.is_set() or number in self._fail_at

@@ -4,12 +4,14 @@ The CPU twin is opened beforehand: what has to work in an accident is not left t
 call that never comes back is an accident too, so accelerated calls run in a thread of their own.
 """
 
+import itertools
 import logging
 import queue
 import threading
 from concurrent.futures import Future, TimeoutError
+from functools import partial
 from time import perf_counter
-from typing import Callable, Optional, Sequence, Tuple, Union
+from typing import Callable, Iterator, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -79,13 +81,13 @@ class SteadyModel:
         back_off: Sequence[float] = BACK_OFF_S,
     ) -> None:
         """`reopen` opens the accelerator again or raises EdgekitError; it is called in another thread."""
+        self._closed, self._worker = threading.Event(), _Worker()
         self.graph, self.metadata = primary.graph, primary.metadata
         self.device, self.reason = primary.device, primary.reason
         self._primary: Optional[OpenModel] = primary
         self._standby, self._reopen = standby, reopen
-        self._back_off, self._failures, self._successes = tuple(back_off), 0, 0
-        self._worker = _Worker()
-        self._closed = threading.Event()
+        self._back_off, self._successes = tuple(back_off), 0
+        self._delays = _delays(self._back_off)
         self._returned: queue.Queue[OpenModel] = queue.Queue()
 
     def run(self, *arrays: np.ndarray) -> Arrays:
@@ -98,12 +100,16 @@ class SteadyModel:
             raise DeviceError("The model is closed.", "Open it again.")
         if self._primary is None and not self._returned.empty():
             self._come_back(self._returned.get())
-        if self._primary is not None:
+        primary = self._primary  # which `close` takes away, perhaps in another thread
+        if primary is not None:
             try:
-                outputs = self._worker.call(self._primary.run, arrays)
+                outputs = self._worker.call(primary.run, arrays)
                 self._successes += 1
                 return outputs
             except DeviceError as error:
+                del primary  # or this frame would keep the device from being reopened
+                if self._closed.is_set():
+                    raise
                 self._fall(error)
         return self._standby.run(*arrays)
 
@@ -120,28 +126,41 @@ class SteadyModel:
         _LOG.warning("%s Going on on the CPU.", error.message)
         self.device, self.reason = self._standby.device, f"{self._standby.reason} ({error.message.rstrip('.')})"
         if self._successes >= _TRUSTED_AFTER:
-            self._failures = 0
+            self._delays = _delays(self._back_off)
         self._primary, self._successes = None, 0
         self._worker.stop()
-        threading.Thread(target=self._revive, name="edgekit-revive", daemon=True).start()
+        # Not a method: a model that nobody holds any more must not live on for being revived.
+        revive = partial(_revive, self._reopen, self._delays, closed=self._closed, returned=self._returned)
+        threading.Thread(target=revive, name="edgekit-revive", daemon=True).start()
 
     def _come_back(self, primary: OpenModel) -> None:
         _LOG.warning("The device %s answers again.", primary.device)
         self._primary, self._worker = primary, _Worker()
         self.device, self.reason = primary.device, "it came back after a failure"
 
-    def _revive(self) -> None:
-        """Opens the accelerator again and tries it once, so that no frame has to find out."""
-        while not self._closed.wait(self._back_off[min(self._failures, len(self._back_off) - 1)]):
-            self._failures += 1
-            try:
-                primary = self._reopen()
-                primary.run(*(_zeros(primary.graph, index) for index in primary.inputs))
-            except EdgekitError as error:
-                _LOG.info("Still without the accelerator: %s", error.message)
-                continue
-            self._returned.put(primary)
-            return
+
+def _delays(back_off: Sequence[float]) -> Iterator[float]:
+    """Seconds before each attempt, the last one for all further ones."""
+    return itertools.chain(back_off, itertools.repeat(back_off[-1]))
+
+
+def _revive(
+    reopen: Callable[[], OpenModel],
+    delays: Iterator[float],
+    *,
+    closed: threading.Event,
+    returned: "queue.Queue[OpenModel]",
+) -> None:
+    """Opens the accelerator again and tries it once, so that no frame has to find out."""
+    while not closed.wait(next(delays)):
+        try:
+            primary = reopen()
+            primary.run(*(_zeros(primary.graph, index) for index in primary.inputs))
+        except EdgekitError as error:
+            _LOG.info("Still without the accelerator: %s", error.message)
+            continue
+        returned.put(primary)
+        return
 
 
 class _Worker:
@@ -150,15 +169,18 @@ class _Worker:
     def __init__(self) -> None:
         self._calls: queue.Queue[Optional[Tuple[Callable[..., Arrays], Arrays, Future[Arrays]]]] = queue.Queue()
         self._longest: Optional[float] = None
+        self._stopped = False
         threading.Thread(target=self._serve, name="edgekit-device", daemon=True).start()
 
     def call(self, function: Callable[..., Arrays], arguments: Arrays) -> Arrays:
-        """What the function returns. Raises DeviceError where it does not within reason."""
+        """What the function returns. Raises DeviceError where it does not within reason, or the thread was ended."""
         patience = _FIRST_PATIENCE_S if self._longest is None else max(_PATIENCE_S, 3 * self._longest)
         answer: Future[Arrays] = Future()
         start = perf_counter()
         self._calls.put((function, arguments, answer))
         try:
+            if self._stopped:  # looked at after `put`: whoever stops it later finds this call in the queue
+                raise DeviceError("The model is closed.", "Open it again.")
             result = answer.result(timeout=patience)
         except TimeoutError:
             raise DeviceError(f"The device did not answer within {patience:.1f} seconds.") from None
@@ -170,6 +192,7 @@ class _Worker:
 
     def stop(self) -> None:
         """Ends the thread after the call it is in."""
+        self._stopped = True
         self._calls.put(None)
 
     def _serve(self) -> None:

@@ -25,7 +25,7 @@ def open_interpreter(content: bytes, *, threads: Optional[int] = None, delegates
     Args:
       content: bytes of a `.tflite` file that `check_graph` has found sound: the interpreter itself
         trusts its file, and a damaged one can end the process.
-      threads: at most so many; by default one for each core this process may use.
+      threads: at most so many, and no more than this process may use cores, which is the default.
       delegates: accelerators that may take ops, as the interpreter's own `load_delegate` returns them.
 
     Raises:
@@ -35,10 +35,10 @@ def open_interpreter(content: bytes, *, threads: Optional[int] = None, delegates
     """
     if threads is not None and threads < 1:
         raise UsageError(f"{threads} threads cannot run a model.", "Ask for one or more.")
-    make = interpreter_package().Interpreter
+    make, cores = interpreter_package().Interpreter, allowed_cores()
     options = {"experimental_delegates": list(delegates)} if delegates else {}
     try:
-        interpreter = make(model_content=content, num_threads=threads or allowed_cores(), **options)
+        interpreter = make(model_content=content, num_threads=min(threads or cores, cores), **options)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError, MemoryError) as error:
         raise _refusal(error) from error

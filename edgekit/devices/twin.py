@@ -1,6 +1,7 @@
 """The CPU twin: the file that a compiled model was made from, found beside it and checked to be that."""
 
 import hashlib
+import os
 from pathlib import Path
 from typing import List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -33,7 +34,7 @@ def read_twin(model: Union[str, Path, bytes], compiled: Graph) -> Tuple[Path, Gr
         raise DeviceError("The model is compiled for the Edge TPU; the CPU cannot run it.", "Open the uncompiled file.")
     record = _record(compiled)
     path = _twin_path(Path(model), record)
-    if path is None or not path.is_file():
+    if path is None or not os.path.isfile(str(path)):
         name = f", usually {path.name}, beside it" if path else ""
         raise DeviceError(
             f"{model} is compiled for the Edge TPU; the CPU cannot run it.",
@@ -64,7 +65,7 @@ def _record(compiled: Graph) -> Mapping[str, object]:
 def _twin_path(model: Path, record: Mapping[str, object]) -> Optional[Path]:
     named = record.get("cpu_twin")
     # Only a name beside the model: a path in a file that somebody sent must not lead elsewhere.
-    if isinstance(named, str) and named == Path(named).name and named not in ("", ".", ".."):
+    if isinstance(named, str) and named == Path(named).name and named.isprintable() and named not in ("", ".", ".."):
         return model.with_name(named)
     guess = cpu_twin(model)
     return guess if guess.name != model.name else None

@@ -181,10 +181,11 @@ def _uneven_flatten(graph: Graph, mapped: Mapping[int, int]) -> Optional[int]:
     """The first RESHAPE from (height, width, channels) to a vector that the chip's groups of four do not divide."""
     for index in sorted(mapped):
         op = graph.ops[index]
-        if op.opcode == "RESHAPE" and any(
-            after.opcode == "FULLY_CONNECTED" for after in graph.consumers(op.outputs[0])
-        ):
-            shape = graph.tensors[op.inputs[0]].shape
+        sources, targets = graph.op_inputs(op), graph.op_outputs(op)
+        if op.opcode != "RESHAPE" or not sources or not targets:
+            continue
+        if any(after.opcode == "FULLY_CONNECTED" for after in graph.consumers(targets[0].index)):
+            shape = sources[0].shape
             if len(shape) == 4 and shape[1] * shape[2] > 1 and shape[3] % 4:
                 return index
     return None

@@ -9,17 +9,7 @@ from typing import Optional, Tuple
 
 from edgekit.edgetpu.operations import DEFAULT_RUNTIMES, OPERATIONS, REPLACEMENTS
 from edgekit.edgetpu.placement import BAD_DTYPE, BAD_RANK, BAD_VERSION, NOT_SUPPORTED
-from edgekit.edgetpu.rulebook import (
-    Case,
-    Finding,
-    activations,
-    fails,
-    numbers,
-    operand,
-    rule,
-    text,
-    unsure,
-)
+from edgekit.edgetpu.rulebook import Case, Finding, activations, fails, numbers, operand, rule, text, unsure
 from edgekit.tflite.graph import Tensor
 from edgekit.tflite.reader import constant
 

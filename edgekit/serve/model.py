@@ -6,7 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Callable
 
 from edgekit.devices import Classifier, Prediction
-from edgekit.errors import UsageError
+from edgekit.errors import DeviceError, UsageError
+
+# Seconds in which each worker must be free to open the model.
+_PATIENCE_S = 60.0
 
 
 class BusyError(Exception):
@@ -36,6 +39,7 @@ class ServedModel:
         self._open_classifier = open_classifier
         self._workers, self._places = workers, workers + queue
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="edgekit-serve")
+        self._opening = threading.Lock()
         self.pending = 0
         self.classifier = self._opened()
 
@@ -64,14 +68,24 @@ class ServedModel:
         self.classifier.close()
 
     def _opened(self) -> Classifier:
-        """A classifier with an interpreter in each worker: the file may be gone when a worker first needs one."""
-        classifier = self._open_classifier()
-        together = threading.Barrier(self._workers, timeout=60)
+        """A classifier with an interpreter in each worker: the file may be gone when a worker first needs one.
+
+        One at a time: the workers that wait for each other must all wait for the same model.
+        """
+        with self._opening:
+            classifier = self._open_classifier()
+            self._warm_up(classifier)
+        return classifier
+
+    def _warm_up(self, classifier: Classifier) -> None:
+        together = threading.Barrier(self._workers, timeout=_PATIENCE_S)
 
         def warm_up() -> None:
             together.wait()  # keeps each worker until all have come
             classifier.warm_up()
 
-        for done in [self._pool.submit(warm_up) for _ in range(self._workers)]:
-            done.result()
-        return classifier
+        try:
+            for done in [self._pool.submit(warm_up) for _ in range(self._workers)]:
+                done.result()
+        except threading.BrokenBarrierError:
+            raise DeviceError(f"A worker was not free within {_PATIENCE_S:g} seconds.", "Try again.") from None

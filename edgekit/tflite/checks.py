@@ -14,6 +14,9 @@ from edgekit.tflite.graph import Graph, Op, Tensor
 # Beyond these, kernels abort or corrupt memory while preparing their multipliers. Real files lie well within:
 # converters give activations at least 4e-9, and dead channels have weights of any small scale.
 _SMALLEST_ACTIVATION_SCALE, _LARGEST_SCALE = 1e-10, 1e6
+#: Elements of the largest tensor: an interpreter asks for the memory of all at once, and a machine that has less ends
+#: the process. Classifiers stay below a hundredth of it.
+_MOST_ELEMENTS = 1 << 30
 _SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 
 # The ops whose later inputs may be left out (bias, LSTM gates); any input of those in _OPEN may.
@@ -51,6 +54,8 @@ def _problems(graph: Graph) -> Iterator[str]:
 def _tensor_problems(tensor: Tensor) -> Iterator[str]:
     if min(tensor.shape, default=0) < 0:
         yield f"tensor {tensor.index} has the shape {list(tensor.shape)}"
+    if tensor.elements > _MOST_ELEMENTS:
+        yield f"tensor {tensor.index} claims the size {list(tensor.shape)}"
     smallest = _SMALLEST_NORMAL if tensor.is_constant else _SMALLEST_ACTIVATION_SCALE
     for scale in tensor.quant.scale if tensor.quant else ():
         if not (smallest <= scale <= _LARGEST_SCALE or (scale == 0 and tensor.is_constant)):

@@ -68,7 +68,8 @@ class Tensor:
     @property
     def elements(self) -> int:
         """Number of elements, unknown sizes counted as 1."""
-        return int(np.prod([max(1, n) for n in self.shape], dtype=np.int64))
+        # In Python's own integers: a damaged file's absurd sizes must not wrap around to a plausible one.
+        return int(np.prod([max(1, n) for n in self.shape], dtype=object))
 
 
 @dataclass(frozen=True)

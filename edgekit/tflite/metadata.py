@@ -9,10 +9,7 @@ Field numbers are those of TensorFlow's metadata_schema.fbs, in the order of the
 """
 
 import json
-import zipfile
-import zlib
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
@@ -20,6 +17,7 @@ import numpy as np
 
 from edgekit.errors import ModelFormatError, UsageError
 from edgekit.preprocess import InputSpec
+from edgekit.tflite.attached import read_files, with_files
 from edgekit.tflite.flat import Table, pack
 from edgekit.tflite.graph import Graph, Tensor
 from edgekit.tflite.reader import read_graph
@@ -33,8 +31,6 @@ OUTPUTS = ("probabilities", "logits")
 
 # The oldest metadata parser that knows all the fields written here.
 _MIN_PARSER = "1.0.0"
-# Labels and records are kilobytes: an archive that claims more is damaged, or a zip bomb.
-_MAX_FILES = 64 << 20
 
 _MODEL_NAME, _MODEL_DESCRIPTION, _MODEL_GRAPHS, _MODEL_FILES, _MODEL_MIN_PARSER = 0, 1, 3, 6, 7
 _GRAPH_INPUTS, _GRAPH_OUTPUTS = 2, 3
@@ -96,7 +92,7 @@ def read_metadata(model: Union[Graph, bytes, str, Path]) -> Optional[Metadata]:
         files = read_files(graph.content)
         own = json.loads(files[RECORD_FILE].decode("utf-8")) if RECORD_FILE in files else {}
         return _metadata(graph, standard, files, own)
-    except (ModelFormatError, UsageError, ValueError, TypeError, AttributeError) as error:
+    except (ModelFormatError, UsageError, ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
         reason = getattr(error, "message", "its record cannot be read.")
         raise ModelFormatError(f"The model's metadata is damaged: {reason}", "Copy or download it again.") from error
 
@@ -264,36 +260,6 @@ def _store(model: Any, record: bytes) -> None:
         model.metadata.append(entry)
         model.buffers.append(BufferT())
     model.buffers[entry.buffer].data = np.frombuffer(record, np.uint8)
-
-
-def with_files(content: bytes, files: Mapping[str, bytes]) -> bytes:
-    """The file with a zip archive behind it; stored, since the standard's readers cannot inflate."""
-    stream = BytesIO(content)
-    stream.seek(0, 2)
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(files):
-            # A fixed date and system: the same model must give the same bytes.
-            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            entry.create_system = 3
-            archive.writestr(entry, files[name])
-    return stream.getvalue()
-
-
-def read_files(content: bytes) -> Dict[str, bytes]:
-    """The files in the zip archive behind a model; {} where there is none.
-
-    Raises ModelFormatError for an archive that is damaged or claims an absurd size.
-    """
-    stream = BytesIO(content)
-    if not zipfile.is_zipfile(stream):
-        return {}
-    try:
-        with zipfile.ZipFile(stream) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > _MAX_FILES:
-                raise ModelFormatError("the files attached to it claim an absurd size.")
-            return {entry.filename: archive.read(entry) for entry in archive.infolist()}
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
-        raise ModelFormatError("the files attached to it cannot be read.") from error
 
 
 def _buffer(graph: Graph, index: int) -> bytes:

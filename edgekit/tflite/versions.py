@@ -7,9 +7,9 @@ An op's version tells an interpreter which types and features it must know. Quan
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from edgekit.errors import UnsupportedModelError, UsageError
+from edgekit.tflite.attached import read_files, with_files
 from edgekit.tflite.edit import pack, unpack
 from edgekit.tflite.graph import Graph, Op
-from edgekit.tflite.metadata import read_files, with_files
 from edgekit.tflite.op_rules import lowest_version, op_input, per_channel
 from edgekit.tflite.reader import read_graph
 

@@ -3,6 +3,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -137,3 +138,17 @@ def test_the_overlay_writes_on_the_picture_and_leaves_its_middle(sighting):
     assert picture.size == (64, 48) and picture.mode == "RGB"
     assert np.asarray(picture)[:24].min(axis=2).max() > 200  # white letters
     assert picture.getpixel((32, 24)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
+def test_a_file_name_that_is_no_text(tmp_path, sighting, suffix):
+    seen = sighting(dog=0.5)
+    recorder = Recorder(tmp_path / f"seen{suffix}")
+    recorder(replace(seen, frame=replace(seen.frame, name="\udcff.png")))
+    recorder.close()
+    assert r"\udcff.png" in (tmp_path / f"seen{suffix}").read_text(encoding="utf-8")
+
+
+def test_a_cooldown_that_is_no_number():
+    with pytest.raises(UsageError, match="cooldown"):
+        Action(parse_trigger("dog>0.5"), "true", cooldown=float("nan"))

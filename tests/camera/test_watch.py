@@ -7,6 +7,7 @@ import pytest
 from edgekit.camera import Control, Frame, open_source, watch
 from edgekit.camera.mailbox import Mailbox
 from edgekit.camera.smoothing import Smoother
+from edgekit.camera.sources import Video
 from edgekit.camera.watch import Rate
 from edgekit.devices import Classifier, ClassScore
 from edgekit.errors import DataError, DeviceError, EdgekitError, ModelFormatError, UsageError
@@ -232,3 +233,31 @@ def test_without_opencv_it_says_what_to_install(tmp_path, monkeypatch):
     with pytest.raises(EdgekitError, match="OpenCV") as caught:
         open_source("0")
     assert "edgekit[camera]" in caught.value.hint
+
+
+@pytest.mark.parametrize("password", ["secret", "p@ss", "a:b@c"])
+def test_no_password_is_ever_shown(password):
+    assert Video(f"rtsp://user:{password}@camera/live@1", live=True).name == "rtsp://camera/live@1"
+
+
+def test_a_model_that_does_not_open_gives_the_source_back(tmp_path):
+    (tmp_path / "m.tflite").write_bytes(b"nonsense")
+    source = Script(["red"])
+    with pytest.raises(ModelFormatError):
+        next(_watch(source, tmp_path / "m.tflite"))
+    assert source.closed
+
+
+def test_a_second_call_to_reload_during_the_first_is_heeded(model_file):
+    control, opened = Control(), []
+
+    def open_it():
+        opened.append(1)
+        if len(opened) == 2:
+            control.reload.set()  # as a signal that comes while the file is read
+        return Classifier(model_file)
+
+    sightings = watch(Script(["red"] * 4), open_it, control, past=0.0, notify=lambda text: None)
+    next(sightings)
+    control.reload.set()
+    assert len(list(sightings)) == 3 and len(opened) == 3

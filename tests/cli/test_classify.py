@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -107,3 +110,20 @@ def test_errors_are_told_in_words_and_in_json(folder, monkeypatch, arguments, ki
 )
 def test_wrong_usage_is_2(arguments):
     assert run(*arguments).exit_code == 2
+
+
+def test_a_file_name_that_is_no_text(folder):
+    name = os.fsencode(folder / "pictures") + b"/\xff.png"
+    with open(name, "wb") as stream:
+        stream.write((folder / "pictures" / "red.png").read_bytes())
+    command = [sys.executable, "-m", "edgekit", "classify", str(folder / "m.tflite"), os.fsdecode(name)]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    for options in ([], ["--json"]):
+        done = subprocess.run([*command, *options], env=environment, capture_output=True, check=True)
+        assert rb"\udcff.png" in done.stdout
+    assert json.loads(done.stdout)[0]["predictions"][0]["label"] == "red"
+
+
+def test_a_name_too_long_for_the_system(folder):
+    result = run(folder / "m.tflite", "a" * 300)
+    assert result.exit_code == 2 and "a.png" not in result.stderr and "Error: aaa" in result.stderr

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -158,3 +159,20 @@ def _random(tensor):
     if tensor.dtype == "float32":
         return generator.random(tensor.shape, dtype=np.float32)
     return generator.integers(*(0, 256) if tensor.dtype == "uint8" else (-128, 128), tensor.shape).astype(tensor.dtype)
+
+
+def test_calls_of_several_threads_never_share_a_number(tmp_path):
+    path = write_pair(tmp_path)
+    tpu = EmulatedEdgeTpu(fail_at=range(1, 400, 2))
+
+    def failures(seed):
+        model, failed = open_model(path, device=tpu), 0
+        for array in pictures(50, seed):
+            try:
+                model.run(array)
+            except DeviceError:
+                failed += 1
+        return failed
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(failures, range(4))) == 100

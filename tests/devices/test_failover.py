@@ -167,3 +167,38 @@ def test_without_its_twin_at_hand_or_a_device_to_replace_there_is_nothing_to_fai
     assert isinstance(open_steady(tmp_path / "net.tflite"), OpenModel)
     with closing(open_steady(path, device=EmulatedEdgeTpu())) as steady:
         assert isinstance(steady, SteadyModel)
+
+
+def test_closing_while_a_call_is_under_way_ends_it_with_a_word(tmp_path, caplog):
+    tpu = EmulatedEdgeTpu(hang_at=[2])
+    steady, array = _steady(write_pair(tmp_path), tpu), pictures(1)[0]
+    steady.run(array)
+    closer = threading.Timer(0.2, steady.close)
+    closer.start()
+    with pytest.raises(DeviceError):
+        steady.run(array)
+    closer.join()
+    tpu.unplug()
+    assert not caplog.records  # nobody goes on on the CPU
+
+
+def test_a_call_after_the_close_does_not_wait(tmp_path):
+    steady, array = _steady(write_pair(tmp_path), EmulatedEdgeTpu()), pictures(1)[0]
+    primary = steady._primary
+    steady.close()
+    steady._primary = primary  # as for a call that looked at it just before
+    start = time.monotonic()
+    with pytest.raises(DeviceError, match="closed"):
+        steady._worker.call(primary.run, (array,))
+    assert time.monotonic() - start < 20  # its patience would be 30 seconds
+
+
+def test_a_model_that_nobody_holds_is_not_kept_for_being_revived(tmp_path):
+    tpu = EmulatedEdgeTpu()
+    steady = _steady(write_pair(tmp_path), tpu, back_off=(0.01,))
+    tpu.unplug()
+    steady.run(pictures(1)[0])
+    reviving = [thread for thread in threading.enumerate() if thread.name == "edgekit-revive"]
+    gone = weakref.ref(steady)
+    del steady
+    assert reviving and _until(lambda: gone() is None and not any(thread.is_alive() for thread in reviving))

@@ -89,3 +89,7 @@ def test_an_error_is_raised_for_an_accelerator_that_is_not_there():
     x = graph.input((1, 4), "uint8")
     with pytest.raises(DeviceError, match="Edge TPU"):
         open_model(graph.finish([graph.op("CUSTOM:edgetpu-custom-op", [x], (1, 4), "uint8")]))
+
+
+def test_more_threads_than_any_machine_has_are_as_many_as_there_are():
+    assert open_interpreter(colour_classifier(), threads=99_999_999_999) is not None

@@ -213,3 +213,12 @@ def test_a_bare_run_says_which_device_failed(tmp_path):
         model.run(pictures(1)[0])
     with pytest.raises(UsageError, match="Cannot set tensor"):
         model.run(np.zeros(3))
+
+
+@pytest.mark.parametrize("named", ["a" * 300, "a\0b", "\x1b[31mnet.tflite"])
+def test_a_twin_named_as_no_file_can_be_is_looked_for_under_its_usual_name(tmp_path, named):
+    path = tmp_path / "net_edgetpu.tflite"
+    path.write_bytes(write_metadata(compiled(), Metadata(provenance={"edgetpu": {"cpu_twin": named}})))
+    with pytest.raises(DeviceError) as caught:
+        open_model(path)
+    assert caught.value.hint is not None and caught.value.hint.isprintable()

@@ -1,8 +1,10 @@
+import asyncio
 import base64
 import hashlib
 import io
 import re
 import struct
+import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +12,8 @@ import pytest
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
+from edgekit.devices import Classifier
+from edgekit.serve.model import ServedModel
 from tests.serve.conftest import encoded
 from tests.tflite.build import colour_model
 
@@ -236,3 +240,20 @@ def test_an_upright_picture_is_what_cameras_mean(served):
     exif[0x0112] = 6
     picture.save(stream, "JPEG", exif=exif)
     assert served().post("/predict?k=1", content=stream.getvalue()).json()["predictions"][0]["label"] == "red"
+
+
+def test_reloads_at_the_same_time_do_not_wait_for_each_other_forever(model_file):
+    model = ServedModel(lambda: Classifier(model_file, threads=1), workers=4, queue=0)
+    submit = model._pool.submit
+
+    def slowly(function):
+        time.sleep(0.01)  # lets the workers of two reloads mix, where nothing keeps them apart
+        return submit(function)
+
+    model._pool.submit = slowly
+
+    async def both():
+        return await asyncio.wait_for(asyncio.gather(model.reload(), model.reload()), 30)
+
+    asyncio.run(both())
+    model.close()

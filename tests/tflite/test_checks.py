@@ -142,3 +142,9 @@ def test_a_tensor_index_that_does_not_exist():
     graph = GraphBuilder()
     x = graph.input((1, 4))
     _refused(graph, [graph.op("ADD", [x, 99], (1, 4), options={})], "names tensor 99")
+
+
+def test_a_tensor_larger_than_any_machine():
+    graph = GraphBuilder()
+    shape = (1, 1 << 20, 1 << 20, 1 << 30)  # whose product is 0 in 64 bits
+    _refused(graph, [_softmax(graph, graph.input(shape), shape)], "tensor 0 claims the size")

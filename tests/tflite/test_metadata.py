@@ -126,14 +126,14 @@ def test_writing_into_something_else_is_refused():
 
 def _foreign(content, *, mean=(127.5,), std=(127.5,), labels=b"a\r\nb\r\nc", kind=2, units=True):
     """The standard record alone, as Model Maker and MediaPipe write it: no edgekit.json."""
-    from edgekit.tflite import edit, metadata
+    from edgekit.tflite import attached, edit, metadata
 
     unit = {0: np.uint8(1), 1: {0: np.array(mean, np.float32), 1: np.array(std, np.float32)}}
     file = {0: "names.txt", 2: np.int8(kind)}
     graph = {2: [{4: [unit] if units else []}], 3: [{6: [file]}]}
     model = edit.unpack(content)
     metadata._store(model, flat.pack({0: "theirs", 1: "Of another tool", 3: [graph], 7: "1.0.0"}, b"M001"))
-    return metadata.with_files(edit.pack(model), {"names.txt": labels})
+    return attached.with_files(edit.pack(model), {"names.txt": labels})
 
 
 def test_reads_labels_and_normalization_of_others():
@@ -188,10 +188,10 @@ def test_a_missing_archive_leaves_the_labels_unknown():
 
 
 def _with_record(record):
-    from edgekit.tflite import edit, metadata
+    from edgekit.tflite import attached, edit
 
     content = write_metadata(colour_classifier("uint8"), FULL)
-    return metadata.with_files(edit.pack(edit.unpack(content)), {"edgekit.json": record})
+    return attached.with_files(edit.pack(edit.unpack(content)), {"edgekit.json": record})
 
 
 @pytest.mark.parametrize(
@@ -206,6 +206,7 @@ def _with_record(record):
         b'{"input": 3}',
         b'{"output": "x"}',
         b'{"provenance": 3}',
+        b"[" * 100_000,
     ],
 )
 def test_damaged_records_are_refused(record):
@@ -277,3 +278,24 @@ def test_mediapipe_reads_labels_and_normalization(tmp_path):
     best = answer.classifications[0].categories[0]
     assert best.category_name == "grün"
     assert best.score == pytest.approx(np.e / (np.e + 2 / np.e), abs=1e-4)
+
+
+def test_metadata_of_a_model_without_inputs():
+    from edgekit.tflite import edit
+
+    model = edit.unpack(write_metadata(colour_classifier("uint8"), FULL))
+    model.subgraphs[0].inputs = np.zeros(0, np.int32)
+    with pytest.raises(ModelFormatError, match="metadata is damaged"):
+        read_metadata(edit.pack(model))
+
+
+@pytest.mark.parametrize("place", [6, 10, 16, 20, 24, 28, 38, 42])
+def test_a_damaged_archive_is_told(place):
+    """Each field of the archive's directory, spoiled: zipfile has an exception of its own for nearly each."""
+    content = bytearray(write_metadata(colour_classifier("uint8"), FULL))
+    at = content.index(b"PK\x01\x02") + place
+    content[at : at + 4] = b"\xff\xfe\xfd\x7c"
+    try:
+        read_metadata(bytes(content))
+    except ModelFormatError as error:
+        assert "metadata is damaged" in error.message
