@@ -1,6 +1,7 @@
 """`edgekit inspect`: what is in a .tflite file."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
@@ -9,6 +10,7 @@ import click
 from edgekit.cli.common import columns, command_options, echo_json
 from edgekit.cli.inspect_compiled import compiled_to_json, find_twin, print_compiled
 from edgekit.cli.inspect_edgetpu import print_placement, with_placement
+from edgekit.cli.settings import gather
 from edgekit.edgetpu.mapping import map_ops
 from edgekit.edgetpu.package import is_compiled, read_compiled
 from edgekit.edgetpu.placement import CompilerOptions
@@ -22,29 +24,32 @@ from edgekit.tflite.summary import Quantization, quantization, tensor_to_json, t
 _DIGEST = re.compile("[0-9a-f]{32,}")
 
 
+@dataclass(frozen=True)
+class Prediction:
+    """What is asked about the Edge TPU: the options of the same names."""
+
+    edgetpu: bool
+    all_subgraphs: bool
+    min_runtime: Optional[int]
+
+
 @click.command()
 @click.argument("model", type=click.Path())
 @click.option("--tensors", is_flag=True, help="List the tensors too.")
 @click.option("--edgetpu", is_flag=True, help="Show what the Edge TPU would run, why not all, what to do.")
 @click.option("--all-subgraphs", is_flag=True, help="With --edgetpu: map every subgraph, not the first only.")
 @click.option("--min-runtime", type=click.IntRange(min=10), help="With --edgetpu: oldest runtime to run on.")
+@gather(Prediction, "prediction")
 @command_options
-def inspect(
-    model: str,
-    tensors: bool,
-    edgetpu: bool,
-    all_subgraphs: bool,
-    min_runtime: Optional[int],
-    as_json: bool,
-    verbose: bool,
-) -> None:
+def inspect(model: str, tensors: bool, prediction: Prediction, as_json: bool, verbose: bool) -> None:
     """Show what the .tflite MODEL holds: ops, inputs and outputs, quantization, metadata."""
-    if (all_subgraphs or min_runtime) and not edgetpu:
+    flags = CompilerOptions(prediction.all_subgraphs, prediction.min_runtime)
+    if flags != CompilerOptions() and not prediction.edgetpu:
         raise UsageError("--all-subgraphs and --min-runtime say how the model is compiled.", "Add --edgetpu.")
     graph = read_graph(model)
     metadata = read_metadata(graph)
     compiled = read_compiled(model) if is_compiled(graph) else None
-    placement = map_ops(graph, CompilerOptions(all_subgraphs, min_runtime)) if edgetpu and not compiled else None
+    placement = map_ops(graph, flags) if prediction.edgetpu and not compiled else None
     if as_json:
         extra: Dict[str, Any] = {"tensors": [tensor_to_json(t) for t in graph.tensors]} if tensors else {}
         if compiled:
