@@ -5,6 +5,7 @@ import gc
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from edgekit.cli.common import command_options, echo_json, fail, fraction, progr
 from edgekit.cli.convert_report import document, tell
 from edgekit.converters import Conversion, Recipe, load_source, save, with_labels
 from edgekit.converters import convert as run_conversion
+from edgekit.converters.surgery import SURGERIES
 from edgekit.edgetpu.compiler import CompileReport, compile_model
 from edgekit.errors import CompilerError, UsageError
 from edgekit.files import check_writable
@@ -39,6 +41,10 @@ from edgekit.quiet import tensorflow_quiet
 @click.option("--size", help="Picture size for models that leave it open: 224 or 224x320 (height x width).")
 @click.option("--ranges", default="auto", show_default=True, help="Range method, or a .json of --save-ranges.")
 @click.option("--corrections", default="auto", show_default=True, help="Rewrites for int8: auto, none, split-swish.")
+@click.option(
+    "--surgery", default="none", show_default=True, help="Make another model: relu6, relu6-no-se (SE removed)."
+)
+@click.option("--surgery-minutes", default=3.0, show_default=True, help="The most time for teaching it the original.")
 @click.option("--save-ranges", type=click.Path(path_type=Path), help="Write the ranges, to edit or to use again.")
 @click.option("--io", default="uint8", show_default=True, help="Type of input and output: uint8, int8 or float.")
 @click.option("--compile", is_flag=True, help="Then compile it for the Edge TPU, as `edgekit compile` does.")
@@ -51,7 +57,8 @@ def convert(model: Path, as_json: bool, verbose: bool, **options: Any) -> None:
     The model's preprocessing is found, its ranges are calibrated on --data (or on synthetic pictures),
     and the result is judged against the float model on pictures kept aside.
     """
-    output = options["output"] or Path(f"{_stem(model)}_int8.tflite")
+    made = f"_{options['surgery']}" if options["surgery"] in SURGERIES else ""
+    output = options["output"] or Path(f"{_stem(model)}{made}_int8.tflite")
     gates = (fraction("--max-drop", options["max_drop"]), fraction("--min-agreement", options["min_agreement"]))
     if options["no_verify"] and (gates != (None, None) or options["verify_data"]):
         raise UsageError("--no-verify leaves nothing to judge by.", "Drop it, or the options about the verdict.")
@@ -82,12 +89,7 @@ def _compile(path: Path) -> CompileReport | CompilerError:
 
 
 def _run(model: Path, options: dict[str, Any], progress: Progress) -> Conversion:
-    recipe = Recipe(
-        **{
-            name: options[name]
-            for name in ("io", "ranges", "corrections", "samples", "seed", "preprocess", "resize", "interpolation")
-        }
-    )
+    recipe = Recipe(**{field.name: options[field.name] for field in fields(Recipe)})
     progress("Opening the model", 0, None)
     with _without_collecting():
         source = load_source(model, trust=options["trust"], size=_size(options["size"]))

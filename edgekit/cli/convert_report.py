@@ -9,6 +9,7 @@ import click
 
 from edgekit.cli.common import percent
 from edgekit.converters import Conversion
+from edgekit.converters.student import Student
 from edgekit.edgetpu import map_ops
 from edgekit.edgetpu.advice import verdict as edgetpu_verdict
 from edgekit.edgetpu.compiler import CompileReport
@@ -31,6 +32,7 @@ def document(
         "unmet": unmet,
         "verdict": conversion.model.provenance["verdict"],
         "outlook": asdict(conversion.outlook) if conversion.outlook else None,
+        "surgery": _surgery(conversion.student) if conversion.student else None,
         "calibration_pictures": asdict(conversion.enough) if conversion.enough else None,
         "preprocess": conversion.preprocessing.name,
         "provenance": conversion.model.provenance,
@@ -39,6 +41,10 @@ def document(
         "compiled": compiled.outputs[0] if isinstance(compiled, CompileReport) else None,
         **(_failure(compiled) if isinstance(compiled, CompilerError) else {}),
     }
+
+
+def _surgery(student: Student) -> dict[str, Any]:
+    return {**student.to_json(), "seconds": round(student.training.seconds, 1)}
 
 
 def _failure(error: CompilerError) -> dict[str, Any]:
@@ -53,6 +59,7 @@ def tell(conversion: Conversion, path: Path, unmet: str | None, compiled: Compil
     kind = "synthetic pictures (give --data for your own)" if calibration["kind"] == "synthetic" else "pictures"
     rows += [("Calibrated", f"on {calibration['pictures']} {kind}, ranges by {calibration['method']}")]
     rows += [("", str(conversion.enough))] if conversion.enough else []
+    rows += [("Surgery", line) for line in (_student_lines(conversion.student) if conversion.student else [])]
     rows += [("Verdict", line) for line in _verdict_lines(conversion.verdict)]
     rows += [("Edge TPU", _placement(model.content, compiled))]
     rows += [("Note", note) for note in conversion.source.notes]
@@ -60,6 +67,29 @@ def tell(conversion: Conversion, path: Path, unmet: str | None, compiled: Compil
     rows += [("Not met", unmet)] if unmet else [("Next", f"edgekit classify {_next(path, compiled)} PICTURE")]
     for title, text in rows:
         click.echo(click.style(f"{title:<14}", fg="red" if title == "Not met" else "cyan") + text)
+
+
+def _student_lines(student: Student) -> list[str]:
+    replaced = ", ".join(f"{count} x {what}" for what, count in student.replaced.items())
+    kind = "synthetic pictures" if student.kind == "synthetic" else "pictures"
+    lines = [
+        f"this is another model than {Path(student.source.path).name} ({student.surgery}: {replaced})",
+        f"taught the original's answers on {student.training.pictures} {kind} in {student.training.seconds:.0f} s",
+    ]
+    for name, verdict in (("in float", student.verdict), ("in int8", student.int8)):
+        if verdict is not None:
+            low, high = verdict.interval
+            lines.append(
+                f"{name} it names the same class as the original on {percent(verdict.agreement)} of "
+                f"{verdict.pictures} (95 % interval {percent(low)} to {percent(high)})" + _accuracies(verdict)
+            )
+    return [*lines, "the verdict that follows compares its int8 form with its own float form"]
+
+
+def _accuracies(verdict: Verdict) -> str:
+    if verdict.top1_float is None or verdict.top1_int8 is None:
+        return ""
+    return f", top-1 {percent(verdict.top1_int8)} where the original has {percent(verdict.top1_float)}"
 
 
 def _verdict_lines(verdict: Verdict | None) -> list[str]:

@@ -8,6 +8,7 @@ cannot, by the other. No environment variable and no global switch is touched.
 import tempfile
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -58,7 +59,14 @@ def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | No
         first_norm=first_norm(model, spec),
         notes=notes + output_notes + label_notes,
         predict=predict,
+        build=lambda: _build(archive, config, trust)[0],
     )
+
+
+def with_model(source: Source, model: Any) -> Source:
+    """A Keras source with another model of the same ends in its place."""
+    call = traced(_inference(model, "tf_keras" if source.format == "keras2" else "keras"), source.spec)
+    return replace(source, call=call, predict=predictor(call), first_norm=first_norm(model, source.spec), build=None)
 
 
 def _build(archive: KerasArchive, config: Config, trust: bool) -> tuple[Any, str]:

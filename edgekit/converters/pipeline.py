@@ -1,6 +1,7 @@
 """convert(): from a trained model's file to a verified `.tflite` that describes itself."""
 
 import logging
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +19,8 @@ from edgekit.converters.preprocessing import Finding
 from edgekit.converters.quantize import IO_TYPES, quantize_int8
 from edgekit.converters.reference import float_reference, resolve_preprocessing
 from edgekit.converters.source import Source
+from edgekit.converters.student import Student, make_student
+from edgekit.converters.surgery import SURGERIES
 from edgekit.errors import UsageError
 from edgekit.evaluation import Verdict, compare
 from edgekit.evaluation.sufficiency import Sufficiency, sufficiency
@@ -59,6 +62,8 @@ class Recipe:
       preprocess: a convention or «mean/std» as `parse_preprocess` takes them; None to find it.
       resize: "stretch", "crop", or "crop:0.875" with the part of the shorter side to keep.
       interpolation: how pictures are resized, one of `preprocess.INTERPOLATIONS`.
+      surgery: what to replace in the model before, a key of `surgery.SURGERIES`, or "none".
+      surgery_minutes: the most time for teaching what a surgery leaves the original's answers.
     """
 
     io: str = "uint8"
@@ -69,12 +74,17 @@ class Recipe:
     preprocess: str | None = None
     resize: str = "stretch"
     interpolation: str = "bicubic"
+    surgery: str = "none"
+    surgery_minutes: float = 3.0
 
     def __post_init__(self) -> None:
         """Raises UsageError where a field names nothing: before minutes of work, not after."""
         _check_choice("input and output type", self.io, IO_TYPES)
         _check_choice("correction", self.corrections, ("auto", "none", *CORRECTIONS))
         _check_choice("interpolation", self.interpolation, INTERPOLATIONS)
+        _check_choice("surgery", self.surgery, ("none", *SURGERIES))
+        if not 0 < self.surgery_minutes < math.inf:
+            raise UsageError(f"{self.surgery_minutes:g} minutes are no time for a surgery.", "Give more than 0.")
         if self.samples < 1:
             raise UsageError(f"{self.samples} sample pictures were asked for.", "Ask for at least one.")
         if Path(self.ranges).suffix != ".json":
@@ -95,6 +105,8 @@ class Conversion:
       enough: whether more calibration pictures would change the ranges; None for synthetic ones, for ranges from a
         file, and where there are too few to tell.
       skipped: name → reason of the pictures that could not be used.
+      student: what a surgery made of the original, and how the two compare; None without surgery. `source` and
+        `verdict` are then the student's.
     """
 
     model: Int8Model
@@ -104,20 +116,25 @@ class Conversion:
     verdict: Verdict | None
     enough: Sufficiency | None
     skipped: dict[str, str]
+    student: Student | None = None
 
     def unmet(self, max_drop: float | None, min_agreement: float | None) -> str | None:
-        """Which of these demands the verdict does not meet, in words; None where it meets them."""
-        if self.verdict is None:
+        """Which of these demands the verdict does not meet, in words; None where it meets them.
+
+        After a surgery, the int8 model has to meet them against the original.
+        """
+        verdict = self.student.int8 if self.student else self.verdict
+        if verdict is None:
             return None
-        if min_agreement is not None and self.verdict.agreement < min_agreement:
-            return f"agreement {self.verdict.agreement:.1%} is less than the {min_agreement:.1%} asked for"
+        if min_agreement is not None and verdict.agreement < min_agreement:
+            return f"agreement {verdict.agreement:.1%} is less than the {min_agreement:.1%} asked for"
         if max_drop is None:
             return None
-        if self.verdict.drop is None:
+        if verdict.drop is None:
             return "the accuracy lost is not known, since the pictures' folders do not name the model's classes"
         # A drop of exactly the limit is met, whatever the last bit of a difference of fractions says.
-        if self.verdict.drop > max_drop + 1e-9:
-            return f"top-1 fell by {self.verdict.drop:.1%}, more than the {max_drop:.1%} allowed"
+        if verdict.drop > max_drop + 1e-9:
+            return f"top-1 fell by {verdict.drop:.1%}, more than the {max_drop:.1%} allowed"
         return None
 
 
@@ -151,19 +168,29 @@ def convert(
     finding = resolve_preprocessing(replace(source, spec=spec), calibration, recipe.preprocess, progress=progress)
     # Normalized arrays are what the model takes before its preprocessing is folded in.
     fold = not (calibration.prepared or held_out.prepared)
-    model = float_reference(source, finding.spec, calibration, fold=fold, progress=progress)
-    outlook = _foresee(source, model, recipe)
+    student = _student(replace(source, spec=finding.spec), calibration, recipe, progress)
+    made = student.source if student else source
+    model = float_reference(made, finding.spec, calibration, fold=fold, progress=progress)
+    outlook = _foresee(made, model, recipe)
     choice = _choice(model, calibration, recipe, progress)
     progress("Quantizing", 0, None)
     content = quantize_int8(choice.form.content, choice.ranges, model.spec, io=recipe.io)
-    verdict = _judge(source, model, content, held_out, progress) if verify else None
+    runners = Runner(model.content, model.spec, model.output), Runner(content, model.spec, model.output)
+    verdict = _judge(source, *runners, held_out, progress) if verify else None
+    if student and verify:
+        original = float_reference(source, finding.spec, calibration, fold=fold, progress=progress)
+        reference = Runner(original.content, original.spec, original.output)
+        against = [_judge(source, reference, runner, held_out, progress) for runner in runners]
+        student = replace(student, verdict=against[0], int8=against[1])
     settings = {**asdict(recipe), "ranges": Path(recipe.ranges).name}
     record = provenance(source, settings, finding, (calibration, choice), verdict)
-    described = write_metadata(content, _metadata(source, model, record))
-    noted = replace(source, notes=(*source.notes, *explain(choice)))
+    record |= {"surgery": student.to_json()} if student else {}
+    described = write_metadata(content, _metadata(made, model, record))
+    noted = replace(made, notes=(*made.notes, *explain(choice)))
     skipped = {**calibration.skipped, **(held_out.skipped if verify else {})}
     artefact = Int8Model(described, model.spec, choice.ranges, record)
-    return Conversion(artefact, noted, finding, outlook, verdict, _sufficiency(choice, calibration, recipe), skipped)
+    enough = _sufficiency(choice, calibration, recipe)
+    return Conversion(artefact, noted, finding, outlook, verdict, enough, skipped, student)
 
 
 def sized(spec: InputSpec, recipe: Recipe) -> InputSpec:
@@ -194,6 +221,12 @@ def _pictures(data: Data, spec: InputSpec, recipe: Recipe, *, keep_aside: bool) 
     return calibration.take(recipe.samples), held_out
 
 
+def _student(source: Source, pictures: Samples, recipe: Recipe, progress: Progress) -> Student | None:
+    if recipe.surgery == "none":
+        return None
+    return make_student(source, recipe.surgery, pictures, minutes=recipe.surgery_minutes, progress=progress)
+
+
 def _foresee(source: Source, model: FloatModel, recipe: Recipe) -> Outlook | None:
     """What to expect, logged at once: what comes now takes minutes on large models."""
     graph = read_graph(model.content)
@@ -217,10 +250,10 @@ def _sufficiency(choice: Choice, calibration: Samples, recipe: Recipe) -> Suffic
     return sufficiency(choice.form.observations, choice.ranges.method, calibration.class_names, seed=recipe.seed)
 
 
-def _judge(source: Source, model: FloatModel, content: bytes, pictures: Samples, progress: Progress) -> Verdict:
+def _judge(source: Source, reference: Runner, candidate: Runner, pictures: Samples, progress: Progress) -> Verdict:
     return compare(
-        Runner(model.content, model.spec, model.output),
-        Runner(content, model.spec, model.output),
+        reference,
+        candidate,
         pictures,
         source="synthetic" if pictures.kind == "synthetic" else "data",
         classes=class_indices(pictures.class_names, source.labels, source.classes),

@@ -56,6 +56,7 @@ class Source:
       first_norm: its first batch normalization, or None where there is none to be found.
       notes: sentences for the user about what was changed or assumed.
       predict: float32 array (n, height, width, channels) → float32 array (n, classes).
+      build: builds the Keras model anew, weights and all; None where the source is none.
     """
 
     path: str
@@ -74,6 +75,7 @@ class Source:
     first_norm: FirstNorm | None
     notes: tuple[str, ...]
     predict: Callable[[np.ndarray], np.ndarray] = field(repr=False)
+    build: Callable[[], Any] | None = field(default=None, repr=False)
 
 
 def load_source(path: str | Path, *, trust: bool = False, size: Size = None) -> Source:
