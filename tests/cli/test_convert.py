@@ -119,6 +119,9 @@ BAD = [
     (["m.tflite", "--size", "9" * 5000], "UsageError", "is no picture size"),
     (["m.tflite", "--size", "16x"], "UsageError", "--size 16x is no picture size"),
     (["m.tflite", "--resize", "zoom"], "UsageError", "no way 'zoom'"),
+    (["m.tflite", "--surgery", "gelu"], "UsageError", "no surgery 'gelu'"),
+    (["m.tflite", "--surgery", "relu6", "--surgery-minutes", "0"], "UsageError", "no time for a surgery"),
+    (["m.tflite", "--surgery", "relu6", "--preprocess", "raw"], "UnsupportedModelError", "cannot teach a tflite model"),
     (["m.tflite", "--resize", "crop:2"], "UsageError", "no way 'crop:2'"),
     (["m.tflite", "--resize", "crop:0.0"], "UsageError", "crop fraction 0.0"),
     (["m.tflite", "--resize", "crop:"], "UsageError", "no way 'crop:'"),
@@ -386,3 +389,27 @@ def test_an_answer_that_cannot_be_printed(place, arguments):
         )
     assert result.returncode == 2
     assert result.stderr == "Error: The answer could not be printed: No space left on device.\n"
+
+
+def test_surgery_is_never_silent(place):
+    keras = pytest.importorskip("keras")
+    from tests.converters.swishes import pictures, swish_net
+    from tests.converters.tiny import save
+
+    save(swish_net(keras), place / "net.keras")
+    np.save("shown.npy", pictures(120))
+    given = ["net.keras", "--surgery", "relu6", "--preprocess", "0,1", "--ranges", "minmax", "--data", "shown.npy"]
+    told = convert(*given)
+    assert told.exit_code == 0
+    assert "this is another model than net.keras (relu6: 7 x swish to ReLU6)" in told.stdout
+    assert "taught the original's answers on 96 pictures in " in told.stdout
+    assert "in float it names the same class as the original on " in told.stdout
+    assert "in int8 it names the same class as the original on " in told.stdout
+    stated = read_metadata((place / "net_relu6_int8.tflite").read_bytes()).provenance["surgery"]
+    demanded = convert(*given, "--json", "--min-agreement", "100%", "-o", "again.tflite")
+    document = json.loads(demanded.stdout)
+    assert {key: document["surgery"][key] for key in stated} == stated
+    assert document["surgery"]["seconds"] > 0
+    assert stated["name"] == "relu6" and stated["pictures"] == 96 and stated["kind"] == "array"
+    missed = stated["int8_against_original"]["agreement"] < 1
+    assert demanded.exit_code == missed
