@@ -40,11 +40,13 @@ class Statistics:
         picture; its mean ([…, 0]) and its outermost value ([…, 1]) over the pictures. The part 0 is exact.
       channels: float64 (2, 2, channels): the lowest ([0]) and highest ([1]) value of each channel (last axis) in a
         picture; its mean ([:, 0]) and its outermost value ([:, 1]) over the pictures.
+      means: float64 (channels,): the mean of each channel over positions and pictures.
       histogram: of the values of all pictures.
     """
 
     tails: np.ndarray
     channels: np.ndarray
+    means: np.ndarray
     histogram: Histogram
 
 
@@ -113,6 +115,7 @@ class _Sums:
 
     tails: np.ndarray
     channels: np.ndarray
+    means: np.ndarray
     histogram: Histogram
 
 
@@ -128,6 +131,7 @@ def _added(sums: _Sums, one: _Sums) -> _Sums:
     return _Sums(
         both(sums.tails, one.tails, (..., 0), (everything, everything, 1)),
         both(sums.channels, one.channels, (everything, 0), (everything, 1)),
+        sums.means + one.means,
         merge(sums.histogram, one.histogram),
     )
 
@@ -136,7 +140,7 @@ def _statistics(sums: _Sums, pictures: int) -> Statistics:
     tails, channels = sums.tails.copy(), sums.channels.copy()
     tails[..., 0] /= pictures
     channels[:, 0] /= pictures
-    return Statistics(tails, channels, sums.histogram)
+    return Statistics(tails, channels, sums.means / pictures, sums.histogram)
 
 
 class _Watcher:
@@ -162,13 +166,15 @@ def _summary(values: np.ndarray) -> _Sums:
     channels = _channel_extremes(rows)
     low, high = float(channels[0].min()), float(channels[1].max())
     if not np.isfinite(high - low):
-        return _Sums(np.full((2, len(TAILS), 2), np.nan), channels[:, None], histogram(np.zeros(0, np.float32), 0.0))
-    step = -(-values.size // COUNTED)
-    counted = histogram(rows[::step], max(-low, high))
+        nothing = histogram(np.zeros(0, np.float32), 0.0)
+        return _Sums(np.full((2, len(TAILS), 2), np.nan), channels[:, None], channels[0], nothing)
+    some = rows[:: -(-values.size // COUNTED)]
+    counted = histogram(some, max(-low, high))
     tails = np.stack(tail_values(counted, np.array(TAILS)))
     tails[0, 0], tails[1, 0] = low, high
     tails = np.clip(tails, low, high)
-    return _Sums(np.repeat(tails[..., None], 2, axis=2), np.repeat(channels[:, None], 2, axis=1), counted)
+    means = some.mean(axis=0, dtype=np.float64)
+    return _Sums(np.repeat(tails[..., None], 2, axis=2), np.repeat(channels[:, None], 2, axis=1), means, counted)
 
 
 def _channel_extremes(rows: np.ndarray) -> np.ndarray:

@@ -1,33 +1,40 @@
 """Choosing by evidence: how to rewrite a float model and set its ranges so that its int8 form answers as it does.
 
 Every candidate, that is a form of the model (as it is, or corrected) with ranges by one method, is quantized and run on
-calibration pictures; the one whose scores are nearest to the float model's is taken. Plain min-max ranges are always
-among them, so that the choice is never worse than these on those pictures. There are few candidates, and the measure
-is an average over all scores, not a count of right answers: so choosing on the very pictures that gave the ranges
-does not fit the chance in them.
+calibration pictures; the one whose scores are nearest to the float model's is taken. Then corrected biases are tried
+on it, and other range methods for the tensors of one role after the other (`roles.py`), each kept if it brings the
+scores nearer. Plain min-max ranges are always among the candidates, so that the choice is never worse than these on
+those pictures. There are few candidates, and the measure is an average over all scores, not a count of right answers:
+so choosing on the very pictures that gave the ranges does not fit the chance in them.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from edgekit.calibration import METHODS, Bounds, Observations, Ranges, Samples, choose_ranges, limited, observe
 from edgekit.calibration.parallel import map_samples
 from edgekit.calibration.samples import Sample
+from edgekit.converters.bias import correct_biases
 from edgekit.converters.equalize import split_swish
 from edgekit.converters.export import FloatModel
 from edgekit.converters.quantize import quantize_int8
+from edgekit.converters.roles import roles, same_values
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import ConversionError
 from edgekit.evaluation.verdict import run
 from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress, silent
-from edgekit.tflite import read_graph
+from edgekit.tflite import Graph, read_graph
 from edgekit.tflite.expose import exposed
 
 #: Pictures to compare candidates on: with more of them the order of the candidates stays the same.
 SELECTION = 64
+#: Models to try, at most, with other range methods for one role.
+REFINEMENTS = 12
+#: What corrects biases, which any form can have, is called among the corrections.
+BIAS = "bias"
 #: A rewrite that keeps the function changes its scores by float rounding only, relative to the largest of them.
 SAME = 1e-3
 #: Signal to noise ratios are counted up to this many dB: a picture without any error must not outweigh all others.
@@ -58,12 +65,15 @@ class Trial:
     """One candidate and how near it came.
 
     Attributes:
-      correction, method: what it was made with.
+      correction, method, biases: what it was made with, see Form, Ranges and Choice.
+      role: that of the tensors which had this method instead of the best so far (see `roles.py`), "" for all tensors.
       sqnr_db: mean over the pictures of the scores' signal to quantization noise ratio, in dB.
     """
 
     correction: str
     method: str
+    biases: bool
+    role: str
     sqnr_db: float
 
 
@@ -74,12 +84,19 @@ class Choice:
     Attributes:
       form: the model.
       ranges: of its tensors.
+      biases: whether its biases are corrected for the rounding of the weights (see `bias.py`).
       trials: all candidates that were measured; () where there was nothing to choose.
     """
 
     form: Form
     ranges: Ranges
-    trials: tuple[Trial, ...]
+    biases: bool = False
+    trials: tuple[Trial, ...] = ()
+
+    def quantized(self, spec: InputSpec, *, io: str = "uint8") -> bytes:
+        """The int8 model, see `quantize_int8`."""
+        content = quantize_int8(self.form.content, self.ranges, spec, io=io)
+        return correct_biases(content, self.form.content, self.form.observations) if self.biases else content
 
 
 def split(form: Form, samples: Samples, spec: InputSpec, progress: Progress) -> Form:
@@ -114,46 +131,92 @@ def forms(
     return (plain, *corrected) if corrections == "auto" or not corrected else tuple(corrected)
 
 
+class _Contest:
+    """Candidates measured on the same pictures, and the best of them so far."""
+
+    def __init__(self, plain: Form, samples: Samples, spec: InputSpec, progress: Progress) -> None:
+        self._spec, self._pictures, self._progress = spec, list(samples.take(SELECTION)), progress
+        self._expected = np.stack(list(scores(plain.content, self._pictures, spec)))
+        self._trials: list[Trial] = []
+        self.best: Choice | None = None
+        self._best_db = -np.inf
+
+    def enter(self, candidate: Choice, role: str = "", method: str = "") -> None:
+        """Measures a candidate, and makes it the best where it is."""
+        self._progress("Choosing ranges", len(self._trials), None)
+        found = np.stack(list(scores(candidate.quantized(self._spec), self._pictures, self._spec)))
+        sqnr = mean_sqnr(self._expected, found)
+        method = method or candidate.ranges.method
+        self._trials.append(Trial(candidate.form.correction, method, candidate.biases, role, sqnr))
+        if sqnr > self._best_db:
+            self.best, self._best_db = candidate, sqnr
+
+    def won(self) -> Choice:
+        """The best candidate with all trials; without them where there was only one."""
+        assert self.best is not None
+        return replace(self.best, trials=tuple(self._trials) if len(self._trials) > 1 else ())
+
+
 def choose(
     candidates: tuple[Form, ...],
     samples: Samples,
     spec: InputSpec,
     *,
-    ranges: str = "auto",
+    ranges: str | Ranges = "auto",
+    corrections: str = "auto",
     progress: Progress = silent,
 ) -> Choice:
     """The candidate that comes nearest to the float model.
 
     Args:
-      candidates: from `forms`, on the same pictures.
+      candidates: from `forms`, on the same pictures, with the same `corrections`.
       samples: representative pictures; the first SELECTION are run.
       spec: the preprocessing that belongs to the forms.
-      ranges: a key of METHODS, or "auto" to try all of them.
+      ranges: a key of METHODS, "auto" to try all of them, or ranges that were chosen before, which are taken as they
+        are with the form of the model that they name.
     """
+    options = _options(candidates, ranges, biases=corrections == BIAS)
+    if len(options) == 1 and corrections != "auto":
+        return options[0]
+    contest = _Contest(candidates[0], samples, spec, progress)
+    for option in options:
+        contest.enter(option)
+    if corrections == "auto" and contest.best is not None:
+        contest.enter(replace(contest.best, biases=True))
+    if ranges == "auto":
+        _refine(contest)
+    return contest.won()
+
+
+def _options(candidates: tuple[Form, ...], ranges: str | Ranges, *, biases: bool) -> list[Choice]:
+    if isinstance(ranges, Ranges):
+        fitting = (form for form in reversed(candidates) if set(form.observations.tensors) <= set(ranges.bounds))
+        return [Choice(next(fitting, candidates[0]), ranges, biases)]
     methods = tuple(METHODS) if ranges == "auto" else (ranges,)
-    options = [(form, ranges_of(form, method)) for form in candidates for method in methods]
-    if len(options) == 1:
-        return Choice(*options[0], trials=())
-    pictures = list(samples.take(SELECTION))
-    expected = np.stack(list(scores(candidates[0].content, pictures, spec)))
-    measured: list[Trial] = []
-    for form, chosen in options:
-        progress("Choosing ranges", len(measured), len(options))
-        found = np.stack(list(scores(quantize_int8(form.content, chosen, spec), pictures, spec)))
-        measured.append(Trial(form.correction, chosen.method, mean_sqnr(expected, found)))
-    best = max(range(len(options)), key=lambda index: measured[index].sqnr_db)
-    return Choice(*options[best], trials=tuple(measured))
+    return [Choice(form, ranges_of(form, method), biases) for form in candidates for method in methods]
 
 
-def reuse(candidates: tuple[Form, ...], ranges: Ranges) -> Choice:
-    """Ranges that were chosen before, with the form of the model that they name."""
-    fitting = (form for form in reversed(candidates) if set(form.observations.tensors) <= set(ranges.bounds))
-    return Choice(next(fitting, candidates[0]), ranges, ())
+def _refine(contest: _Contest) -> None:
+    """Tries other range methods on the tensors of one role after the other, the most numerous first."""
+    assert contest.best is not None
+    form, left = contest.best.form, REFINEMENTS
+    by_method = {method: ranges_of(form, method) for method in METHODS}
+    graph = read_graph(form.content)
+    for role, names in roles(graph).items():
+        before = contest.best
+        for method, ranges in by_method.items():
+            own = {name: ranges.bounds[name] for name in names}
+            changed = _tied(replace(before.ranges, bounds={**before.ranges.bounds, **own}), graph)
+            if left and changed != before.ranges:
+                left -= 1
+                contest.enter(replace(before, ranges=changed), role, method)
 
 
 def explain(choice: Choice) -> tuple[str, ...]:
     """What was found out about the model and done about it, for people; nothing where nothing had to be done."""
-    plain = [trial for trial in choice.trials if (trial.correction, trial.method) == ("none", "minmax")]
+    plain = [
+        trial for trial in choice.trials if (trial.correction, trial.method, trial.biases) == ("none", "minmax", False)
+    ]
     if choice.form.correction == "none" or not plain:
         return ()
     best = max(trial.sqnr_db for trial in choice.trials)
@@ -166,7 +229,15 @@ def explain(choice: Choice) -> tuple[str, ...]:
 
 def ranges_of(form: Form, method: str) -> Ranges:
     """A method's ranges within the form's limits. The scores keep their extremes: the largest is what counts."""
-    return limited(choose_ranges(form.observations, method, unclipped={score_tensor(form.content)[1]}), form.limits)
+    ranges = choose_ranges(form.observations, method, unclipped={score_tensor(form.content)[1]})
+    return _tied(limited(ranges, form.limits), read_graph(form.content))
+
+
+def _tied(ranges: Ranges, graph: Graph) -> Ranges:
+    """The same with what only hands values on, such as PAD, in the range of those values: nothing is clipped twice."""
+    bounds = dict(ranges.bounds)
+    bounds.update((name, bounds[source]) for name, source in same_values(graph).items() if source in bounds)
+    return replace(ranges, bounds=bounds)
 
 
 def score_tensor(content: bytes) -> tuple[int, str]:

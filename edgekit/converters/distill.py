@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,12 @@ ROWS = 40_000
 COLUMNS = 2_500
 #: A channel's spread is corrected by this factor at most, in variance: dead channels would become noise.
 SPREAD = 16.0
-#: Where a silent channel's values are lifted to, beyond their spread: nothing but zeros has no int8 scale.
-LIFTED = 0.1
+#: Scales and shifts of a channel on its way into ReLU6: small enough a scale keeps it from being cut off at 6, and
+#: a shift keeps what a swish lets through below 0, of which squeeze-and-excitation has whole layers.
+GAINS = (1.0, 0.5, 0.25, 0.125)
+SHIFTS = (0.0, 0.3, 0.6, 1.0, 2.0, 3.0)
+#: Values of a channel by which its scale and shift are chosen; and by how much a later choice must be better.
+VALUES, BETTER = 800, 1e-3
 
 _LINEAR = frozenset(("Conv2D", "DepthwiseConv2D", "Dense"))
 
@@ -83,7 +88,7 @@ def distill(
       ConversionError: the student's answers are no numbers.
     """
     started, seen = time.monotonic(), 0
-    pairs = [(old, new) for old, new in zip(leaves(teacher), leaves(student), strict=True) if _is_fitted(old)]
+    pairs = [(old, new) for old, new in zip(leaves(teacher), leaves(student), strict=True) if _is_fitted(old, new)]
     memories = [_Memory() for _ in pairs]
     for batch in batches:
         targets = _outputs([old for old, _ in pairs], teacher, batch)
@@ -98,17 +103,23 @@ def distill(
     return Training(seen, time.monotonic() - started)
 
 
-def _is_fitted(layer: Any) -> bool:
+def _is_fitted(teacher: Any, layer: Any) -> bool:
+    if type(layer).__name__ == "Activation":
+        return _is_replaced(teacher, layer)
     return type(layer).__name__ in (*_LINEAR, "BatchNormalization") and bool(layer.weights)
 
 
+def _is_replaced(teacher: Any, layer: Any) -> bool:
+    return layer.activation is not teacher.activation
+
+
 def _outputs(layers: list[Any], model: Any, batch: np.ndarray) -> dict[int, Any]:
-    """Position of a layer → what it gives for a batch: a linear layer before its activation, a normalization what
-    it reads."""
+    """Position of a layer → what it gives for a batch: a linear layer before its activation, others what they
+    read."""
     taken: dict[int, Any] = {}
 
     def keep(position: int, layer: Any, inputs: Any) -> None:
-        result = inputs if type(layer).__name__ == "BatchNormalization" else _linear(layer, inputs)
+        result = _linear(layer, inputs) if type(layer).__name__ in _LINEAR else inputs
         taken.setdefault(position, result)
 
     with _visited(layers, keep):
@@ -125,10 +136,14 @@ def _fitted(pairs: list[tuple[Any, Any]], memories: list[_Memory], targets: dict
         if target is None:  # a layer used twice is fitted at its first use
             return
         teacher, memory = pairs[position][0], memories[position]
-        if type(layer).__name__ == "BatchNormalization":
+        kind, first = type(layer).__name__, not memory.weight
+        if kind == "BatchNormalization":
             _fit_statistics(teacher, layer, memory, inputs, target)
-        else:
+        elif kind in _LINEAR:
             _fit_weights(teacher, layer, memory, inputs, target)
+        if kind != "BatchNormalization" and first and _is_replaced(teacher, layer):
+            memory.weight = memory.weight or 1.0
+            _fit_activation(teacher, layer, target)
 
     with _visited([new for _, new in pairs], fit):
         yield
@@ -188,7 +203,7 @@ def _fit_weights(teacher: Any, layer: Any, memory: _Memory, inputs: Any, target:
     if rows is None:
         return
     found = _regression(rows, _columns(layer, target))
-    power, products, mean, wanted, variance = memory.averaged(*found)
+    power, products, mean, wanted = memory.averaged(*found)
     before = _kernel(teacher).numpy()
     start = _by_group(before, len(power))
     ridge = RIDGE * np.trace(power, axis1=1, axis2=2) / power.shape[1] + 1e-9
@@ -196,18 +211,31 @@ def _fit_weights(teacher: Any, layer: Any, memory: _Memory, inputs: Any, target:
     weights = start + np.linalg.solve(damped, products - power @ start)
     _kernel(layer).assign(_as_kernel(weights, before.shape))
     if layer.use_bias:
-        if layer.activation is not teacher.activation:
-            wanted = wanted + _lift(wanted, np.sqrt(variance))
         layer.bias.assign((wanted - np.einsum("gi,gio->go", mean, weights)).ravel())
 
 
-def _lift(mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """What to add to channels that a ReLU would silence and a swish does not; the next layer's fit takes it back.
+def _fit_activation(teacher: Any, layer: Any, target: Any) -> None:
+    """Scales and shifts each channel so that the new activation's values correlate best with the old one's.
 
-    Squeeze-and-excitation blocks have whole layers of such channels.
+    Correlation counts and not distance, since the next layer's fit takes care of scale and offset.
     """
-    silent = mean + spread < 0
-    return np.where(silent, spread + LIFTED - mean, 0).astype(mean.dtype)
+    values = target.numpy().reshape(-1, target.shape[-1])
+    values = values[:: -(-len(values) // VALUES)]
+    wanted, new = np.asarray(teacher.activation(values)), layer.activation
+    best, chosen = np.full(values.shape[1], -1.0), np.ones((2, values.shape[1]), np.float32)
+    for gain, shift in product(GAINS, SHIFTS):
+        score = _correlation(np.asarray(new(gain * values + shift)), wanted)
+        better = score > best + BETTER
+        best[better], chosen[:, better] = score[better], [[gain], [shift]]
+    layer.activation = lambda inputs: new(inputs * chosen[0] + chosen[1])
+
+
+def _correlation(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Squared, of each column."""
+    found, wanted = found - found.mean(axis=0), wanted - wanted.mean(axis=0)
+    power = np.square(found).sum(axis=0) * np.square(wanted).sum(axis=0)
+    correlation: np.ndarray = np.square((found * wanted).sum(axis=0)) / np.maximum(power, 1e-12)
+    return correlation
 
 
 def _by_group(kernel: np.ndarray, groups: int) -> np.ndarray:
@@ -252,14 +280,14 @@ def _columns(layer: Any, target: Any) -> Any:
 
 
 def _regression(rows: Any, columns: Any) -> list[np.ndarray]:
-    """The inputs' covariance, their covariance with the wanted outputs, both means, and the outputs' variances."""
+    """The inputs' covariance, their covariance with the wanted outputs, and both means."""
     import tensorflow as tf
 
     step = -(-int(rows.shape[1]) // ROWS)
     rows, columns = rows[:, ::step], columns[:, ::step]
     count = float(rows.shape[1])
-    mean, (wanted, variance) = tf.reduce_mean(rows, axis=1), tf.nn.moments(columns, [1])
+    mean, wanted = tf.reduce_mean(rows, axis=1), tf.reduce_mean(columns, axis=1)
     centred = rows - mean[:, tf.newaxis]
     power = tf.matmul(centred, centred, transpose_a=True) / count
     products = tf.matmul(centred, columns - wanted[:, tf.newaxis], transpose_a=True) / count
-    return [value.numpy() for value in (power, products, mean, wanted, variance)]
+    return [value.numpy() for value in (power, products, mean, wanted)]

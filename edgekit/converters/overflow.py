@@ -21,7 +21,8 @@ LARGEST_BIAS = 1 << 30
 #: What litert-quantizer appends to the name of a constant that several ops share, once each has its own steps.
 _DUPLICATED = re.compile(r"_duplicated_\d+$")
 
-_WITH_BIAS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+#: The ops that can have one, as their third input.
+WITH_BIAS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 
 def fit_biases(content: bytes, original: bytes) -> bytes:
@@ -35,15 +36,19 @@ def fit_biases(content: bytes, original: bytes) -> bytes:
     """
     graph, floats = read_graph(content), read_graph(original)
     known = {tensor.name: tensor for tensor in floats.tensors if tensor.is_constant}
-    wide = [op for op in graph.ops if op.opcode in _WITH_BIAS and _overflows(graph, op)]
+    wide = [op for op in graph.ops if op.opcode in WITH_BIAS and _overflows(graph, op)]
     if not wide:
         return content
     model = edit.unpack(content)
     for op in wide:
-        names = (_DUPLICATED.sub("", graph.tensors[index].name) for index in op.inputs[1:3])
-        weights, bias = (constant(floats, known[name]) for name in names)
+        weights, bias = (constant(floats, known[float_name(graph, index)]) for index in op.inputs[1:3])
         _requantize(model, op, weights, bias)
     return edit.pack(model)
+
+
+def float_name(graph: Graph, index: int) -> str:
+    """The name that a tensor of the int8 model has in the float model it was made from."""
+    return _DUPLICATED.sub("", graph.tensors[index].name)
 
 
 def _overflows(graph: Graph, op: Op) -> bool:
@@ -66,9 +71,10 @@ def _requantize(model: Any, op: Op, weights: np.ndarray, bias: np.ndarray) -> No
     steps = np.rint(weights / scale.astype(np.float64).reshape(shape))
     kernel.quantization.scale = scale
     offset.quantization.scale = (scale.astype(np.float64) * step).astype(np.float32)
-    _store(model, kernel, np.clip(steps, -127, 127).astype(np.int8))
-    _store(model, offset, np.rint(bias.ravel() / (scale.astype(np.float64) * step)).astype(np.int32))
+    store(model, kernel, np.clip(steps, -127, 127).astype(np.int8))
+    store(model, offset, np.rint(bias.ravel() / (scale.astype(np.float64) * step)).astype(np.int32))
 
 
-def _store(model: Any, tensor: Any, values: np.ndarray) -> None:
+def store(model: Any, tensor: Any, values: np.ndarray) -> None:
+    """Gives a constant tensor of the edited model new values, of the type that it has."""
     model.buffers[tensor.buffer].data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)

@@ -12,11 +12,11 @@ import numpy as np
 
 from edgekit.calibration import METHODS, Samples, load_ranges, open_samples
 from edgekit.converters.artefact import Int8Model, provenance
-from edgekit.converters.choose import CORRECTIONS, Choice, choose, explain, forms, reuse
+from edgekit.converters.choose import BIAS, CORRECTIONS, Choice, choose, explain, forms
 from edgekit.converters.export import FloatModel
 from edgekit.converters.guard import Outlook, foresee
 from edgekit.converters.preprocessing import Finding
-from edgekit.converters.quantize import IO_TYPES, quantize_int8
+from edgekit.converters.quantize import IO_TYPES
 from edgekit.converters.reference import float_reference, resolve_preprocessing
 from edgekit.converters.source import Source
 from edgekit.converters.student import Student, make_student
@@ -80,7 +80,7 @@ class Recipe:
     def __post_init__(self) -> None:
         """Raises UsageError where a field names nothing: before minutes of work, not after."""
         _check_choice("input and output type", self.io, IO_TYPES)
-        _check_choice("correction", self.corrections, ("auto", "none", *CORRECTIONS))
+        _check_choice("correction", self.corrections, ("auto", "none", *CORRECTIONS, BIAS))
         _check_choice("interpolation", self.interpolation, INTERPOLATIONS)
         _check_choice("surgery", self.surgery, ("none", *SURGERIES))
         if not 0 < self.surgery_minutes < math.inf:
@@ -174,7 +174,7 @@ def convert(
     outlook = _foresee(made, model, recipe)
     choice = _choice(model, calibration, recipe, progress)
     progress("Quantizing", 0, None)
-    content = quantize_int8(choice.form.content, choice.ranges, model.spec, io=recipe.io)
+    content = choice.quantized(model.spec, io=recipe.io)
     runners = Runner(model.content, model.spec, model.output), Runner(content, model.spec, model.output)
     verdict = _judge(source, *runners, held_out, progress) if verify else None
     if student and verify:
@@ -237,11 +237,10 @@ def _foresee(source: Source, model: FloatModel, recipe: Recipe) -> Outlook | Non
 
 
 def _choice(model: FloatModel, calibration: Samples, recipe: Recipe, progress: Progress) -> Choice:
-    saved = load_ranges(recipe.ranges) if Path(recipe.ranges).suffix == ".json" else None
-    candidates = forms(model, calibration, recipe.corrections, progress=progress)
-    if saved is not None:
-        return reuse(candidates, saved)
-    return choose(candidates, calibration, model.spec, ranges=recipe.ranges, progress=progress)
+    ranges = load_ranges(recipe.ranges) if Path(recipe.ranges).suffix == ".json" else recipe.ranges
+    corrections = recipe.corrections
+    candidates = forms(model, calibration, corrections, progress=progress)
+    return choose(candidates, calibration, model.spec, ranges=ranges, corrections=corrections, progress=progress)
 
 
 def _sufficiency(choice: Choice, calibration: Samples, recipe: Recipe) -> Sufficiency | None:

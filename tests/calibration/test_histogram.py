@@ -18,8 +18,9 @@ def test_every_value_lies_in_its_bin(array):
     assert found.counts.sum() == array.size
     edges = np.arange(-SIDE_BINS, SIDE_BINS + 1) * found.width
     expected, _ = np.histogram(array.astype(np.float64), edges)
-    # numpy puts a value on the last edge into the last bin; no value lies there by construction but the largest.
-    assert np.abs(np.cumsum(found.counts) - np.cumsum(expected)).max() <= (np.abs(array) == np.abs(array).max()).sum()
+    # numpy puts a value on the last edge into the last bin, and float32 takes what is next to nothing for 0.
+    doubtful = (np.abs(array) == np.abs(array).max()) | (np.abs(array) < np.finfo(np.float32).tiny)
+    assert np.abs(np.cumsum(found.counts) - np.cumsum(expected)).max() <= doubtful.sum()
 
 
 @given(values, values)

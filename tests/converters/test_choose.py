@@ -2,7 +2,17 @@ import numpy as np
 import pytest
 
 from edgekit.calibration import METHODS
-from edgekit.converters.choose import BEST_DB, check_same, choose, explain, forms, mean_sqnr, reuse, score_tensor
+from edgekit.converters.choose import (
+    BEST_DB,
+    REFINEMENTS,
+    check_same,
+    choose,
+    explain,
+    forms,
+    mean_sqnr,
+    score_tensor,
+    scores,
+)
 from edgekit.converters.export import FloatModel
 from edgekit.errors import ConversionError
 from tests.converters.test_equalize import SAMPLES, SPEC, Net
@@ -11,15 +21,22 @@ from tests.tflite.build import colour_classifier
 MODEL = FloatModel(Net().content, SPEC, "logits")
 
 
+def db(choice, correction, method, *, biases=False, role=""):
+    wanted = (correction, method, biases, role)
+    return next(t.sqnr_db for t in choice.trials if (t.correction, t.method, t.biases, t.role) == wanted)
+
+
 def test_automatic_choice_tries_everything_and_is_never_worse_than_min_max():
     choice = choose(forms(MODEL, SAMPLES), SAMPLES, SPEC)
     assert {(t.correction, t.method) for t in choice.trials} == {
         (c, m) for c in ("none", "split-swish") for m in METHODS
     }
-    chosen = next(
-        t for t in choice.trials if (t.correction, t.method) == (choice.form.correction, choice.ranges.method)
-    )
-    assert chosen.sqnr_db == max(t.sqnr_db for t in choice.trials)
+    assert any(t.biases for t in choice.trials) and any(t.role for t in choice.trials)
+    found = np.stack(list(scores(choice.quantized(SPEC), list(SAMPLES), SPEC)))
+    expected = np.stack(list(scores(MODEL.content, list(SAMPLES), SPEC)))
+    best = max(t.sqnr_db for t in choice.trials)
+    assert mean_sqnr(expected, found) == pytest.approx(best)
+    assert best >= db(choice, "none", "minmax")
     assert choice.form.correction == "split-swish"
     assert "1 of them per channel" in explain(choice)[0]
 
@@ -29,12 +46,23 @@ def test_two_choices_are_equal():
     assert (first.trials, first.ranges, first.form.content) == (second.trials, second.ranges, second.form.content)
 
 
+def test_refining_tries_no_more_models_than_it_says():
+    refined = [t for t in choose(forms(MODEL, SAMPLES), SAMPLES, SPEC).trials if t.role]
+    assert 0 < len(refined) <= REFINEMENTS
+
+
 @pytest.mark.parametrize("correction", ["none", "split-swish"])
 def test_a_method_given_with_a_correction_leaves_nothing_to_choose(correction):
     candidates = forms(MODEL, SAMPLES, correction)
-    choice = choose(candidates, SAMPLES, SPEC, ranges="minmax")
+    choice = choose(candidates, SAMPLES, SPEC, ranges="minmax", corrections=correction)
     assert (choice.form.correction, choice.ranges.method, choice.trials) == (correction, "minmax", ())
+    assert not choice.biases
     assert explain(choice) == ()
+
+
+def test_biases_alone_can_be_corrected():
+    choice = choose(forms(MODEL, SAMPLES, "bias"), SAMPLES, SPEC, ranges="minmax", corrections="bias")
+    assert (choice.form.correction, choice.biases, choice.trials) == ("none", True, ())
 
 
 def test_a_model_without_swish_has_one_form():
@@ -44,9 +72,10 @@ def test_a_model_without_swish_has_one_form():
 
 @pytest.mark.parametrize("correction", ["none", "split-swish"])
 def test_saved_ranges_find_their_form(correction):
-    chosen = choose(forms(MODEL, SAMPLES, correction), SAMPLES, SPEC, ranges="mse")
-    again = reuse(forms(MODEL, SAMPLES), chosen.ranges)
+    chosen = choose(forms(MODEL, SAMPLES, correction), SAMPLES, SPEC, ranges="mse", corrections=correction)
+    again = choose(forms(MODEL, SAMPLES), SAMPLES, SPEC, ranges=chosen.ranges, corrections="none")
     assert again.form.content == chosen.form.content
+    assert again.ranges == chosen.ranges
 
 
 def test_scores_are_what_softmax_reads():

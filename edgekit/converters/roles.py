@@ -1,0 +1,39 @@
+"""Which tensors of a model play the same part, so that one range method may suit them all.
+
+A part is told by the op that writes a tensor and those that read it: in EfficientNet-B0 the swish products that a
+depthwise convolution reads, say, have rare high values that can be cut, and those that are pooled must not be cut.
+"""
+
+from collections.abc import Mapping
+
+from edgekit.tflite.graph import Graph
+
+#: Ops that hand on their first input's values, at the same scale.
+_SAME_VALUES = ("PAD", "RESHAPE", "SQUEEZE")
+#: Ops whose output's range does not come from what was observed: TFLite fixes it.
+_FIXED = ("LOGISTIC", "SOFTMAX")
+
+
+def roles(graph: Graph) -> Mapping[str, tuple[str, ...]]:
+    """Role, as «MUL for CONV_2D» → names of its float tensors; the largest first, none of those with fixed ranges."""
+    groups: dict[str, list[str]] = {}
+    for op in graph.ops:
+        if op.opcode in (*_FIXED, *_SAME_VALUES):
+            continue
+        for index in (i for i in op.outputs if graph.tensors[i].dtype == "float32"):
+            role = f"{op.opcode} for {' and '.join(_readers(graph, index)) or 'the output'}"
+            groups.setdefault(role, []).append(graph.tensors[index].name)
+    return {role: tuple(names) for role, names in sorted(groups.items(), key=lambda group: -len(group[1]))}
+
+
+def same_values(graph: Graph) -> Mapping[str, str]:
+    """Name of a tensor that holds another's values, and maybe zeros → name of that other, in order of computation."""
+    names = [tensor.name for tensor in graph.tensors]
+    return {names[op.outputs[0]]: names[op.inputs[0]] for op in graph.ops if op.opcode in _SAME_VALUES}
+
+
+def _readers(graph: Graph, index: int) -> tuple[str, ...]:
+    found: set[str] = set()
+    for op in (op for op in graph.ops if index in op.inputs):
+        found.update(_readers(graph, op.outputs[0]) if op.opcode in _SAME_VALUES else (op.opcode,))
+    return tuple(sorted(found))
