@@ -12,10 +12,9 @@ from pathlib import Path
 
 from edgekit.calibration import open_samples
 from edgekit.converters import Recipe, load_source
-from edgekit.converters.choose import Form, choose, forms, ranges_of
+from edgekit.converters.choose import Choice, choose, forms, ranges_of
 from edgekit.converters.export import FloatModel
 from edgekit.converters.pipeline import sized
-from edgekit.converters.quantize import quantize_int8
 from edgekit.converters.reference import float_reference, resolve_preprocessing
 from edgekit.evaluation import Verdict, compare
 from edgekit.evaluation.verdict import Runner, class_indices
@@ -37,19 +36,26 @@ def main() -> None:
     held_out = open_samples(arguments.verify_data, spec, count=None)
     classes = class_indices(held_out.class_names, source.labels, source.classes)
     print(f"{arguments.model.name}: {arguments.samples} pictures to calibrate, {held_out.count} to judge")
-    print(f"{'correction':<12} {'ranges':<10}  SQNR  agreement              top-1 float / int8")
+    print(f"{'correction':<18} {'ranges':<10}  SQNR  agreement              top-1 float / int8")
     by_name = {form.correction: form for form in candidates}
-    for trial in chosen.trials:
-        verdict = judge(model, by_name[trial.correction], trial.method, held_out, classes)
-        is_chosen = (trial.correction, trial.method) == (chosen.form.correction, chosen.ranges.method)
-        mark = f"  ← auto, chosen in {seconds:.1f} s" if is_chosen else ""
-        print(f"{trial.correction:<12} {trial.method:<10} {trial.sqnr_db:5.1f}  {told(verdict)}{mark}", flush=True)
+    for trial in (trial for trial in chosen.trials if not trial.role):
+        form = by_name[trial.correction]
+        candidate = Choice(form, ranges_of(form, trial.method), trial.biases)
+        step = f"{trial.correction}{' + bias' if trial.biases else ''}"
+        print(row(step, trial.method, trial.sqnr_db, judge(model, candidate, held_out, classes)), flush=True)
+    verdict = judge(model, chosen, held_out, classes)
+    print(row("auto", "by role", max(trial.sqnr_db for trial in chosen.trials), verdict), f" chosen in {seconds:.1f} s")
+    for trial in (trial for trial in chosen.trials if trial.role):
+        print(f"  tried: {trial.method} for {trial.role}, {trial.sqnr_db:.1f} dB")
 
 
-def judge(model: FloatModel, form: Form, method: str, held_out, classes) -> Verdict:
-    content = quantize_int8(form.content, ranges_of(form, method), model.spec)
-    reference, candidate = (Runner(c, model.spec, model.output) for c in (model.content, content))
-    return compare(reference, candidate, held_out, classes=classes)
+def judge(model: FloatModel, candidate: Choice, held_out, classes) -> Verdict:
+    reference, runner = (Runner(c, model.spec, model.output) for c in (model.content, candidate.quantized(model.spec)))
+    return compare(reference, runner, held_out, classes=classes)
+
+
+def row(step: str, ranges: str, sqnr_db: float, verdict: Verdict) -> str:
+    return f"{step:<18} {ranges:<10} {sqnr_db:5.1f}  {told(verdict)}"
 
 
 def told(verdict: Verdict) -> str:

@@ -214,17 +214,24 @@ def _refine(contest: _Contest) -> None:
 
 def explain(choice: Choice) -> tuple[str, ...]:
     """What was found out about the model and done about it, for people; nothing where nothing had to be done."""
-    plain = [
-        trial for trial in choice.trials if (trial.correction, trial.method, trial.biases) == ("none", "minmax", False)
-    ]
-    if choice.form.correction == "none" or not plain:
-        return ()
-    best = max(trial.sqnr_db for trial in choice.trials)
-    return (
-        f"swish after a convolution whose channels differ in size loses much in int8: with plain min-max ranges the "
-        f"scores have {plain[0].sqnr_db:.1f} dB of signal to noise. Scaling {choice.form.changes} of them per channel "
-        f"(their convolutions are doubled) and ranges by {choice.ranges.method} give {best:.1f} dB.",
-    )
+    reached = {(trial.correction, trial.method, trial.biases, trial.role): trial.sqnr_db for trial in choice.trials}
+    plain = reached.get(("none", "minmax", False, ""))
+    notes = []
+    if choice.form.correction != "none" and plain is not None:
+        notes.append(
+            f"swish after a convolution whose channels differ in size loses much in int8: with plain min-max ranges "
+            f"the scores have {plain:.1f} dB of signal to noise. Scaling {choice.form.changes} of them per channel "
+            f"(their convolutions are doubled) and ranges by {choice.ranges.method}, chosen anew for tensors of some "
+            f"roles, give {max(reached.values()):.1f} dB."
+        )
+    made_with = choice.form.correction, choice.ranges.method
+    if choice.biases and (*made_with, False, "") in reached:
+        before, after = (reached[(*made_with, biases, "")] for biases in (False, True))
+        notes.append(
+            f"biases take back what the rounding of the weights shifts: the scores' signal to noise goes from "
+            f"{before:.1f} to {after:.1f} dB."
+        )
+    return tuple(notes)
 
 
 def ranges_of(form: Form, method: str) -> Ranges:
