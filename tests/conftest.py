@@ -1,5 +1,6 @@
 """Fixtures that all tests share."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,11 @@ def runs(tmp_path, monkeypatch):
     monkeypatch.setenv("EDGEKIT_EDGETPU_COMPILER", str(FAKE_COMPILER))
     monkeypatch.setattr(compiler_run, "_GRACE_S", 0.0)
     return folder
+
+
+@pytest.fixture
+def heard():
+    """SIGINT raises KeyboardInterrupt, also below a shell that runs the tests in the background and ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

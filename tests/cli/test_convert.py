@@ -325,14 +325,6 @@ def test_a_source_in_a_folder_that_cannot_be_written(place):
     os.chmod("locked", stat.S_IRWXU)
 
 
-@pytest.fixture
-def heard():
-    """SIGINT raises KeyboardInterrupt, also below a shell that runs the tests in the background and ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("stage", ["Opening the model", "Exporting", "Calibrating", "Quantizing", "Verifying"])
 def test_an_interruption_leaves_nothing(place, monkeypatch, stage):

@@ -234,6 +234,7 @@ def test_a_hang_is_ended_with_its_children(runs, model):
     assert gone(int((runs / "child.pid").read_text()))
 
 
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_ends_the_compiler_and_its_children(runs, model):
     record(runs, hang=True, child=True, stdout=HEAD)
 
