@@ -18,6 +18,9 @@ from edgekit.tflite.versions import set_op_versions
 #: --io → dtype of the model's input and output tensors.
 IO_TYPES: Mapping[str, str] = {"uint8": "uint8", "int8": "int8", "float": "float32"}
 
+#: What is as narrow as this around 0 is a tensor that is 0 throughout.
+_NARROWEST = 1e-9
+
 _FLOATS = ("float16", "float32", "float64")
 
 
@@ -114,6 +117,9 @@ def _calibration(graph: Graph, ranges: Ranges, spec: InputSpec) -> dict[str, dic
             raise DataError(
                 f"The ranges hold none for tensor {tensor.name!r}.", "They belong to another model: calibrate anew."
             )
+        # Dead channels only: with next to no step, kernels refuse the ratio of this step to the ones before it.
+        if max(abs(bounds[0]), abs(bounds[1])) < _NARROWEST:
+            bounds = (0.0, 1.0)
         shape = (1,) * len(tensor.shape)
         result[tensor.name] = {
             "min": np.full(shape, bounds[0], np.float32),

@@ -102,6 +102,16 @@ def test_a_range_that_someone_widened_is_taken():
     assert logits.quant.scale[0] == pytest.approx(200 / 255)
 
 
+def test_a_tensor_that_was_always_zero_gets_a_range_that_kernels_take():
+    content = colour_net()
+    ranges = ranges_of(content)
+    dead = Ranges({**ranges.bounds, "logits": (0.0, 0.0)}, "minmax", 1, "")
+    model = quantize_int8(content, dead, RAW)
+    logits = next(read_graph(model).op_outputs(op)[0] for op in read_graph(model).ops if op.opcode == "FULLY_CONNECTED")
+    assert logits.quant.scale[0] == pytest.approx(1 / 255)
+    open_interpreter(model).invoke()
+
+
 def test_no_such_type():
     with pytest.raises(UsageError, match="no input and output type 'int4'"):
         quantize_int8(colour_net(), Ranges({}, "minmax", 1, ""), RAW, io="int4")
