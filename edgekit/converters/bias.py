@@ -14,6 +14,7 @@ from edgekit.calibration.observe import Observations
 from edgekit.converters.overflow import LARGEST_BIAS, WITH_BIAS, float_name, store
 from edgekit.tflite import edit, read_graph
 from edgekit.tflite.graph import Graph, Op
+from edgekit.tflite.quant import dequantize
 from edgekit.tflite.reader import constant
 
 
@@ -49,7 +50,7 @@ def mean_shift(opcode: str, weights: np.ndarray, rounded: np.ndarray, means: np.
       weights, rounded: of that op's shape in TFLite.
       means: (in,), the mean of each input channel; None is returned where these are not the weights' own.
     """
-    error = rounded.astype(np.float64) - weights
+    error = np.subtract(rounded, weights, dtype=np.float64)
     if opcode == "DEPTHWISE_CONV_2D":
         repeats, rest = divmod(error.shape[-1], means.size)
         return None if rest else error.sum(axis=(0, 1, 2)) * np.repeat(means, repeats)
@@ -70,17 +71,13 @@ def _has_own_bias(graph: Graph, op: Op) -> bool:
 
 def _rounded(graph: Graph, op: Op) -> np.ndarray:
     tensor = graph.tensors[op.inputs[1]]
-    steps = constant(graph, tensor)
     assert tensor.quant is not None
-    shape = [1] * steps.ndim
-    shape[tensor.quant.axis] = -1
-    return np.asarray(
-        steps * np.array(tensor.quant.scale, np.float64).reshape(shape if len(tensor.quant.scale) > 1 else ())
-    )
+    return dequantize(constant(graph, tensor), tensor.quant.scale, tensor.quant.zero_point, tensor.quant.axis)
 
 
 def _take_back(model: Any, op: Op, shift: np.ndarray) -> None:
     bias = model.subgraphs[0].tensors[op.inputs[2]]
-    steps = np.frombuffer(bytes(np.asarray(model.buffers[bias.buffer].data, np.uint8)), np.int32)
+    steps = edit.array(model, bias)
+    assert steps is not None
     corrected = steps - shift / np.asarray(bias.quantization.scale, np.float64)
     store(model, bias, np.rint(np.clip(corrected, -LARGEST_BIAS, LARGEST_BIAS)).astype(np.int32))

@@ -8,26 +8,22 @@ those pictures. There are few candidates, and the measure is an average over all
 so choosing on the very pictures that gave the ranges does not fit the chance in them.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from edgekit.calibration import METHODS, Bounds, Observations, Ranges, Samples, choose_ranges, limited, observe
-from edgekit.calibration.parallel import map_samples
-from edgekit.calibration.samples import Sample
 from edgekit.converters.bias import correct_biases
 from edgekit.converters.equalize import split_swish
 from edgekit.converters.export import FloatModel
 from edgekit.converters.quantize import quantize_int8
 from edgekit.converters.roles import roles, same_values
-from edgekit.devices.interpreter import open_interpreter
-from edgekit.errors import ConversionError
-from edgekit.evaluation.verdict import run
+from edgekit.converters.scores import check_same, mean_sqnr, scores
 from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress, silent
 from edgekit.tflite import Graph, read_graph
-from edgekit.tflite.expose import exposed
+from edgekit.tflite.scores import score_tensor
 
 #: Pictures to compare candidates on: with more of them the order of the candidates stays the same.
 SELECTION = 64
@@ -35,10 +31,6 @@ SELECTION = 64
 REFINEMENTS = 12
 #: What corrects biases, which any form can have, is called among the corrections.
 BIAS = "bias"
-#: A rewrite that keeps the function changes its scores by float rounding only, relative to the largest of them.
-SAME = 1e-3
-#: Signal to noise ratios are counted up to this many dB: a picture without any error must not outweigh all others.
-BEST_DB = 60.0
 
 
 @dataclass(frozen=True)
@@ -236,8 +228,9 @@ def explain(choice: Choice) -> tuple[str, ...]:
 
 def ranges_of(form: Form, method: str) -> Ranges:
     """A method's ranges within the form's limits. The scores keep their extremes: the largest is what counts."""
-    ranges = choose_ranges(form.observations, method, unclipped={score_tensor(form.content)[1]})
-    return _tied(limited(ranges, form.limits), read_graph(form.content))
+    graph = read_graph(form.content)
+    ranges = choose_ranges(form.observations, method, unclipped={score_tensor(graph).name})
+    return _tied(limited(ranges, form.limits), graph)
 
 
 def _tied(ranges: Ranges, graph: Graph) -> Ranges:
@@ -245,56 +238,3 @@ def _tied(ranges: Ranges, graph: Graph) -> Ranges:
     bounds = dict(ranges.bounds)
     bounds.update((name, bounds[source]) for name, source in same_values(graph).items() if source in bounds)
     return replace(ranges, bounds=bounds)
-
-
-def score_tensor(content: bytes) -> tuple[int, str]:
-    """(index, name) of the tensor that the classes are decided by: what a final SOFTMAX or LOGISTIC reads."""
-    graph = read_graph(content)
-    index = graph.outputs[0]
-    while True:
-        producer = graph.producer(index)
-        if producer is None or producer.opcode not in ("SOFTMAX", "LOGISTIC", "QUANTIZE", "DEQUANTIZE"):
-            return index, graph.tensors[index].name
-        index = producer.inputs[0]
-
-
-def scores(content: bytes, pictures: list[Sample], spec: InputSpec) -> Iterator[np.ndarray]:
-    """The model's scores, float64 (classes,), for each picture."""
-    scoring = exposed(read_graph(content), [score_tensor(content)[0]])
-
-    def worker() -> Callable[[Sample], np.ndarray]:
-        interpreter = open_interpreter(scoring, threads=1)
-        return lambda sample: run(interpreter, sample.input(spec))
-
-    return (result for _, result in map_samples(worker, pictures))
-
-
-def mean_sqnr(expected: np.ndarray, found: np.ndarray) -> float:
-    """Mean over the pictures of the SQNR of their scores, in dB.
-
-    Of several scores what all of them share is left out, since softmax does not see it. The mean is taken of the
-    decibels, so that a few pictures with large errors do not decide alone.
-
-    Args:
-      expected, found: float arrays (pictures, classes).
-    """
-    if expected.shape[1] > 1:
-        expected, found = (values - values.mean(axis=1, keepdims=True) for values in (expected, found))
-    signal, noise = np.square(expected).sum(axis=1), np.square(found - expected).sum(axis=1)
-    ratios = np.maximum(signal, 1e-12) / np.maximum(noise, 1e-12)
-    return float(np.minimum(10 * np.log10(ratios), BEST_DB).mean())
-
-
-def check_same(before: bytes, after: bytes, samples: Samples, spec: InputSpec) -> None:
-    """Makes sure that a rewrite has not changed what the model computes.
-
-    Raises:
-      ConversionError: it has.
-    """
-    pictures = list(samples.take(2))
-    for expected, found in zip(scores(before, pictures, spec), scores(after, pictures, spec), strict=True):
-        if not np.abs(expected - found).max() <= SAME * max(float(np.abs(expected).max()), 1e-6):
-            raise ConversionError(
-                "Splitting the model's swishes changed its answers.",
-                "Convert with --corrections none, and report the model's architecture.",
-            )

@@ -13,14 +13,12 @@ import numpy as np
 
 from edgekit.calibration.parallel import map_samples
 from edgekit.calibration.samples import Sample, Samples
-from edgekit.devices.interpreter import open_interpreter
 from edgekit.evaluation.blame import FIXED
+from edgekit.evaluation.disturb import Disturbed
 from edgekit.evaluation.layers import Layer, Pair, Watcher, match_ops
 from edgekit.evaluation.verdict import Runner, decibels
 from edgekit.progress import Progress, silent
 from edgekit.tflite import read_graph
-from edgekit.tflite.expose import disturbed
-from edgekit.tflite.graph import Graph
 
 #: Pictures to measure on. Layers differ by tens of dB, pictures by a few; each takes one invocation for every layer.
 PICTURES = 2
@@ -48,34 +46,14 @@ def with_impact(
 
 def _worker(reference: Runner, candidate: Runner, pairs: Sequence[Pair]) -> Callable[[Sample], list[float]]:
     """A function from a picture to the scores' SQNR under each pair's error alone, for one thread."""
-    graph, watcher = read_graph(reference.content), Watcher(reference, candidate, pairs)
-    content = disturbed(graph, [pair.reference.outputs[0] for pair in pairs], scores_of(graph))
-    interpreter = open_interpreter(content, threads=1)
-    picture, *places = (detail["index"] for detail in interpreter.get_input_details())
-    for detail in interpreter.get_input_details()[1:]:
-        interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], np.float32))
-
-    def scores() -> np.ndarray:
-        interpreter.invoke()
-        values = np.asarray(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]), np.float64).ravel()
-        # What all scores share makes no difference between them.
-        return np.asarray(values - values.mean() if values.size > 1 else values)
+    tensors = [pair.reference.outputs[0] for pair in pairs]
+    model, watcher = Disturbed(read_graph(reference.content), tensors), Watcher(reference, candidate, pairs)
 
     def measure(sample: Sample) -> list[float]:
-        interpreter.set_tensor(picture, sample.input(reference.spec))
-        expected, ratios = scores(), []
-        for place, error in zip(places, watcher.local_errors(sample), strict=True):
-            interpreter.set_tensor(place, error)
-            noise = float(np.square(scores() - expected).sum())
-            ratios.append(decibels(float(np.square(expected).sum()), noise))
-            interpreter.set_tensor(place, np.zeros_like(error))
+        expected, ratios = model.show(sample.input(reference.spec)), []
+        for tensor, error in zip(tensors, watcher.local_errors(sample), strict=True):
+            noise = model.scores({tensor: error}) - expected
+            ratios.append(decibels(float(np.square(expected).sum()), float(np.square(noise).sum())))
         return ratios
 
     return measure
-
-
-def scores_of(graph: Graph) -> int:
-    """The tensor that the classes are decided by: what a final SOFTMAX or LOGISTIC reads, else the output."""
-    producer = graph.producer(graph.outputs[0])
-    final = producer is not None and producer.opcode in ("SOFTMAX", "LOGISTIC")
-    return producer.inputs[0] if producer is not None and final else graph.outputs[0]

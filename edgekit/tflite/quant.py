@@ -4,9 +4,11 @@ real = scale * (quantized - zero_point); see the TFLite quantization specificati
 symmetric (zero point 0, range ±127); activations are asymmetric over the whole type.
 """
 
-from typing import Tuple
+from typing import Sequence, Tuple, Union
 
 import numpy as np
+
+ArrayLike = Union[float, Sequence[float], np.ndarray]
 
 #: dtype name → (lowest, highest) quantized value of an activation.
 LIMITS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
@@ -35,7 +37,13 @@ def quantize(values: np.ndarray, scale: float, zero_point: int, dtype: str) -> n
     return saturated
 
 
-def dequantize(values: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
-    """Quantized array → float32 array."""
-    real: np.ndarray = (values.astype(np.float64) - zero_point) * scale
+def dequantize(values: np.ndarray, scale: ArrayLike, zero_point: ArrayLike, axis: int = 0) -> np.ndarray:
+    """Quantized array → float32 array.
+
+    Args:
+      scale, zero_point: one value each, or one per channel.
+      axis: the channels' axis.
+    """
+    ahead = (-1,) + (1,) * (values.ndim - 1 - axis) if np.size(scale) > 1 else ()
+    real: np.ndarray = (values.astype(np.float64) - np.reshape(zero_point, ahead)) * np.reshape(scale, ahead)
     return real.astype(np.float32)

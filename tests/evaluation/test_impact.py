@@ -6,11 +6,12 @@ import pytest
 from edgekit.calibration import open_samples
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.evaluation.impact import PICTURES as MEASURED
-from edgekit.evaluation.impact import scores_of, with_impact
+from edgekit.evaluation.impact import with_impact
 from edgekit.evaluation.layers import layer_report
 from edgekit.evaluation.verdict import Runner
 from edgekit.tflite import read_graph
 from edgekit.tflite.expose import disturbed
+from edgekit.tflite.scores import score_tensor
 from tests.evaluation.test_layers import PICTURES, SPEC, float_model, int8_model, tensors_of
 from tests.tflite.build import GraphBuilder
 
@@ -65,7 +66,7 @@ def test_models_without_common_layers_have_nothing_to_measure():
 def test_the_scores_are_what_the_last_softmax_reads():
     for stop, name in ((4, "mean"), (3, "mean"), (2, "conv"), (1, "conv")):
         graph = read_graph(float_model(stop=stop))
-        assert graph.tensors[scores_of(graph)].name == name
+        assert score_tensor(graph).name == name
 
 
 def test_what_is_added_to_a_tensor_reaches_all_its_readers_and_the_output():
