@@ -12,7 +12,8 @@ from pathlib import Path
 
 from edgekit.calibration import open_samples
 from edgekit.converters import Recipe, load_source
-from edgekit.converters.choose import Choice, choose, forms, ranges_of
+from edgekit.converters.choose import choose, forms, ranges_of
+from edgekit.converters.contest import Choice
 from edgekit.converters.export import FloatModel
 from edgekit.converters.pipeline import sized
 from edgekit.converters.reference import float_reference, resolve_preprocessing

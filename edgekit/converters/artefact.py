@@ -11,7 +11,7 @@ from typing import Any
 
 from edgekit import __version__
 from edgekit.calibration import Ranges, Samples
-from edgekit.converters.choose import Choice
+from edgekit.converters.contest import Choice
 from edgekit.converters.preprocessing import Finding
 from edgekit.converters.source import Source
 from edgekit.evaluation import Verdict

@@ -12,7 +12,8 @@ import numpy as np
 
 from edgekit.calibration import METHODS, Samples, load_ranges, open_samples
 from edgekit.converters.artefact import Int8Model, provenance
-from edgekit.converters.choose import BIAS, CORRECTIONS, Choice, choose, explain, forms
+from edgekit.converters.choose import BIAS, CORRECTIONS, choose, explain, forms
+from edgekit.converters.contest import Choice
 from edgekit.converters.export import FloatModel
 from edgekit.converters.guard import Outlook, foresee
 from edgekit.converters.preprocessing import Finding

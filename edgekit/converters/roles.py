@@ -5,7 +5,9 @@ depthwise convolution reads, say, have rare high values that can be cut, and tho
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+from edgekit.calibration import Ranges
 from edgekit.tflite.graph import Graph
 
 #: Ops that hand on their first input's values, at the same scale.
@@ -15,7 +17,7 @@ _FIXED = ("LOGISTIC", "SOFTMAX")
 
 
 def roles(graph: Graph) -> Mapping[str, tuple[str, ...]]:
-    """Role, as «MUL for CONV_2D» → names of its float tensors; the largest first, none of those with fixed ranges."""
+    """Role, as «MUL for CONV_2D» → names of its float tensors, none of those with fixed ranges."""
     groups: dict[str, list[str]] = {}
     for op in graph.ops:
         if op.opcode in (*_FIXED, *_SAME_VALUES):
@@ -23,13 +25,20 @@ def roles(graph: Graph) -> Mapping[str, tuple[str, ...]]:
         for index in (i for i in op.outputs if graph.tensors[i].dtype == "float32"):
             role = f"{op.opcode} for {' and '.join(_readers(graph, index)) or 'the output'}"
             groups.setdefault(role, []).append(graph.tensors[index].name)
-    return {role: tuple(names) for role, names in sorted(groups.items(), key=lambda group: -len(group[1]))}
+    return {role: tuple(names) for role, names in groups.items()}
 
 
 def same_values(graph: Graph) -> Mapping[str, str]:
     """Name of a tensor that holds another's values, and maybe zeros → name of that other, in order of computation."""
     names = [tensor.name for tensor in graph.tensors]
     return {names[op.outputs[0]]: names[op.inputs[0]] for op in graph.ops if op.opcode in _SAME_VALUES}
+
+
+def tied(ranges: Ranges, graph: Graph) -> Ranges:
+    """The same with what only hands values on, such as PAD, in the range of those values: nothing is clipped twice."""
+    bounds = dict(ranges.bounds)
+    bounds.update((name, bounds[source]) for name, source in same_values(graph).items() if source in bounds)
+    return replace(ranges, bounds=bounds)
 
 
 def _readers(graph: Graph, index: int) -> tuple[str, ...]:

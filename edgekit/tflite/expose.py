@@ -79,7 +79,7 @@ def disturbed(graph: Graph, tensors: Sequence[int], output: int) -> bytes:
     """
     model = edit.unpack(graph.content)
     main = model.subgraphs[0]
-    makers = {int(op.outputs[0]): op for op in main.operators}
+    makers = {int(index): op for op in main.operators for index in op.outputs}
     added: Dict[int, int] = {}
     sums: Dict[int, int] = {}
     for tensor in tensors:

@@ -47,3 +47,11 @@ def dequantize(values: np.ndarray, scale: ArrayLike, zero_point: ArrayLike, axis
     ahead = (-1,) + (1,) * (values.ndim - 1 - axis) if np.size(scale) > 1 else ()
     real: np.ndarray = (values.astype(np.float64) - np.reshape(zero_point, ahead)) * np.reshape(scale, ahead)
     return real.astype(np.float32)
+
+
+def rounded(values: np.ndarray, scale: float, zero_point: int, dtype: str) -> np.ndarray:
+    """What is left of float32 values once quantized and dequantized, computed in float32."""
+    low, high = ((limit - zero_point) * scale for limit in LIMITS[dtype])
+    within = np.clip(values, np.float32(low), np.float32(high))
+    real: np.ndarray = np.rint(within / np.float32(scale)) * np.float32(scale)
+    return real
