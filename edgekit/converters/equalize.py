@@ -25,6 +25,7 @@ import numpy as np
 
 from edgekit.calibration.observe import Observations
 from edgekit.calibration.ranges import Bounds
+from edgekit.converters.channel_scale import Carrier, channel_scale
 from edgekit.tflite import Graph, edit
 
 #: The sigmoid's input beyond which its 8-bit output, in steps of 1/256, stands still: 1 - sigmoid(6) = 0.6 / 256.
@@ -35,10 +36,6 @@ DEPTH = 2.5
 #: Convolutions with more multiplications than this per output value are not doubled. These are all depthwise ones,
 #: first layers on three channels, and the narrowest expansions: in B0 22 % more multiplications in all.
 MAX_COST = 32
-#: Channels smaller than this part of the largest are scaled as if they were of this size: they are as good as dead.
-_SMALLEST = 1e-3
-#: Range below zero, as a part of that above, to try for the scaled factor.
-_LOW_PARTS = (0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 16.0)
 
 
 @dataclass(frozen=True)
@@ -79,8 +76,10 @@ def split_swish(content: bytes, observations: Observations) -> Split:
     limits: dict[str, Bounds] = {}
     found = list(_swishes(model))
     for number, swish in enumerate(found):
-        x, y = (observations.tensors[edit.name_of(tensors[i])].channels[:, 0] for i in (swish.x, swish.y))
-        scale = channel_scale(x, y)
+        x, scale = (
+            observations.tensors[edit.name_of(tensors[swish.x])].channels[:, 0],
+            _scale_of(model, swish, observations),
+        )
         name = f"edgekit/swish{number}"
         _double(model, swish, scale, name)
         limits[edit.name_of(tensors[swish.x])] = (-SATURATION, SATURATION)
@@ -111,26 +110,34 @@ def split_like(content: bytes, quantized: Graph) -> bytes:
     return edit.pack(model)
 
 
-def channel_scale(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The factors s, one per channel and none below 1, that make the most of an int8 range of s*x and of s*y.
+def _scale_of(model: edit.Model, swish: _Swish, observations: Observations) -> np.ndarray:
+    """The best factors for a swish: with a gate behind it, the product that the gate makes counts most."""
+    tensors = model.subgraphs[0].tensors
 
-    Rounding adds step² / 12 to each channel of the scaled tensors, step² / (12 s²) in the channel's own measure. Of all
-    s that fill a range from -part to 1, the one is taken whose mean logarithm of that over channels is the least.
+    def seen(index: int) -> np.ndarray:
+        return observations.tensors[edit.name_of(tensors[index])].channels[:, 0]
 
-    Args:
-      x, y: float64 (2, channels), the usual lowest and highest value of each channel of swish's input and output.
-    """
-    above, dip = np.maximum(y[1], 0.0), np.maximum(-y[0], 0.0)
-    below = np.clip(-x[0], 0.0, DEPTH)
-    floor = _SMALLEST * max(float(above.max()), float(dip.max()), 1e-9)
-    above, below = np.maximum(above, floor), np.maximum(below, floor)
+    x, y = seen(swish.x), seen(swish.y)
+    readers = [op for op in swish.readers if not _is_pooled(tensors[int(op.inputs[0])])]
+    gated = sorted({int(op.inputs[0]) for op in readers} - {swish.y})
+    read = seen(gated[-1]) if gated else y
+    gain = np.minimum(np.abs(read).max(axis=0) / np.maximum(np.abs(y).max(axis=0), 1e-30), 1.0)
+    above, whole = np.maximum(y[1], 0.0), np.ones_like(gain)
+    carriers = [Carrier(np.clip(-x[0], 0.0, DEPTH), above, gain), Carrier(np.maximum(-y[0], 0.0), above, gain)]
+    carriers += [Carrier(np.maximum(-low, 0.0), np.maximum(high, 0.0), whole) for low, high in map(seen, gated)]
+    weights = [edit.array(model, tensors[int(op.inputs[1])]) for op in readers if not _is_depthwise(model, op)]
+    return channel_scale(carriers, [layer for layer in weights if layer is not None])
 
-    def noise(scale: np.ndarray) -> float:
-        steps = [(scale * above).max() + (scale * low).max() for low in (below, dip)]
-        return float(np.log(np.square(steps).sum()) - 2 * np.log(scale).mean())
 
-    scale = min((np.minimum(1.0 / above, part / below) for part in _LOW_PARTS), key=noise)
-    return np.asarray(scale / scale.min())
+def _is_depthwise(model: edit.Model, op: Any) -> bool:
+    from ai_edge_litert.schema_py_generated import BuiltinOperator
+
+    return bool(edit.opcode(model, op) == BuiltinOperator.DEPTHWISE_CONV_2D)
+
+
+def _is_pooled(tensor: edit.Model) -> bool:
+    """Whether there is one value per channel: few of them, which cost nothing and hold no error worth it."""
+    return math.prod(int(size) for size in tensor.shape[1:-1]) == 1
 
 
 def _swishes(model: edit.Model) -> Iterator[_Swish]:
@@ -171,13 +178,12 @@ def _can_be_doubled(model: edit.Model, op: Any) -> bool:
     tensors, code = model.subgraphs[0].tensors, edit.opcode(model, op)
     if code not in (BuiltinOperator.CONV_2D, BuiltinOperator.DEPTHWISE_CONV_2D):
         return False
-    weights, shape = edit.array(model, tensors[int(op.inputs[1])]), list(tensors[int(op.outputs[0])].shape)
-    if weights is None or weights.dtype != np.float32 or shape[1] * shape[2] == 1:
-        return False  # squeezed tensors: a few values, which cost nothing and hold no error worth it
+    weights = edit.array(model, tensors[int(op.inputs[1])])
+    if weights is None or weights.dtype != np.float32 or _is_pooled(tensors[int(op.outputs[0])]):
+        return False
     if op.builtinOptions.fusedActivationFunction != ActivationFunctionType.NONE:
         return False
-    depthwise = code == BuiltinOperator.DEPTHWISE_CONV_2D
-    return math.prod(weights.shape[1:3] if depthwise else weights.shape[1:]) <= MAX_COST
+    return math.prod(weights.shape[1:3] if _is_depthwise(model, op) else weights.shape[1:]) <= MAX_COST
 
 
 def _undoers(model: edit.Model, tensor: int) -> tuple[Any, ...]:
@@ -234,8 +240,6 @@ def _is_gate(model: edit.Model, tensor: int) -> bool:
 
 
 def _double(model: edit.Model, swish: _Swish, scale: np.ndarray, name: str) -> None:
-    from ai_edge_litert.schema_py_generated import BuiltinOperator
-
     graph = model.subgraphs[0]
     scaled = copy.copy(graph.tensors[swish.x])
     scaled.name = f"{name}/scaled".encode()
@@ -245,8 +249,7 @@ def _double(model: edit.Model, swish: _Swish, scale: np.ndarray, name: str) -> N
     conv.outputs = np.array([index], np.int32)
     graph.operators.insert(graph.operators.index(swish.conv) + 1, conv)
     swish.product.inputs = np.array([index if i == swish.x else i for i in swish.product.inputs], np.int32)
-    depthwise = edit.opcode(model, conv) == BuiltinOperator.DEPTHWISE_CONV_2D
-    _scale_input(model, conv, 1, scale if depthwise else scale[:, None, None, None], f"{name}/weights")
+    _scale_input(model, conv, 1, scale if _is_depthwise(model, conv) else scale[:, None, None, None], f"{name}/weights")
     if len(conv.inputs) > 2 and int(conv.inputs[2]) >= 0:
         _scale_input(model, conv, 2, scale, f"{name}/bias")
     for number, reader in enumerate(swish.readers):

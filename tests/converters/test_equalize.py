@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from edgekit.calibration import Ranges, observe, open_samples
-from edgekit.converters.equalize import DEPTH, SATURATION, channel_scale, split_like, split_swish
+from edgekit.converters.equalize import SATURATION, split_like, split_swish
 from edgekit.converters.quantize import quantize_int8
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.preprocess import InputSpec
@@ -110,25 +110,6 @@ def test_a_graph_output_is_not_scaled():
     names = [edit.name_of(tensor) for tensor in graph.tensors]
     graph.outputs = np.array([*graph.outputs, names.index("y")], np.int32)
     assert split(edit.pack(model)).count == 0
-
-
-def test_a_scale_makes_equal_channels_of_unequal_ones():
-    y = np.array([[0.0, 0.0, 0.0], [100.0, 10.0, 1.0]])
-    scale = channel_scale(y, y)
-    np.testing.assert_allclose(scale * y[1], 100.0)
-
-
-def test_a_scale_of_equal_or_dead_channels_is_finite():
-    for y in (np.ones((2, 3)) * [[-1], [1]], np.zeros((2, 3)), np.array([[-9.0, 0.0], [0.0, 5.0]])):
-        scale = channel_scale(y, y)
-        assert np.isfinite(scale).all() and (scale >= 1).all()
-
-
-def test_what_lies_deep_below_zero_takes_no_range():
-    x, y = np.array([[-1000.0, -2.0], [5.0, 5.0]]), np.array([[-0.28, -0.28], [5.0, 5.0]])
-    deep = channel_scale(x, y)
-    x[0, 0] = -DEPTH
-    np.testing.assert_array_equal(channel_scale(x, y), deep)
 
 
 def quantized(content):
