@@ -41,8 +41,8 @@ def main() -> None:
     by_name = {form.correction: form for form in candidates}
     for trial in (trial for trial in chosen.trials if not trial.role):
         form = by_name[trial.correction]
-        candidate = Choice(form, ranges_of(form, trial.method), trial.biases)
-        step = f"{trial.correction}{' + bias' if trial.biases else ''}"
+        candidate = Choice(form, ranges_of(form, trial.method), trial.rounding)
+        step = f"{trial.correction}{' + rounding' if trial.rounding else ''}"
         print(row(step, trial.method, trial.sqnr_db, judge(model, candidate, held_out, classes)), flush=True)
     verdict = judge(model, chosen, held_out, classes)
     print(row("auto", "by role", max(trial.sqnr_db for trial in chosen.trials), verdict), f" chosen in {seconds:.1f} s")

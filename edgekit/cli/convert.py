@@ -41,7 +41,7 @@ from edgekit.quiet import tensorflow_quiet
 @click.option("--size", help="Picture size for models that leave it open: 224 or 224x320 (height x width).")
 @click.option("--ranges", default="auto", show_default=True, help="Range method, or a .json of --save-ranges.")
 @click.option(
-    "--corrections", default="auto", show_default=True, help="Rewrites for int8: auto, none, split-swish, bias."
+    "--corrections", default="auto", show_default=True, help="Rewrites for int8: auto, none, split-swish, rounding."
 )
 @click.option(
     "--surgery", default="none", show_default=True, help="Make another model: relu6, relu6-no-se (SE removed)."

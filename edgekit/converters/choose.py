@@ -1,7 +1,7 @@
 """Choosing by evidence: how to rewrite a float model and set its ranges so that its int8 form answers as it does.
 
 Every candidate, that is a form of the model (as it is, or corrected) with ranges by one method, is quantized and run on
-calibration pictures; the one whose scores are nearest to the float model's is taken. Then corrected biases are tried
+calibration pictures; the one whose scores are nearest to the float model's is taken. Then corrected rounding is tried
 on it, and other range methods for the tensors of one role (`refine.py`), each kept if it brings the scores nearer.
 Plain min-max ranges are always among the candidates, so that the choice is never worse than these on those pictures.
 There are few candidates, and the measure is an average over all scores, not a count of right answers: so choosing on
@@ -25,8 +25,8 @@ from edgekit.tflite.scores import score_tensor
 
 #: Pictures to compare candidates on: with more of them the order of the candidates stays the same.
 SELECTION = 64
-#: What corrects biases, which any form can have, is called among the corrections.
-BIAS = "bias"
+#: What takes back the weights' rounding, which any form can have, is called among the corrections.
+ROUNDING = "rounding"
 
 
 def split(form: Form, samples: Samples, spec: InputSpec, progress: Progress) -> Form:
@@ -79,7 +79,7 @@ def choose(
       ranges: a key of METHODS, "auto" to try all of them, or ranges that were chosen before, which are taken as they
         are with the form of the model that they name.
     """
-    options = _options(candidates, ranges, biases=corrections == BIAS)
+    options = _options(candidates, ranges, rounding=corrections == ROUNDING)
     if len(options) == 1 and corrections != "auto":
         return options[0]
     most = len(options) + (corrections == "auto") + (REFINEMENTS if ranges == "auto" else 0)
@@ -87,24 +87,24 @@ def choose(
     for option in options:
         contest.enter(option)
     if corrections == "auto":
-        contest.enter(replace(contest.best, biases=True))
+        contest.enter(replace(contest.best, rounding=True))
     if ranges == "auto":
         own = (option.ranges for option in options if option.form is contest.best.form)
         refine(contest, {ranges.method: ranges for ranges in own})
     return contest.won()
 
 
-def _options(candidates: tuple[Form, ...], ranges: str | Ranges, *, biases: bool) -> list[Choice]:
+def _options(candidates: tuple[Form, ...], ranges: str | Ranges, *, rounding: bool) -> list[Choice]:
     if isinstance(ranges, Ranges):
         fitting = (form for form in reversed(candidates) if set(form.observations.tensors) <= set(ranges.bounds))
-        return [Choice(next(fitting, candidates[0]), ranges, biases)]
+        return [Choice(next(fitting, candidates[0]), ranges, rounding)]
     methods = tuple(METHODS) if ranges == "auto" else (ranges,)
-    return [Choice(form, ranges_of(form, method), biases) for form in candidates for method in methods]
+    return [Choice(form, ranges_of(form, method), rounding) for form in candidates for method in methods]
 
 
 def explain(choice: Choice) -> tuple[str, ...]:
     """What was found out about the model and done about it, for people; nothing where nothing had to be done."""
-    reached = {(trial.correction, trial.method, trial.biases, trial.role): trial.sqnr_db for trial in choice.trials}
+    reached = {(trial.correction, trial.method, trial.rounding, trial.role): trial.sqnr_db for trial in choice.trials}
     plain = reached.get(("none", "minmax", False, ""))
     notes = []
     if choice.form.correction != "none" and plain is not None:
@@ -115,11 +115,11 @@ def explain(choice: Choice) -> tuple[str, ...]:
             f"roles, give {max(reached.values()):.1f} dB."
         )
     made_with = choice.form.correction, choice.ranges.method
-    if choice.biases and (*made_with, False, "") in reached:
-        before, after = (reached[(*made_with, biases, "")] for biases in (False, True))
+    if choice.rounding and (*made_with, False, "") in reached:
+        before, after = (reached[(*made_with, rounding, "")] for rounding in (False, True))
         notes.append(
-            f"biases take back what the rounding of the weights shifts: the scores' signal to noise goes from "
-            f"{before:.1f} to {after:.1f} dB."
+            f"what the rounding of the weights does is taken back, in biases and in depthwise weights whose errors "
+            f"cancel: the scores' signal to noise goes from {before:.1f} to {after:.1f} dB."
         )
     return tuple(notes)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from edgekit.calibration import Bounds, Observations, Ranges, Sample
-from edgekit.converters.bias import correct_biases
 from edgekit.converters.quantize import quantize_int8
+from edgekit.converters.rounding import correct_rounding
 from edgekit.converters.scores import mean_sqnr, scores
 from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress, silent
@@ -38,14 +38,14 @@ class Trial:
     """One candidate and how near it came.
 
     Attributes:
-      correction, method, biases: what it was made with, see Form, Ranges and Choice.
+      correction, method, rounding: what it was made with, see Form, Ranges and Choice.
       role: that of the tensors which had this method instead of the best so far (see `roles.py`), "" for all tensors.
       sqnr_db: mean over the pictures of the scores' signal to quantization noise ratio, in dB.
     """
 
     correction: str
     method: str
-    biases: bool
+    rounding: bool
     role: str
     sqnr_db: float
 
@@ -57,19 +57,19 @@ class Choice:
     Attributes:
       form: the model.
       ranges: of its tensors.
-      biases: whether its biases are corrected for the rounding of the weights (see `bias.py`).
+      rounding: whether it takes back what the rounding of the weights does (see `rounding.py`).
       trials: all candidates that were measured; () where there was nothing to choose.
     """
 
     form: Form
     ranges: Ranges
-    biases: bool = False
+    rounding: bool = False
     trials: tuple[Trial, ...] = ()
 
     def quantized(self, spec: InputSpec, *, io: str = "uint8") -> bytes:
         """The int8 model, see `quantize_int8`."""
         content = quantize_int8(self.form.content, self.ranges, spec, io=io)
-        return correct_biases(content, self.form.content, self.form.observations) if self.biases else content
+        return correct_rounding(content, self.form.content, self.form.observations) if self.rounding else content
 
 
 class Contest:
@@ -113,7 +113,7 @@ class Contest:
         self._progress("Choosing ranges", len(self._trials), self._most)
         found = np.stack(list(scores(candidate.quantized(self.spec), self.pictures, self.spec)))
         sqnr = mean_sqnr(self._expected, found)
-        made_with = candidate.form.correction, method or candidate.ranges.method, candidate.biases
+        made_with = candidate.form.correction, method or candidate.ranges.method, candidate.rounding
         self._trials.append(Trial(*made_with, role, sqnr))
         if sqnr <= self._best_db:
             return False

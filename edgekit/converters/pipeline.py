@@ -12,7 +12,7 @@ import numpy as np
 
 from edgekit.calibration import METHODS, Samples, load_ranges, open_samples
 from edgekit.converters.artefact import Int8Model, provenance
-from edgekit.converters.choose import BIAS, CORRECTIONS, choose, explain, forms
+from edgekit.converters.choose import CORRECTIONS, ROUNDING, choose, explain, forms
 from edgekit.converters.contest import Choice
 from edgekit.converters.export import FloatModel
 from edgekit.converters.guard import Outlook, foresee
@@ -81,7 +81,7 @@ class Recipe:
     def __post_init__(self) -> None:
         """Raises UsageError where a field names nothing: before minutes of work, not after."""
         _check_choice("input and output type", self.io, IO_TYPES)
-        _check_choice("correction", self.corrections, ("auto", "none", *CORRECTIONS, BIAS))
+        _check_choice("correction", self.corrections, ("auto", "none", *CORRECTIONS, ROUNDING))
         _check_choice("interpolation", self.interpolation, INTERPOLATIONS)
         _check_choice("surgery", self.surgery, ("none", *SURGERIES))
         if not 0 < self.surgery_minutes < math.inf:

@@ -47,7 +47,7 @@ DISPARITY = Reason(
 WEIGHTS = Reason(
     "weights",
     "weights rounded to 8 bits",
-    "what their rounding shifts on average: --corrections auto or bias; the rest takes training",
+    "taken back in part: --corrections auto or rounding; the rest takes training",
 )
 ROUNDING = Reason("rounding", "rounding: the range fits, 8 bits are what they are", "none that 8 bits allow")
 FIXED = Reason("fixed range", "rounding to the range that the format fixes for this op", "none that the format allows")

@@ -14,9 +14,9 @@ from tests.tflite.build import colour_classifier
 MODEL = FloatModel(Net().content, SPEC, "logits")
 
 
-def db(choice, correction, method, *, biases=False, role=""):
-    wanted = (correction, method, biases, role)
-    return next(t.sqnr_db for t in choice.trials if (t.correction, t.method, t.biases, t.role) == wanted)
+def db(choice, correction, method, *, rounding=False, role=""):
+    wanted = (correction, method, rounding, role)
+    return next(t.sqnr_db for t in choice.trials if (t.correction, t.method, t.rounding, t.role) == wanted)
 
 
 def test_automatic_choice_tries_everything_and_is_never_worse_than_min_max():
@@ -24,7 +24,7 @@ def test_automatic_choice_tries_everything_and_is_never_worse_than_min_max():
     assert {(t.correction, t.method) for t in choice.trials} == {
         (c, m) for c in ("none", "split-swish") for m in METHODS
     }
-    assert any(t.biases for t in choice.trials)
+    assert any(t.rounding for t in choice.trials)
     found = np.stack(list(scores(choice.quantized(SPEC), list(SAMPLES), SPEC)))
     expected = np.stack(list(scores(MODEL.content, list(SAMPLES), SPEC)))
     best = max(t.sqnr_db for t in choice.trials)
@@ -44,13 +44,13 @@ def test_a_method_given_with_a_correction_leaves_nothing_to_choose(correction):
     candidates = forms(MODEL, SAMPLES, correction)
     choice = choose(candidates, SAMPLES, SPEC, ranges="minmax", corrections=correction)
     assert (choice.form.correction, choice.ranges.method, choice.trials) == (correction, "minmax", ())
-    assert not choice.biases
+    assert not choice.rounding
     assert explain(choice) == ()
 
 
-def test_biases_alone_can_be_corrected():
-    choice = choose(forms(MODEL, SAMPLES, "bias"), SAMPLES, SPEC, ranges="minmax", corrections="bias")
-    assert (choice.form.correction, choice.biases, choice.trials) == ("none", True, ())
+def test_rounding_alone_can_be_corrected():
+    choice = choose(forms(MODEL, SAMPLES, "rounding"), SAMPLES, SPEC, ranges="minmax", corrections="rounding")
+    assert (choice.form.correction, choice.rounding, choice.trials) == ("none", True, ())
 
 
 def test_a_model_without_swish_has_one_form():

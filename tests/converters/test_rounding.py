@@ -1,9 +1,11 @@
+import itertools
+
 import numpy as np
 import pytest
 
 from edgekit.calibration import choose_ranges, observe
-from edgekit.converters.bias import correct_biases, mean_shift
 from edgekit.converters.quantize import quantize_int8
+from edgekit.converters.rounding import CORRELATION, cancelled, correct_rounding, mean_shift
 from tests.converters.test_equalize import CONV, SAMPLES, SPEC, answers
 from tests.tflite.build import GraphBuilder
 
@@ -57,6 +59,30 @@ def test_mean_outputs_come_nearer():
     content = wide_layer()
     observations = observe(content, SAMPLES, SPEC)
     rounded = quantize_int8(content, choose_ranges(observations, "minmax"), SPEC, io="float")
-    corrected = correct_biases(rounded, content, observations)
+    corrected = correct_rounding(rounded, content, observations)
     expected, before, after = (answers(model).mean(axis=0) for model in (content, rounded, corrected))
     assert np.abs(after - expected).mean() < 0.8 * np.abs(before - expected).mean()
+
+
+def power(errors, distances):
+    return np.einsum("kc,kl,lc->c", errors, CORRELATION**distances, errors)
+
+
+def test_errors_of_a_kernel_cancel_nearly_as_well_as_in_the_best_of_all_roundings():
+    kernel = RNG.uniform(-127, 127, (3, 3, 50))
+    places = np.argwhere(np.ones((3, 3)))
+    distances = np.linalg.norm(places[:, None] - places, axis=-1)
+    real = kernel.reshape(9, 50)
+    all_choices = np.array(list(itertools.product((0, 1), repeat=9)))[:, :, None]
+    best = np.min([power(np.floor(real) + up - real, distances) for up in all_choices], axis=0)
+    found = power(cancelled(kernel).reshape(9, 50) - real, distances)
+    nearest = power(np.rint(real) - real, distances)
+    assert np.abs(cancelled(kernel) - kernel).max() <= 1
+    assert (found <= nearest + 1e-9).all()
+    assert found.mean() < 1.3 * best.mean() < 0.4 * nearest.mean()
+
+
+def test_rounded_weights_stay_symmetric():
+    kernel = np.full((3, 3, 2), 126.8)
+    kernel[..., 1] *= -1
+    assert np.abs(cancelled(kernel)).max() == 127
