@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -127,6 +128,33 @@ def test_least_squares_finds_the_least_error():
 
     grid = [error(-a, b) for a in np.linspace(3, 14, 23) for b in np.linspace(3, 15, 25)]
     assert error(low, high) < 1.03 * min(grid) < error(-14, 15)
+
+
+def test_entropy_keeps_the_distribution():
+    """Against the divergence computed with scipy, one value at a time, for every cut that is tried."""
+    values = np.append(np.random.default_rng(0).normal(size=20_000), [40.0, -30.0])
+    statistics = statistics_of(values)
+    counted = statistics.histogram
+    found = bounds_of(statistics, "entropy")
+    assert -30 < found[0] < -3 and 4 < found[1] < 40
+
+    def divergence(low, high):
+        kept = {i: n for i, (c, n) in enumerate(zip(counted.centres, counted.counts, strict=True)) if low < c < high}
+        bins = sorted(kept)
+        whole = dict(kept)
+        whole[bins[0]] += sum(n for c, n in zip(counted.centres, counted.counts, strict=True) if c <= low)
+        whole[bins[-1]] += sum(n for c, n in zip(counted.centres, counted.counts, strict=True) if c >= high)
+        level = {i: int((counted.centres[i] - low) / (high - low) * 256) for i in bins}
+        spread = []
+        for i in bins:
+            others = [kept[j] for j in bins if level[j] == level[i] and kept[j]]
+            spread.append(sum(others) / len(others) if kept[i] else 1e-3)
+        return scipy.stats.entropy([whole[i] for i in bins], spread)
+
+    cuts = [(-30 * share, 40 * share) for share in np.linspace(1, 0, 64, endpoint=False)]
+    cuts = [cut for cut in cuts if cut[1] - cut[0] >= 256 * counted.width]
+    best = min(divergence(*cut) for cut in cuts)
+    assert divergence(*found) == pytest.approx(best, rel=1e-6)
 
 
 @pytest.mark.parametrize("method", METHODS)

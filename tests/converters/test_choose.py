@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from edgekit.calibration import METHODS
-from edgekit.converters.choose import choose, explain, forms
+from edgekit.converters.choose import CANDIDATES, choose, explain, forms
 from edgekit.converters.export import FloatModel
 from edgekit.converters.scores import BEST_DB, check_same, mean_sqnr, scores
 from edgekit.errors import ConversionError
@@ -22,7 +21,7 @@ def db(choice, correction, method, *, rounding=False, role=""):
 def test_automatic_choice_tries_everything_and_is_never_worse_than_min_max():
     choice = choose(forms(MODEL, SAMPLES), SAMPLES, SPEC)
     assert {(t.correction, t.method) for t in choice.trials} == {
-        (c, m) for c in ("none", "split-swish") for m in METHODS
+        (c, m) for c in ("none", "split-swish") for m in CANDIDATES
     }
     assert any(t.rounding for t in choice.trials)
     found = np.stack(list(scores(choice.quantized(SPEC), list(SAMPLES), SPEC)))
