@@ -8,11 +8,12 @@ There are few candidates, and the measure is an average over all scores, not a c
 the very pictures that gave the ranges does not fit the chance in them.
 """
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from edgekit.calibration import METHODS, Ranges, Samples, choose_ranges, limited, observe
-from edgekit.converters.contest import Choice, Contest, Form
+from edgekit.converters.contest import Choice, Contest, Form, Trial
 from edgekit.converters.equalize import split_swish
 from edgekit.converters.export import FloatModel
 from edgekit.converters.refine import REFINEMENTS, refine
@@ -108,22 +109,34 @@ def explain(choice: Choice) -> tuple[str, ...]:
     """What was found out about the model and done about it, for people; nothing where nothing had to be done."""
     reached = {(trial.correction, trial.method, trial.rounding, trial.role): trial.sqnr_db for trial in choice.trials}
     plain = reached.get(("none", "minmax", False, ""))
+    corrected, method = choice.form.correction, choice.ranges.method
+    before, after = (reached.get((corrected, method, rounding, "")) for rounding in (False, True))
     notes = []
-    if choice.form.correction != "none" and plain is not None:
+    if corrected != "none" and plain is not None and before is not None:
         notes.append(
             f"swish after a convolution whose channels differ in size loses much in int8: with plain min-max ranges "
             f"the scores have {plain:.1f} dB of signal to noise. Scaling {choice.form.changes} of them per channel "
-            f"(their convolutions are doubled) and ranges by {choice.ranges.method}, chosen anew for tensors of some "
-            f"roles, give {max(reached.values()):.1f} dB."
+            f"(their convolutions are doubled) and ranges by {method} give {before:.1f} dB."
         )
-    made_with = choice.form.correction, choice.ranges.method
-    if choice.rounding and (*made_with, False, "") in reached:
-        before, after = (reached[(*made_with, rounding, "")] for rounding in (False, True))
+    if choice.rounding and before is not None and after is not None:
         notes.append(
             f"what the rounding of the weights does is taken back, in biases and in depthwise weights whose errors "
             f"cancel: the scores' signal to noise goes from {before:.1f} to {after:.1f} dB."
         )
+    refined = _kept_refinements(choice.trials)
+    if refined:
+        changes = ", ".join(f"{trial.method}: {trial.role}" for trial in refined)
+        notes.append(f"other range methods for tensors of some roles ({changes}): {refined[-1].sqnr_db:.1f} dB.")
     return tuple(notes)
+
+
+def _kept_refinements(trials: Iterable[Trial]) -> list[Trial]:
+    kept, best = [], -math.inf
+    for trial in trials:
+        if trial.sqnr_db > best:
+            best = trial.sqnr_db
+            kept += [trial] if trial.role else []
+    return kept
 
 
 def ranges_of(form: Form, method: str) -> Ranges:

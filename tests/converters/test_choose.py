@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from edgekit.converters.choose import CANDIDATES, choose, explain, forms
+from edgekit.converters.choose import CANDIDATES, choose, explain, forms, ranges_of
+from edgekit.converters.contest import Choice, Trial
 from edgekit.converters.export import FloatModel
 from edgekit.converters.scores import BEST_DB, check_same, mean_sqnr, scores
 from edgekit.errors import ConversionError
@@ -31,6 +32,16 @@ def test_automatic_choice_tries_everything_and_is_never_worse_than_min_max():
     assert best >= db(choice, "none", "minmax")
     assert choice.form.correction == "split-swish"
     assert "1 of them per channel" in explain(choice)[0]
+
+
+def test_notes_name_what_was_kept():
+    form = forms(MODEL, SAMPLES, "none")[0]
+    trials = (Trial("none", "mse", False, "", 20.0), Trial("none", "mse", True, "", 23.0))
+    trials += (Trial("none", "mean", True, "ADD", 22.0), Trial("none", "minmax", True, "MUL for CONV_2D", 24.5))
+    rounding, refined = explain(Choice(form, ranges_of(form, "mse"), True, trials))
+    assert "from 20.0 to 23.0 dB" in rounding
+    assert "(minmax: MUL for CONV_2D): 24.5 dB" in refined
+    assert explain(Choice(form, ranges_of(form, "mse"))) == ()
 
 
 def test_two_choices_are_equal():
