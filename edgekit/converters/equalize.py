@@ -76,14 +76,12 @@ def split_swish(content: bytes, observations: Observations) -> Split:
     limits: dict[str, Bounds] = {}
     found = list(_swishes(model))
     for number, swish in enumerate(found):
-        x, scale = (
-            observations.tensors[edit.name_of(tensors[swish.x])].channels[:, 0],
-            _scale_of(model, swish, observations),
-        )
-        name = f"edgekit/swish{number}"
+        name, x = f"edgekit/swish{number}", edit.name_of(tensors[swish.x])
+        scale = _scale_of(model, swish, observations)
         _double(model, swish, scale, name)
-        limits[edit.name_of(tensors[swish.x])] = (-SATURATION, SATURATION)
-        limits[f"{name}/scaled"] = (-float((np.clip(-x[0], 0, DEPTH) * scale).max()), math.inf)
+        deepest = np.clip(-observations.tensors[x].channels[0, 0], 0, DEPTH)
+        limits[x] = (-SATURATION, SATURATION)
+        limits[f"{name}/scaled"] = (-float((deepest * scale).max()), math.inf)
     edit.drop_unused(model)
     return Split(edit.pack(model), limits, len(found))
 
