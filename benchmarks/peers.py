@@ -110,6 +110,9 @@ def convert(model: Path, pictures: Pictures, folder: Path, rounds: int) -> dict[
     for number in range(rounds):
         for name in list(commands)[:: -1 if number % 2 else 1]:
             usages[name] = extremes(usages.get(name), commands[name])
+            made = usages.get(EDGEKIT)
+            if isinstance(made, CommandError):
+                raise SystemExit(f"{model}: {made}")
             if not described.exists():
                 described.write_text(json.dumps(found_input(folder / "edgekit.json").to_json()))
     return usages
