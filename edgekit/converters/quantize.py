@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.calibration.ranges import Ranges
+from edgekit.converters.narrow import widened
 from edgekit.converters.overflow import fit_biases
 from edgekit.errors import ConversionError, DataError, MissingDependencyError, UsageError
 from edgekit.preprocess import InputSpec
@@ -17,9 +18,6 @@ from edgekit.tflite.versions import set_op_versions
 
 #: --io → dtype of the model's input and output tensors.
 IO_TYPES: Mapping[str, str] = {"uint8": "uint8", "int8": "int8", "float": "float32"}
-
-#: What is as narrow as this around 0 is a tensor that is 0 throughout.
-_NARROWEST = 1e-9
 
 _FLOATS = ("float16", "float32", "float64")
 
@@ -110,22 +108,24 @@ def _calibration(graph: Graph, ranges: Ranges, spec: InputSpec) -> dict[str, dic
     """
     activations = [graph.tensors[i] for i in graph.inputs]
     activations += [tensor for op in graph.ops for tensor in graph.op_outputs(op)]
-    result = {}
-    for tensor in (t for t in activations if t.dtype == "float32"):
-        bounds = pixel_range(spec) if tensor.index in graph.inputs else ranges.bounds.get(tensor.name)
-        if bounds is None:
+    activations = [tensor for tensor in activations if tensor.dtype == "float32"]
+    bounds = {}
+    for tensor in activations:
+        known = pixel_range(spec) if tensor.index in graph.inputs else ranges.bounds.get(tensor.name)
+        if known is None:
             raise DataError(
                 f"The ranges hold none for tensor {tensor.name!r}.", "They belong to another model: calibrate anew."
             )
-        # Dead channels only: with next to no step, kernels refuse the ratio of this step to the ones before it.
-        if max(abs(bounds[0]), abs(bounds[1])) < _NARROWEST:
-            bounds = (0.0, 1.0)
-        shape = (1,) * len(tensor.shape)
-        result[tensor.name] = {
-            "min": np.full(shape, bounds[0], np.float32),
-            "max": np.full(shape, bounds[1], np.float32),
+        bounds[tensor.name] = known
+    bounds = widened(graph, bounds)
+    shapes = {tensor.name: (1,) * len(tensor.shape) for tensor in activations}
+    return {
+        name: {
+            "min": np.full(shapes[name], low, np.float32),
+            "max": np.full(shapes[name], high, np.float32),
         }
-    return result
+        for name, (low, high) in bounds.items()
+    }
 
 
 def _run(content: bytes, recipe: list[dict[str, Any]], calibration: dict[str, dict[str, np.ndarray]]) -> bytes:
