@@ -8,12 +8,13 @@ calibration pictures; agreement and top-1 are on --verify-data, with 95 % Wilson
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from edgekit.calibration import open_samples
+from edgekit.calibration import METHODS, open_samples
 from edgekit.converters import Recipe, load_source
-from edgekit.converters.choose import choose, forms, ranges_of
-from edgekit.converters.contest import Choice
+from edgekit.converters.choose import SELECTION, choose, forms, ranges_of
+from edgekit.converters.contest import Choice, Contest
 from edgekit.converters.export import FloatModel
 from edgekit.converters.pipeline import sized
 from edgekit.converters.reference import float_reference, resolve_preprocessing
@@ -37,13 +38,16 @@ def main() -> None:
     held_out = open_samples(arguments.verify_data, spec, count=None)
     classes = class_indices(held_out.class_names, source.labels, source.classes)
     print(f"{arguments.model.name}: {arguments.samples} pictures to calibrate, {held_out.count} to judge")
-    print(f"{'correction':<18} {'ranges':<10}  SQNR  agreement              top-1 float / int8")
-    by_name = {form.correction: form for form in candidates}
-    for trial in (trial for trial in chosen.trials if not trial.role):
-        form = by_name[trial.correction]
-        candidate = Choice(form, ranges_of(form, trial.method), trial.rounding)
-        step = f"{trial.correction}{' + rounding' if trial.rounding else ''}"
-        print(row(step, trial.method, trial.sqnr_db, judge(model, candidate, held_out, classes)), flush=True)
+    print(f"{'correction':<22} {'ranges':<10}  SQNR  agreement              top-1 float / int8")
+    contest = Contest(candidates[0], list(pictures.take(SELECTION)), model.spec)
+    steps = [Choice(form, ranges_of(form, method)) for form in candidates for method in METHODS]
+    for step in steps:
+        contest.enter(step)
+    steps.append(replace(contest.best, rounding=True))
+    contest.enter(steps[-1])
+    for step, trial in zip(steps, contest.trials, strict=True):
+        name = f"{trial.correction}{' + rounding' if trial.rounding else ''}"
+        print(row(name, trial.method, trial.sqnr_db, judge(model, step, held_out, classes)), flush=True)
     verdict = judge(model, chosen, held_out, classes)
     print(row("auto", "by role", max(trial.sqnr_db for trial in chosen.trials), verdict), f" chosen in {seconds:.1f} s")
     for trial in (trial for trial in chosen.trials if trial.role):
@@ -56,7 +60,7 @@ def judge(model: FloatModel, candidate: Choice, held_out, classes) -> Verdict:
 
 
 def row(step: str, ranges: str, sqnr_db: float, verdict: Verdict) -> str:
-    return f"{step:<18} {ranges:<10} {sqnr_db:5.1f}  {told(verdict)}"
+    return f"{step:<22} {ranges:<10} {sqnr_db:5.1f}  {told(verdict)}"
 
 
 def told(verdict: Verdict) -> str:

@@ -28,6 +28,8 @@ from edgekit.tflite.scores import score_tensor
 SELECTION = 64
 #: Range methods that "auto" tries. Entropy was never the best: it lost 3 to 20 dB to the best on Lite0 and two B0s.
 CANDIDATES = tuple(method for method in METHODS if method != "entropy")
+#: A form that is so far behind another one, both with the first range method, is tried with no other method.
+BEATEN_DB = 6.0
 #: What takes back the weights' rounding, which any form can have, is called among the corrections.
 ROUNDING = "rounding"
 
@@ -88,7 +90,8 @@ def choose(
     most = len(options) + (corrections == "auto") + (REFINEMENTS if ranges == "auto" else 0)
     contest = Contest(candidates[0], list(samples.take(SELECTION)), spec, most=most, progress=progress)
     for option in options:
-        contest.enter(option)
+        if not _is_beaten(option.form, contest.trials):
+            contest.enter(option)
     if corrections == "auto":
         contest.enter(replace(contest.best, rounding=True))
     if ranges == "auto":
@@ -102,7 +105,13 @@ def _options(candidates: tuple[Form, ...], ranges: str | Ranges, *, rounding: bo
         fitting = (form for form in reversed(candidates) if set(form.observations.tensors) <= set(ranges.bounds))
         return [Choice(next(fitting, candidates[0]), ranges, rounding)]
     methods = CANDIDATES if ranges == "auto" else (ranges,)
-    return [Choice(form, ranges_of(form, method), rounding) for form in candidates for method in methods]
+    return [Choice(form, ranges_of(form, method), rounding) for method in methods for form in candidates]
+
+
+def _is_beaten(form: Form, trials: Iterable[Trial]) -> bool:
+    """Whether the form's first range method left its scores so far behind another form's that no other will help."""
+    first = {trial.correction: trial.sqnr_db for trial in reversed(tuple(trials))}
+    return form.correction in first and first[form.correction] < max(first.values()) - BEATEN_DB
 
 
 def explain(choice: Choice) -> tuple[str, ...]:

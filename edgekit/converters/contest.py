@@ -104,6 +104,11 @@ class Contest:
         return self._best
 
     @property
+    def trials(self) -> tuple[Trial, ...]:
+        """All candidates so far, in the order they entered."""
+        return tuple(self._trials)
+
+    @property
     def noise(self) -> np.ndarray:
         """float64 (pictures,): power of what the best candidate adds to the centred scores."""
         return np.asarray(np.square(centred(self._found - self._expected)).sum(axis=1))
@@ -122,4 +127,4 @@ class Contest:
 
     def won(self) -> Choice:
         """The best candidate with all trials; without them where there was only one."""
-        return replace(self.best, trials=tuple(self._trials) if len(self._trials) > 1 else ())
+        return replace(self.best, trials=self.trials if len(self._trials) > 1 else ())
