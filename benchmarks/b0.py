@@ -39,7 +39,7 @@ def main() -> None:
     classes = class_indices(held_out.class_names, source.labels, source.classes)
     print(f"{arguments.model.name}: {arguments.samples} pictures to calibrate, {held_out.count} to judge")
     print(f"{'correction':<22} {'ranges':<10}  SQNR  agreement              top-1 float / int8")
-    contest = Contest(candidates[0], list(pictures.take(SELECTION)), model.spec)
+    contest = Contest(candidates[0], pictures.take(SELECTION), model.spec)
     steps = [Choice(form, ranges_of(form, method)) for form in candidates for method in METHODS]
     for step in steps:
         contest.enter(step)

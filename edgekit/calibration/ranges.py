@@ -85,6 +85,8 @@ def entropy(statistics: Statistics) -> Bounds:
 
 def _divergence(counted: Histogram, low: float, high: float) -> float:
     """How far the values, cut to [low, high], are from what 256 steps make of those that are not cut."""
+    from scipy.special import rel_entr
+
     inside = (counted.centres > low) & (counted.centres < high)
     kept = counted.counts[inside].astype(np.float64)
     if not kept.any():
@@ -96,11 +98,7 @@ def _divergence(counted: Histogram, low: float, high: float) -> float:
     # A level's values are spread over those of its bins that had any.
     spread = np.bincount(level, kept, LEVELS) / np.maximum(np.bincount(level, kept > 0, LEVELS), 1)
     rounded = np.maximum(spread[level] * (kept > 0), _RARE)
-    return float((_part(cut) * np.log(np.maximum(_part(cut), 1e-30) / _part(rounded))).sum())
-
-
-def _part(counts: np.ndarray) -> np.ndarray:
-    return np.asarray(counts / counts.sum())
+    return float(rel_entr(cut / cut.sum(), rounded / rounded.sum()).sum())
 
 
 def _tails(statistics: Statistics, level: int, *, outermost: bool = False) -> Bounds:

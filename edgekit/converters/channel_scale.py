@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgekit.tflite.quant import WEIGHT_LIMIT
+
 #: A channel smaller than this part of the largest counts as if it were of this size: it is as good as dead.
 _SMALLEST = 1e-3
 #: The largest of some values is taken to be their mean of this power, which has a slope in all of them.
@@ -102,7 +104,7 @@ def noise(logs: np.ndarray, activations: _Activations, weights: _Weights | None)
     if weights is None:
         return float(np.log(total).mean()), gradient
     coarsest, slopes = _largest(weights.largest - logs)
-    squares, read = np.square(coarsest / 127), weights.read * np.exp(2 * logs)
+    squares, read = np.square(coarsest / WEIGHT_LIMIT), weights.read * np.exp(2 * logs)
     power = float(worth @ total + squares.sum() * read.sum())
     gradient += 2 * squares.sum() * read - 2 * read.sum() * (squares @ slopes)
     return float(np.log(power)), gradient / power

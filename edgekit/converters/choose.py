@@ -88,7 +88,7 @@ def choose(
     if len(options) == 1 and corrections != "auto":
         return options[0]
     most = len(options) + (corrections == "auto") + (REFINEMENTS if ranges == "auto" else 0)
-    contest = Contest(candidates[0], list(samples.take(SELECTION)), spec, most=most, progress=progress)
+    contest = Contest(candidates[0], samples.take(SELECTION), spec, most=most, progress=progress)
     for option in options:
         if not _is_beaten(option.form, contest.trials):
             contest.enter(option)

@@ -1,6 +1,6 @@
 """Candidates for an int8 model, measured on the same pictures: whose scores are nearest to the float model's wins."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -83,7 +83,7 @@ class Contest:
     def __init__(
         self,
         plain: Form,
-        pictures: Sequence[Sample],
+        pictures: Iterable[Sample],
         spec: InputSpec,
         *,
         most: int | None = None,

@@ -27,6 +27,7 @@ from edgekit.calibration.observe import Observations
 from edgekit.calibration.ranges import Bounds
 from edgekit.converters.channel_scale import Carrier, channel_scale
 from edgekit.tflite import Graph, edit
+from edgekit.tflite.quant import WEIGHT_LIMIT
 
 #: The sigmoid's input beyond which its 8-bit output, in steps of 1/256, stands still: 1 - sigmoid(6) = 0.6 / 256.
 SATURATION = 6.0
@@ -102,7 +103,7 @@ def split_like(content: bytes, quantized: Graph) -> bytes:
             continue
         others = tuple(axis for axis in range(weights.ndim) if axis != doubled.quant.axis)
         largest = np.abs(weights.astype(np.float64)).max(axis=others)
-        steps = np.array(doubled.quant.scale) * 127
+        steps = np.array(doubled.quant.scale) * WEIGHT_LIMIT
         _double(model, swish, np.where(largest > 0, steps / np.where(largest > 0, largest, 1), 1.0), name)
     edit.drop_unused(model)
     return edit.pack(model)

@@ -9,18 +9,19 @@ from collections.abc import Mapping
 import numpy as np
 
 from edgekit.calibration.ranges import Bounds
+from edgekit.converters.overflow import WITH_BIAS
+from edgekit.converters.roles import SAME_VALUES
 from edgekit.tflite.graph import Graph, Op
+from edgekit.tflite.quant import WEIGHT_LIMIT
 from edgekit.tflite.reader import constant
 
 #: Largest quotient of the accumulator's step and the output's, with a margin: XNNPACK's convolutions take up to 2**8.
 _ACCUMULATED = 2.0**7
 #: The same for sums: XNNPACK takes up to 2**8; beyond, TensorFlow Lite's reference kernel takes up to 2**19.
 _ADDED = 2.0**7
-#: Steps of a range, and of one side of a symmetric weight's.
-_STEPS, _WEIGHT_STEPS = 255, 127
-_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+#: Steps of a range.
+_STEPS = 255
 _SUMS = ("ADD", "SUB")
-_SAME_VALUES = ("PAD", "RESHAPE", "SQUEEZE")
 
 
 def widened(graph: Graph, bounds: Mapping[str, Bounds]) -> dict[str, Bounds]:
@@ -35,7 +36,7 @@ def widened(graph: Graph, bounds: Mapping[str, Bounds]) -> dict[str, Bounds]:
         inputs = [tensor.name for tensor in graph.op_inputs(op) if tensor.name in taken]
         for name in (tensor.name for tensor in graph.op_outputs(op) if tensor.name in taken):
             least = _least(graph, op, [_width(taken[one]) for one in inputs])
-            if op.opcode in _SAME_VALUES and changed & set(inputs):
+            if op.opcode in SAME_VALUES and changed & set(inputs):
                 taken[name] = taken[inputs[0]]
             elif _width(taken[name]) < least or _width(taken[name]) == 0:
                 taken[name] = (0.0, least or 1.0)
@@ -53,9 +54,9 @@ def _width(bounds: Bounds) -> float:
 def _least(graph: Graph, op: Op, widths: list[float]) -> float:
     if not widths:
         return 0.0
-    if op.opcode in _WEIGHTED and graph.tensors[op.inputs[1]].is_constant:
+    if op.opcode in WITH_BIAS and graph.tensors[op.inputs[1]].is_constant:
         largest = float(np.abs(constant(graph, graph.tensors[op.inputs[1]])).max())
-        return widths[0] * largest / _WEIGHT_STEPS / _ACCUMULATED
+        return widths[0] * largest / WEIGHT_LIMIT / _ACCUMULATED
     if op.opcode == "MUL" and len(widths) == 2:
         return widths[0] * widths[1] / _STEPS / _ACCUMULATED
     return max(widths) / _ADDED if op.opcode in _SUMS else 0.0

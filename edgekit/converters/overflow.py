@@ -13,6 +13,7 @@ import numpy as np
 
 from edgekit.tflite import edit, read_graph
 from edgekit.tflite.graph import Graph, Op
+from edgekit.tflite.quant import WEIGHT_LIMIT
 from edgekit.tflite.reader import constant
 
 #: Steps that a bias may take: half of int32's, which leaves the other half to the products (33 000 and more of them).
@@ -71,7 +72,7 @@ def _requantize(model: Any, op: Op, weights: np.ndarray, bias: np.ndarray) -> No
     steps = np.rint(weights / scale.astype(np.float64).reshape(shape))
     kernel.quantization.scale = scale
     offset.quantization.scale = (scale.astype(np.float64) * step).astype(np.float32)
-    store(model, kernel, np.clip(steps, -127, 127).astype(np.int8))
+    store(model, kernel, np.clip(steps, -WEIGHT_LIMIT, WEIGHT_LIMIT).astype(np.int8))
     store(model, offset, np.rint(bias.ravel() / (scale.astype(np.float64) * step)).astype(np.int32))
 
 

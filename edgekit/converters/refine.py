@@ -17,6 +17,7 @@ from edgekit.converters.contest import Contest
 from edgekit.converters.roles import roles, tied
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.evaluation.disturb import Disturbed
+from edgekit.evaluation.verdict import feed
 from edgekit.preprocess import InputSpec
 from edgekit.tflite import Graph, read_graph
 from edgekit.tflite.expose import exposed
@@ -96,8 +97,7 @@ def _worker(
 
     def measure(sample: Sample) -> dict[tuple[str, str], float]:
         batch = sample.input(spec)
-        watched.set_tensor(watched.get_input_details()[0]["index"], batch)
-        watched.invoke()
+        feed(watched, batch)
         expected, found = disturbed.show(batch), dict[tuple[str, str], float]()
         for role, names in groups.items():
             known: dict[tuple[tuple[float, float], ...], float] = {}

@@ -11,7 +11,7 @@ from edgekit.calibration import Ranges
 from edgekit.tflite.graph import Graph
 
 #: Ops that hand on their first input's values, at the same scale.
-_SAME_VALUES = ("PAD", "RESHAPE", "SQUEEZE")
+SAME_VALUES = ("PAD", "RESHAPE", "SQUEEZE")
 #: Ops whose output's range does not come from what was observed: TFLite fixes it.
 _FIXED = ("LOGISTIC", "SOFTMAX")
 
@@ -20,7 +20,7 @@ def roles(graph: Graph) -> Mapping[str, tuple[str, ...]]:
     """Role, as «MUL for CONV_2D» → names of its float tensors, none of those with fixed ranges."""
     groups: dict[str, list[str]] = {}
     for op in graph.ops:
-        if op.opcode in (*_FIXED, *_SAME_VALUES):
+        if op.opcode in (*_FIXED, *SAME_VALUES):
             continue
         for index in (i for i in op.outputs if graph.tensors[i].dtype == "float32"):
             role = f"{op.opcode} for {' and '.join(_readers(graph, index)) or 'the output'}"
@@ -31,7 +31,7 @@ def roles(graph: Graph) -> Mapping[str, tuple[str, ...]]:
 def same_values(graph: Graph) -> Mapping[str, str]:
     """Name of a tensor that holds another's values, and maybe zeros → name of that other, in order of computation."""
     names = [tensor.name for tensor in graph.tensors]
-    return {names[op.outputs[0]]: names[op.inputs[0]] for op in graph.ops if op.opcode in _SAME_VALUES}
+    return {names[op.outputs[0]]: names[op.inputs[0]] for op in graph.ops if op.opcode in SAME_VALUES}
 
 
 def tied(ranges: Ranges, graph: Graph) -> Ranges:
@@ -44,5 +44,5 @@ def tied(ranges: Ranges, graph: Graph) -> Ranges:
 def _readers(graph: Graph, index: int) -> tuple[str, ...]:
     found: set[str] = set()
     for op in (op for op in graph.ops if index in op.inputs):
-        found.update(_readers(graph, op.outputs[0]) if op.opcode in _SAME_VALUES else (op.opcode,))
+        found.update(_readers(graph, op.outputs[0]) if op.opcode in SAME_VALUES else (op.opcode,))
     return tuple(sorted(found))

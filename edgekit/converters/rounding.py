@@ -18,11 +18,9 @@ from edgekit.calibration.observe import Observations
 from edgekit.converters.overflow import LARGEST_BIAS, WITH_BIAS, float_name, store
 from edgekit.tflite import edit, read_graph
 from edgekit.tflite.graph import Graph, Op
-from edgekit.tflite.quant import dequantize
+from edgekit.tflite.quant import WEIGHT_LIMIT, dequantize
 from edgekit.tflite.reader import constant
 
-#: int8 weights are symmetric, see `tflite.quant`.
-_LARGEST = 127
 #: Correlation of neighbouring values in a feature map. The rounding hardly depends on it: 0.5 does as well.
 CORRELATION = 0.9
 
@@ -73,7 +71,7 @@ def cancelled(kernel: np.ndarray) -> np.ndarray:
         errors = steps - real
         other = np.where(errors > 0, -1.0, 1.0)
         change = 2 * other * (errors @ alike) + 1  # of the power, errors · alike · errors
-        change[(np.abs(steps + other) > _LARGEST) | (np.abs(errors + other) > 1)] = 0
+        change[(np.abs(steps + other) > WEIGHT_LIMIT) | (np.abs(errors + other) > 1)] = 0
         best = change.argmin(axis=1)
         lower = change[channels, best] < 0
         if not lower.any():

@@ -12,6 +12,8 @@ ArrayLike = Union[float, Sequence[float], np.ndarray]
 
 #: dtype name → (lowest, highest) quantized value of an activation.
 LIMITS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
+#: Largest magnitude of an int8 weight.
+WEIGHT_LIMIT = 127
 
 
 def affine_params(low: float, high: float, dtype: str = "int8") -> Tuple[float, int]:

@@ -108,7 +108,9 @@ def test_a_tensor_that_was_always_zero_gets_a_range_that_kernels_take():
     dead = Ranges({**ranges.bounds, "logits": (0.0, 0.0)}, "minmax", 1, "")
     model = quantize_int8(content, dead, RAW)
     logits = next(read_graph(model).op_outputs(op)[0] for op in read_graph(model).ops if op.opcode == "FULLY_CONNECTED")
-    assert logits.quant.scale[0] > 1e-8
+    dense = next(op for op in read_graph(model).ops if op.opcode == "FULLY_CONNECTED")
+    read, weights = (tensor.quant.scale for tensor in read_graph(model).op_inputs(dense)[:2])
+    assert read[0] * max(weights) / logits.quant.scale[0] == pytest.approx(2**7, rel=0.01)
     open_interpreter(model).invoke()
 
 
