@@ -7,7 +7,7 @@ the synthetic series from the sources that published their measurements (publish
 
 import math
 
-from edgekit.edgetpu.work import layer_work
+from edgekit.edgetpu.estimate.work import layer_work
 
 KERAS = {
     "mobilenet_v1_224": ("MobileNet", 224, {}),

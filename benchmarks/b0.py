@@ -1,9 +1,9 @@
-"""What each step of the int8 conversion brings: every correction and range method, judged on pictures kept apart.
+"""What each step of the int8 conversion brings: every correction and range method, judged on images kept apart.
 
     python benchmarks/b0.py MODEL --data DIR --verify-data DIR [--samples 100]
 
 Ranges and the choice («auto») see --data only. SQNR in the second column is the measure that the choice goes by, on
-calibration pictures; agreement and top-1 are on --verify-data, with 95 % Wilson intervals.
+calibration images; agreement and top-1 are on --verify-data, with 95 % Wilson intervals.
 """
 
 import argparse
@@ -13,11 +13,11 @@ from pathlib import Path
 
 from edgekit.calibration import METHODS, open_samples
 from edgekit.converters import Recipe, load_source
-from edgekit.converters.choose import SELECTION, choose, forms, ranges_of
-from edgekit.converters.contest import Choice, Contest
-from edgekit.converters.export import FloatModel
+from edgekit.converters.export.reference import float_reference, resolve_preprocessing
+from edgekit.converters.export.through_tensorflow import FloatModel
 from edgekit.converters.pipeline import sized
-from edgekit.converters.reference import float_reference, resolve_preprocessing
+from edgekit.converters.quantization.search.choose import SELECTION, choose, forms, ranges_of
+from edgekit.converters.quantization.search.search import Choice, Contest
 from edgekit.evaluation import Verdict, compare
 from edgekit.evaluation.verdict import Runner, class_indices
 from edgekit.quiet import tensorflow_quiet
@@ -28,18 +28,18 @@ def main() -> None:
     with tensorflow_quiet(False):
         source = load_source(arguments.model)
         spec = sized(source.spec, Recipe())
-        pictures = open_samples(arguments.data, spec, count=arguments.samples)
-        finding = resolve_preprocessing(source, pictures)
-        model = float_reference(source, finding.spec, pictures)
+        images = open_samples(arguments.data, spec, count=arguments.samples)
+        finding = resolve_preprocessing(source, images)
+        model = float_reference(source, finding.spec, images)
     started = time.perf_counter()
-    candidates = forms(model, pictures)
-    chosen = choose(candidates, pictures, model.spec)
+    candidates = forms(model, images)
+    chosen = choose(candidates, images, model.spec)
     seconds = time.perf_counter() - started
     held_out = open_samples(arguments.verify_data, spec, count=None)
     classes = class_indices(held_out.class_names, source.labels, source.classes)
-    print(f"{arguments.model.name}: {arguments.samples} pictures to calibrate, {held_out.count} to judge")
+    print(f"{arguments.model.name}: {arguments.samples} images to calibrate, {held_out.count} to judge")
     print(f"{'correction':<22} {'ranges':<10}  SQNR  agreement              top-1 float / int8")
-    contest = Contest(candidates[0], pictures.take(SELECTION), model.spec)
+    contest = Contest(candidates[0], images.take(SELECTION), model.spec)
     steps = [Choice(form, ranges_of(form, method)) for form in candidates for method in METHODS]
     for step in steps:
         contest.enter(step)

@@ -37,7 +37,7 @@ def compare(path: Path) -> str:
     if model.device != "emulated":
         return model.reason
     for seed in range(3):
-        inputs = [picture(model.graph.tensors[index], seed) for index in model.inputs]
+        inputs = [image(model.graph.tensors[index], seed) for index in model.inputs]
         if any(a.tobytes() != b.tobytes() for a, b in zip(model.run(*inputs), twin.run(*inputs))):
             return "other"
     return "equal" if len(tpu.invocations) == 3 * model.graph.op_counts()["edgetpu-custom-op"] else "miscounted"
@@ -48,7 +48,7 @@ def stream(path: Path) -> None:
     tpu = EmulatedEdgeTpu()
     model = open_steady(path, device=tpu)
     assert isinstance(model, SteadyModel)
-    frame = picture(model.graph.tensors[model.graph.inputs[0]], 0)
+    frame = image(model.graph.tensors[model.graph.inputs[0]], 0)
     devices, times = [], [time.perf_counter()]
     for number in range(FRAMES):
         if number == DIES:
@@ -66,7 +66,7 @@ def stream(path: Path) -> None:
     model.close()
 
 
-def picture(tensor: Tensor, seed: int) -> np.ndarray:
+def image(tensor: Tensor, seed: int) -> np.ndarray:
     generator = np.random.default_rng(seed)
     if tensor.dtype == "float32":
         return generator.random(tensor.shape, dtype=np.float32)

@@ -12,8 +12,8 @@ import re
 import sys
 from pathlib import Path
 
-from edgekit.edgetpu.compiler_log import parse_log, size_text
-from edgekit.edgetpu.package import read_compiled
+from edgekit.edgetpu.compiler.log import parse_log, size_text
+from edgekit.edgetpu.compiler.package import read_compiled
 
 DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "data" / "edgetpu"
 

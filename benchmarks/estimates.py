@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.architectures import work_of
-from edgekit.edgetpu.estimate import estimate_work
-from edgekit.edgetpu.profiles import EDGE_TPU, HOSTS
-from edgekit.edgetpu.work import op_work
+from edgekit.edgetpu.estimate.estimate import estimate_work
+from edgekit.edgetpu.estimate.profiles import EDGE_TPU, HOSTS
+from edgekit.edgetpu.estimate.work import op_work
 from edgekit.tflite.reader import read_graph
 
 HERE = Path(__file__).resolve().parent

@@ -1,8 +1,8 @@
 """`edgekit evaluate` on all cores against one thread, side by side in one run.
 
-    python benchmarks/evaluate.py MODEL.tflite PICTURES_DIR [--rounds 3]
+    python benchmarks/evaluate.py MODEL.tflite IMAGES_DIR [--rounds 3]
 
-One thread is what a script does: a `Classifier` with one thread that takes one picture after the other. Both take
+One thread is what a script does: a `Classifier` with one thread that takes one image after the other. Both take
 turns, so that a busy machine slows both; the ratio of the fastest rounds counts. Their top-1 must be the same.
 """
 
@@ -11,32 +11,32 @@ import os
 import time
 from pathlib import Path
 
+from edgekit.calibration.labelled import Labelled, from_folder
 from edgekit.devices.interpreter import allowed_cores
-from edgekit.evaluation.accuracy import Evaluation, Subject, answer, evaluate, read_picture, summarize
-from edgekit.evaluation.labelled import Labelled, from_folder
+from edgekit.evaluation.accuracy import Evaluation, Subject, answer, evaluate, read_image, summarize
 
 
-def one_thread(subject: Subject, pictures: Labelled) -> Evaluation:
+def one_thread(subject: Subject, images: Labelled) -> Evaluation:
     classifier = subject.open()
-    answers = [answer(classifier, read_picture(pictures.root / name)) for name in pictures.names]
-    return summarize(pictures, answers, classifier.labels or pictures.labels)
+    answers = [answer(classifier, read_image(images.root / name)) for name in images.names]
+    return summarize(images, answers, classifier.labels or images.labels)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
-    parser.add_argument("pictures", type=Path)
+    parser.add_argument("images", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     subject = Subject(arguments.model.read_bytes())
-    pictures = from_folder(arguments.pictures, *subject.classes())
+    images = from_folder(arguments.images, *subject.classes())
     seconds: dict[str, list[float]] = {"one thread": [], "all cores": []}
     for _ in range(arguments.rounds):
         for name, run in (("one thread", one_thread), ("all cores", evaluate)):
             start = time.perf_counter()
-            result = run(subject, pictures)
+            result = run(subject, images)
             seconds[name].append(time.perf_counter() - start)
-            print(f"{name:12}{seconds[name][-1]:8.2f} s  top-1 {result.top1:.4f} of {result.pictures}")
+            print(f"{name:12}{seconds[name][-1]:8.2f} s  top-1 {result.top1:.4f} of {result.images}")
     ratio = min(seconds["one thread"]) / min(seconds["all cores"])
     load = os.getloadavg()[0]
     print(f"all cores ({allowed_cores()}): {ratio:.2f} times one thread (load average {load:.1f})")

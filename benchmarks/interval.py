@@ -1,11 +1,11 @@
 """How often the verdict's 95 % interval holds the truth.
 
-    python benchmarks/interval.py FLOAT.tflite INT8.tflite PICTURES_DIR [--size 200] [--resamplings 200] [--seed 0]
+    python benchmarks/interval.py FLOAT.tflite INT8.tflite IMAGES_DIR [--size 200] [--resamplings 200] [--seed 0]
 
-Truth is the agreement of both models over all pictures of the folder. Sets of a verdict's size are then drawn, with
-replacement, as a user's pictures are drawn from the world; the verdict's interval of each is computed as `compare`
+Truth is the agreement of both models over all images of the folder. Sets of a verdict's size are then drawn, with
+replacement, as a user's images are drawn from the world; the verdict's interval of each is computed as `compare`
 does, and counted where it holds the truth. Below, the same for agreements from 50 to 99.5 %, exactly: the
-probability over all outcomes that so many pictures can have.
+probability over all outcomes that so many images can have.
 """
 
 import argparse
@@ -22,10 +22,10 @@ from edgekit.evaluation import wilson_interval
 AGREEMENTS = (0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995)
 
 
-def agreements(first: Path, second: Path, pictures: Path) -> np.ndarray:
-    """bool (pictures,): whether both models name the same class."""
+def agreements(first: Path, second: Path, images: Path) -> np.ndarray:
+    """bool (images,): whether both models name the same class."""
     opened = Classifier(second)
-    samples = open_samples(pictures, opened.spec, count=None)
+    samples = open_samples(images, opened.spec, count=None)
 
     def make_worker():
         models = [Classifier(path, threads=1, preprocess=opened.spec) for path in (first, second)]
@@ -41,7 +41,7 @@ def coverage(outcomes: np.ndarray, truth: float, draws: np.ndarray) -> float:
 
 
 def exact_coverage(truth: float, size: int) -> float:
-    """Probability that the interval of `size` pictures holds the truth."""
+    """Probability that the interval of `size` images holds the truth."""
     total = 0.0
     for agreeing in range(size + 1):
         low, high = wilson_interval(agreeing, size)
@@ -54,15 +54,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("float", type=Path)
     parser.add_argument("int8", type=Path)
-    parser.add_argument("pictures", type=Path)
+    parser.add_argument("images", type=Path)
     parser.add_argument("--size", type=int, default=200)
     parser.add_argument("--resamplings", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     random, shape = np.random.default_rng(arguments.seed), (arguments.resamplings, arguments.size)
-    outcomes = agreements(arguments.float, arguments.int8, arguments.pictures)
+    outcomes = agreements(arguments.float, arguments.int8, arguments.images)
     held = coverage(outcomes, float(outcomes.mean()), random.integers(outcomes.size, size=shape))
-    print(f"{outcomes.size} pictures, agreement {outcomes.mean():.1%}: the interval of {arguments.size} pictures")
+    print(f"{outcomes.size} images, agreement {outcomes.mean():.1%}: the interval of {arguments.size} images")
     print(f"holds it in {held:.1%} of {arguments.resamplings} resamplings")
     for truth in AGREEMENTS:
         print(f"  agreement {truth:.1%}: {exact_coverage(truth, arguments.size):.1%}")

@@ -1,8 +1,8 @@
 """The last layer trained by pycoral's names, int8 against the formula in floating point.
 
-    python benchmarks/last_layer.py MODEL.tflite TRAINING VALIDATION [--pictures 20] [--held-out 40]
+    python benchmarks/last_layer.py MODEL.tflite TRAINING VALIDATION [--images 20] [--held-out 40]
 
-TRAINING and VALIDATION are folders with one folder of pictures for each class.
+TRAINING and VALIDATION are folders with one folder of images for each class.
 """
 
 import argparse
@@ -18,22 +18,22 @@ from edgekit.pycoral.learn.imprinting.engine import ImprintingEngine
 from edgekit.pycoral.utils.edgetpu import make_interpreter
 
 
-def pictures(folder, count):
-    """(files, labels) of the first pictures of each class."""
+def images(folder, count):
+    """(files, labels) of the first images of each class."""
     classes = sorted(path for path in Path(folder).iterdir() if path.is_dir())
     found = [(file, i) for i, path in enumerate(classes) for file in sorted(path.iterdir())[:count]]
     return [file for file, _ in found], np.array([label for _, label in found])
 
 
 def answers(content, files):
-    """What a model answers to each picture, (pictures, values)."""
+    """What a model answers to each image, (images, values)."""
     interpreter = make_interpreter(content)
     interpreter.allocate_tensors()
     rows = []
     for file in files:
-        with Image.open(file) as picture:
+        with Image.open(file) as image:
             size = common.input_size(interpreter)
-            common.set_input(interpreter, picture.convert("RGB").resize(size, Image.BICUBIC))
+            common.set_input(interpreter, image.convert("RGB").resize(size, Image.BICUBIC))
         interpreter.invoke()
         rows.append(classify.get_scores(interpreter))
     return np.stack(rows).astype(np.float32)
@@ -54,11 +54,11 @@ def main():
     parser.add_argument("model")
     parser.add_argument("training")
     parser.add_argument("validation")
-    parser.add_argument("--pictures", type=int, default=20)
+    parser.add_argument("--images", type=int, default=20)
     parser.add_argument("--held-out", type=int, default=40)
     given = parser.parse_args()
-    files, labels = pictures(given.training, given.pictures)
-    held_out, expected = pictures(given.validation, given.held_out)
+    files, labels = images(given.training, given.images)
+    held_out, expected = images(given.validation, given.held_out)
     extractor = embedding_extractor(given.model)
     embeddings, others = answers(extractor, files), answers(extractor, held_out)
 

@@ -1,9 +1,9 @@
-"""Peak memory of `edgekit convert` with more and more calibration pictures, side by side.
+"""Peak memory of `edgekit convert` with more and more calibration images, side by side.
 
     python -m benchmarks.memory MODEL --data DIR [--counts 200 500 1000 2000] [--ranges auto]
 
-Where --data holds fewer pictures, they are used again under other names; each is decoded each time. A pass over
-the pictures keeps a few of them in memory at a time and a small record of each, so that the peak hardly grows.
+Where --data holds fewer images, they are used again under other names; each is decoded each time. A pass over
+the images keeps a few of them in memory at a time and a small record of each, so that the peak hardly grows.
 """
 
 import argparse
@@ -19,13 +19,13 @@ from edgekit.preprocess import InputSpec
 def main() -> None:
     arguments = parse()
     drawn = open_samples(arguments.data, InputSpec(1, 1), count=None)
-    pictures = [arguments.data / candidate.name for candidate in drawn.candidates]
+    images = [arguments.data / candidate.name for candidate in drawn.candidates]
     print(f"{arguments.model.name}, --ranges {arguments.ranges}")
-    print(f"{'pictures':>8} {'seconds':>8} {'peak MB':>8} {'times':>6}")
+    print(f"{'images':>8} {'seconds':>8} {'peak MB':>8} {'times':>6}")
     first = None
     for count in arguments.counts:
         with TemporaryDirectory() as folder:
-            usage = convert(arguments, link(pictures, count, Path(folder) / "data"), count)
+            usage = convert(arguments, link(images, count, Path(folder) / "data"), count)
         first = first or usage
         ratio = usage.memory / first.memory
         print(f"{count:8} {usage.seconds:8.1f} {usage.memory:8.0f} {ratio:6.2f}", flush=True)

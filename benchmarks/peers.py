@@ -2,10 +2,10 @@
 
     python -m benchmarks.peers MODEL... --data DIR [--verify-data DIR] [--labels-csv FILE] [--samples 100] [--rounds 1]
 
-Both calibrate on the same pictures, drawn from --data, and write full int8 with uint8 input and output. The plain
+Both calibrate on the same images, drawn from --data, and write full int8 with uint8 input and output. The plain
 script is told the preprocessing that edgekit found; where it fails, its error stands in its place. Both files are
 then judged in the same way, against the float model, on --verify-data, or without it on what is left of --data.
-«alone»: pictures on which only this file names the float model's class, or the right one; p: McNemar's exact test of
+«alone»: images on which only this file names the float model's class, or the right one; p: McNemar's exact test of
 these. Seconds and memory are those of whole processes that take turns, so that a busy machine slows all: the fastest
 round, and the largest peak.
 """
@@ -25,13 +25,13 @@ from scipy.stats import binomtest
 
 from benchmarks.processes import CommandError, Usage, link, run
 from edgekit.calibration import Samples, open_samples
+from edgekit.calibration.labelled import Labelled, from_csv, from_folder
 from edgekit.calibration.parallel import map_samples
-from edgekit.converters.export import export_float
-from edgekit.converters.source import load_source
+from edgekit.converters.export.through_tensorflow import export_float
+from edgekit.converters.sources.source import load_source
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import DataError
 from edgekit.evaluation import wilson_interval
-from edgekit.evaluation.labelled import Labelled, from_csv, from_folder
 from edgekit.evaluation.verdict import Runner, decide
 from edgekit.evaluation.verdict import run as answer
 from edgekit.preprocess import InputSpec, parse_preprocess
@@ -41,8 +41,8 @@ PLAIN, EDGEKIT, UNVERIFIED = "plain", "edgekit", "edgekit --no-verify"
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Where pictures come from: `samples` of `data` to calibrate on, `verify` or the rest of `data` to judge on."""
+class Images:
+    """Where images come from: `samples` of `data` to calibrate on, `verify` or the rest of `data` to judge on."""
 
     data: Path
     samples: int
@@ -54,12 +54,12 @@ class Pictures:
         return self.verify or self.data
 
     def held_out(self, spec: InputSpec) -> Samples:
-        """The pictures to judge on."""
+        """The images to judge on."""
         found = open_samples(self.judged, spec, count=None)
         return found if self.verify else found.split(self.samples)[1]
 
     def truths(self, labels: tuple[str, ...], outputs: int) -> Mapping[str, int]:
-        """Picture's name → output of its class; {} where that is not known."""
+        """Image's name → output of its class; {} where that is not known."""
         try:
             known: Labelled = (
                 from_csv(self.table, self.judged, labels, outputs)
@@ -73,7 +73,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Judged:
-    """What the float model and each file name on each picture, and its truth (-1: unknown)."""
+    """What the float model and each file name on each image, and its truth (-1: unknown)."""
 
     expected: np.ndarray
     found: Mapping[str, np.ndarray]
@@ -82,27 +82,27 @@ class Judged:
 
 def main() -> None:
     arguments = parse()
-    pictures = Pictures(arguments.data, arguments.samples, arguments.verify_data, arguments.labels_csv)
+    images = Images(arguments.data, arguments.samples, arguments.verify_data, arguments.labels_csv)
     title = f"{'model':<26} {'by':<20} {'agreement':<22} {'alone':>5} {'p':>5} {'top-1':>7} {'alone':>5} {'p':>5}"
     print(f"{title} {'seconds':>8} {'MB':>6}")
     # Judging loads TensorFlow, which must not count as memory of the commands: it has a process of its own.
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as aside:
         for model in arguments.models:
             with TemporaryDirectory() as folder:
-                usage = convert(model, pictures, Path(folder), arguments.rounds)
-                judged = aside.submit(judge, model, pictures, Path(folder)).result()
+                usage = convert(model, images, Path(folder), arguments.rounds)
+                judged = aside.submit(judge, model, images, Path(folder)).result()
             tell(f"{model.parent.name}/{model.name}", judged, usage)
 
 
-def convert(model: Path, pictures: Pictures, folder: Path, rounds: int) -> dict[str, Usage | CommandError]:
+def convert(model: Path, images: Images, folder: Path, rounds: int) -> dict[str, Usage | CommandError]:
     """Makes `folder`/plain.tflite and edgekit.tflite with its manifest; the least time and the largest memory."""
-    drawn = open_samples(pictures.data, InputSpec(1, 1), count=pictures.samples)
-    files = [pictures.data / candidate.name for candidate in drawn.candidates[: drawn.count]]
+    drawn = open_samples(images.data, InputSpec(1, 1), count=images.samples)
+    files = [images.data / candidate.name for candidate in drawn.candidates[: drawn.count]]
     data, described = str(link(files, len(files), folder / "data")), folder / "input.json"
     ours = [sys.executable, "-m", "edgekit", "convert", str(model), "--data", data, "--samples", str(len(files))]
     script = str(Path(__file__).with_name("plain.py"))
     commands = {
-        EDGEKIT: [*ours, "--verify-data", str(pictures.judged), "-o", f"{folder}/edgekit.tflite"],
+        EDGEKIT: [*ours, "--verify-data", str(images.judged), "-o", f"{folder}/edgekit.tflite"],
         PLAIN: [sys.executable, script, str(model), data, str(described), f"{folder}/plain.tflite"],
         UNVERIFIED: [*ours, "--no-verify", "-o", f"{folder}/unverified.tflite"],
     }
@@ -133,14 +133,14 @@ def found_input(manifest: Path) -> InputSpec:
     return parse_preprocess(record["preprocessing"]["name"], InputSpec.from_json(record["input"]))
 
 
-def judge(model: Path, pictures: Pictures, folder: Path) -> Judged:
-    """Runs the float model and both files on the pictures kept apart."""
+def judge(model: Path, images: Images, folder: Path) -> Judged:
+    """Runs the float model and both files on the images kept apart."""
     wanted = InputSpec.from_json(json.loads((folder / "input.json").read_text()))
     takes = InputSpec.from_json(json.loads((folder / "edgekit.json").read_text())["input"])
     with tensorflow_quiet(False):
         source = load_source(model)
         original = export_float(replace(source, spec=wanted), wanted)
-        held_out = pictures.held_out(wanted)
+        held_out = images.held_out(wanted)
         files = {PLAIN: ("plain.tflite", wanted), EDGEKIT: ("edgekit.tflite", takes)}
         runners = {
             name: Runner((folder / file).read_bytes(), spec, original.output)
@@ -149,12 +149,12 @@ def judge(model: Path, pictures: Pictures, folder: Path) -> Judged:
         }
         expected = named(Runner(original.content, wanted, original.output), held_out)
         found = {name: named(runner, held_out) for name, runner in runners.items()}
-    truths = pictures.truths(source.labels, 2 if source.classes == 1 else source.classes)
+    truths = images.truths(source.labels, 2 if source.classes == 1 else source.classes)
     return Judged(expected, found, np.array([truths.get(sample.name, -1) for sample in held_out]))
 
 
 def named(runner: Runner, samples: Samples) -> np.ndarray:
-    """The class that a model names on each picture."""
+    """The class that a model names on each image."""
 
     def worker():
         interpreter = open_interpreter(runner.content, threads=1)
@@ -184,7 +184,7 @@ def share(hits: np.ndarray) -> str:
 
 
 def paired(hits: np.ndarray, others: np.ndarray | None) -> str:
-    """How many pictures only the first hits, and the p of as uneven a division of those that only one hits."""
+    """How many images only the first hits, and the p of as uneven a division of those that only one hits."""
     if others is None or not hits.size:
         return f"{'–':>5} {'–':>5}"
     alone, against = int((hits & ~others).sum()), int((others & ~hits).sum())
@@ -201,7 +201,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("models", type=Path, nargs="+", metavar="MODEL")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--verify-data", type=Path)
-    parser.add_argument("--labels-csv", type=Path, help="classes of the pictures to judge on: file,label")
+    parser.add_argument("--labels-csv", type=Path, help="classes of the images to judge on: file,label")
     parser.add_argument("--samples", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=1)
     return parser.parse_args()

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional
 
 from edgekit.edgetpu import CompilerOptions, Placement, map_ops
-from edgekit.edgetpu.compiler_log import CompilerLog, ModelLog, parse_log
-from edgekit.edgetpu.placement import EDGETPU
+from edgekit.edgetpu.compiler.log import CompilerLog, ModelLog, parse_log
+from edgekit.edgetpu.placement.placement import EDGETPU
 from edgekit.tflite.graph import Graph
 from edgekit.tflite.reader import read_graph
 

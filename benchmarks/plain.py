@@ -1,8 +1,8 @@
 """Full int8 as the tutorials write it: TFLiteConverter with a representative data set.
 
-    python benchmarks/plain.py MODEL PICTURES_DIR INPUT.json OUTPUT.tflite
+    python benchmarks/plain.py MODEL IMAGES_DIR INPUT.json OUTPUT.tflite
 
-INPUT.json says how the model wants its pictures: an `edgekit.preprocess.InputSpec`, so that this script is told
+INPUT.json says how the model wants its images: an `edgekit.preprocess.InputSpec`, so that this script is told
 what its writer would have to know. Nothing of edgekit is imported.
 """
 
@@ -16,13 +16,13 @@ import tensorflow as tf
 from PIL import Image
 
 
-def main(model: str, pictures: str, description: str, output: str) -> None:
+def main(model: str, images: str, description: str, output: str) -> None:
     spec = json.loads(Path(description).read_text())
 
     def representative_data():
-        for path in sorted(Path(pictures).iterdir()):
-            picture = Image.open(path).convert("RGB").resize((spec["width"], spec["height"]), Image.BICUBIC)
-            pixels = np.asarray(picture, np.float32)[..., :: -1 if spec["order"] == "bgr" else 1]
+        for path in sorted(Path(images).iterdir()):
+            image = Image.open(path).convert("RGB").resize((spec["width"], spec["height"]), Image.BICUBIC)
+            pixels = np.asarray(image, np.float32)[..., :: -1 if spec["order"] == "bgr" else 1]
             yield [((pixels - np.float32(spec["mean"])) / np.float32(spec["std"]))[np.newaxis]]
 
     converter = tf.lite.TFLiteConverter.from_keras_model(load(model))

@@ -1,4 +1,4 @@
-"""Commands as processes of their own: how long one takes and how much memory; the pictures that they are given."""
+"""Commands as processes of their own: how long one takes and how much memory; the images that they are given."""
 
 import os
 import subprocess
@@ -35,9 +35,9 @@ def run(command: Sequence[str]) -> Usage:
     return Usage(time.perf_counter() - start, usage.ru_maxrss / 1024)
 
 
-def link(pictures: Sequence[Path], count: int, folder: Path) -> Path:
-    """A new folder of links to `count` pictures, in their order, again from the first where there are fewer."""
+def link(images: Sequence[Path], count: int, folder: Path) -> Path:
+    """A new folder of links to `count` images, in their order, again from the first where there are fewer."""
     folder.mkdir()
-    for number, picture in enumerate(islice(cycle(pictures), count)):
-        (folder / f"{number:05}{picture.suffix}").symlink_to(picture.resolve())
+    for number, image in enumerate(islice(cycle(images), count)):
+        (folder / f"{number:05}{image.suffix}").symlink_to(image.resolve())
     return folder

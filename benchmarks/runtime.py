@@ -1,11 +1,11 @@
 """What edgekit costs on top of the interpreter, and what it saves on the way from a file to a label.
 
-    python benchmarks/runtime.py MODEL.tflite [PICTURES] [--calls 400] [--threads 1] [--side 1280]
+    python benchmarks/runtime.py MODEL.tflite [IMAGES] [--calls 400] [--threads 1] [--side 1280]
 
 Overhead: `Classifier.classify` of an array, its preprocessing not counted, and a bare set_tensor, invoke,
-get_tensor loop, taking turns in one process, each first every other time. File to label: 500 pictures of a
+get_tensor loop, taking turns in one process, each first every other time. File to label: 500 images of a
 folder, with the usual recipe (Pillow's full decode, LANCZOS, set_tensor, argmax) and with edgekit under the
-same filter, taking turns as well. With --side the pictures are first enlarged to what a camera would write.
+same filter, taking turns as well. With --side the images are first enlarged to what a camera would write.
 """
 
 import argparse
@@ -59,12 +59,12 @@ def _milliseconds(function):
 
 
 def enlarged(files, side, folder):
-    """Copies of the pictures as JPEG files whose longer side has that many pixels."""
+    """Copies of the images as JPEG files whose longer side has that many pixels."""
     for number, file in enumerate(files):
-        picture = Image.open(file).convert("RGB")
-        factor = side / max(picture.size)
-        size = tuple(round(factor * length) for length in picture.size)
-        picture.resize(size, Image.BICUBIC).save(folder / f"{number}.jpg", quality=90)
+        image = Image.open(file).convert("RGB")
+        factor = side / max(image.size)
+        size = tuple(round(factor * length) for length in image.size)
+        image.resize(size, Image.BICUBIC).save(folder / f"{number}.jpg", quality=90)
     return [folder / f"{number}.jpg" for number in range(len(files))]
 
 
@@ -93,7 +93,7 @@ def file_to_label(classifier, run, offset, files):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model")
-    parser.add_argument("pictures", nargs="?", type=Path)
+    parser.add_argument("images", nargs="?", type=Path)
     parser.add_argument("--calls", type=int, default=400)
     parser.add_argument("--side", type=int)
     parser.add_argument("--threads", type=int, default=1)
@@ -104,14 +104,14 @@ def main():
     alone, wrapped, before = overhead(classifier, run, dtype, options.calls)
     print(f"bare loop {alone:.3f} ms, Classifier {wrapped:.3f} ms without its preprocessing ({before:.3f} ms):")
     print(f"overhead {1000 * (wrapped - alone):.0f} µs, {100 * (wrapped / alone - 1):.1f} %")
-    if options.pictures:
-        files = sorted(options.pictures.rglob("*.jpg"))
+    if options.images:
+        files = sorted(options.images.rglob("*.jpg"))
         files = files[:: max(1, len(files) // 500)][:500]
         like = Classifier(options.model, threads=options.threads, preprocess=same_filter(classifier.spec))
         with TemporaryDirectory() as folder:
             files = enlarged(files, options.side, Path(folder)) if options.side else files
             usual, ours, equal = file_to_label(like, run, 128 if dtype == "int8" else 0, files)
-        print(f"file to label, {len(files)} pictures: usual recipe {1000 * usual / len(files):.2f} ms,")
+        print(f"file to label, {len(files)} images: usual recipe {1000 * usual / len(files):.2f} ms,")
         print(f"edgekit {1000 * ours / len(files):.2f} ms: {usual / ours:.2f} times as fast, {equal:.1%} equal top-1")
 
 

@@ -1,6 +1,6 @@
 """10,000 requests from 8 clients on loopback: latency, errors, memory.
 
-python benchmarks/serve.py MODEL.tflite PICTURE [--requests 10000] [--clients 8]
+python benchmarks/serve.py MODEL.tflite IMAGE [--requests 10000] [--clients 8]
 """
 
 import argparse
@@ -21,25 +21,25 @@ def memory(pid):
     return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text()).group(1)) / 1024
 
 
-def client(picture, requests):
+def client(image, requests):
     """(status, milliseconds) of each request over one connection."""
     connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=30)
     answers = []
     for _ in range(requests):
         start = perf_counter()
-        connection.request("POST", "/predict", picture)
+        connection.request("POST", "/predict", image)
         response = connection.getresponse()
         response.read()
         answers.append((response.status, 1000 * (perf_counter() - start)))
     return answers
 
 
-def measure(pid, picture, requests, clients):
+def measure(pid, image, requests, clients):
     """All answers, and the memory after each tenth of them."""
     answers, sizes = [], []
     with ThreadPoolExecutor(clients) as pool:
         for _ in range(10):
-            for part in pool.map(client, [picture] * clients, [requests // clients // 10] * clients):
+            for part in pool.map(client, [image] * clients, [requests // clients // 10] * clients):
                 answers += part
             sizes.append(memory(pid))
     return answers, sizes
@@ -48,7 +48,7 @@ def measure(pid, picture, requests, clients):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model")
-    parser.add_argument("picture", type=Path)
+    parser.add_argument("image", type=Path)
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--clients", type=int, default=8)
     options = parser.parse_args()
@@ -57,7 +57,7 @@ def main():
         try:
             json.loads("".join(iter(server.stdout.readline, "}\n")) + "}")
             start = perf_counter()
-            answers, sizes = measure(server.pid, options.picture.read_bytes(), options.requests, options.clients)
+            answers, sizes = measure(server.pid, options.image.read_bytes(), options.requests, options.clients)
             seconds = perf_counter() - start
         finally:
             server.terminate()

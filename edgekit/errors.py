@@ -6,9 +6,9 @@
     │   ├── ModelFormatError        damaged, truncated, or not what its name says
     │   ├── UnsafeModelError        opening it would run code that the file brings along
     │   └── UnsupportedModelError   readable, but not an image classifier edgekit can convert
-    ├── DataError                   pictures, labels or ranges: missing, unreadable, of the wrong shape
-    │   └── PictureError            one picture that cannot be decoded
-    ├── PreprocessingError          how pictures must be scaled is not clear
+    ├── DataError                   images, labels or ranges: missing, unreadable, of the wrong shape
+    │   └── ImageError            one image that cannot be decoded
+    ├── PreprocessingError          how images must be scaled is not clear
     ├── ConversionError             a conversion step failed or its result is wrong
     ├── DeviceError                 no interpreter, delegate or accelerator, or it failed
     ├── CompilerError               edgetpu_compiler is missing, failed or refused the model (exit code 3)
@@ -67,15 +67,15 @@ class UnsupportedModelError(ModelError):
 
 
 class DataError(EdgekitError):
-    """Pictures, labels or saved ranges that cannot be used."""
+    """Images, labels or saved ranges that cannot be used."""
 
 
-class PictureError(DataError):
-    """A single picture that cannot be decoded."""
+class ImageError(DataError):
+    """A single image that cannot be decoded."""
 
 
 class PreprocessingError(EdgekitError):
-    """The scaling of the model's input pictures could not be determined."""
+    """The scaling of the model's input images could not be determined."""
 
 
 class ConversionError(EdgekitError):

@@ -1,6 +1,6 @@
-"""From a picture to a model's input: one path for calibration, evaluation and the devices.
+"""From an image to a model's input: one path for calibration, evaluation and the devices.
 
-`picture.decode` opens a picture of any kind as upright RGB, `fit` brings it to the input size, and
+`image.decode` opens an image of any kind as upright RGB, `fit` brings it to the input size, and
 `normalize` applies `(pixel - mean) / std`. `InputSpec` records all three steps and travels with
 the model, so that nobody has to know «mean 127, std 128» a second time.
 """
@@ -13,7 +13,7 @@ from typing import Any, Dict, Mapping, Tuple
 import numpy as np
 
 from edgekit.errors import UsageError
-from edgekit.picture import Picture, decode
+from edgekit.image import ImageLike, decode
 
 #: name → (mean, std, channel order). The conventions in use for ImageNet-style classifiers.
 CONVENTIONS: Mapping[str, Tuple[Tuple[float, ...], Tuple[float, ...], str]] = {
@@ -35,7 +35,7 @@ MAX_SIDE = 8192
 
 @dataclass(frozen=True)
 class InputSpec:
-    """How a picture becomes a model's input tensor.
+    """How an image becomes a model's input tensor.
 
     Attributes:
       height, width: size of the input in pixels.
@@ -157,22 +157,22 @@ def _values(text: str, channels: int) -> Tuple[float, ...]:
     return values * channels if len(values) == 1 else values
 
 
-def fit(picture: Picture, spec: InputSpec) -> np.ndarray:
-    """Decodes a picture and brings it to the input size.
+def fit(image: ImageLike, spec: InputSpec) -> np.ndarray:
+    """Decodes an image and brings it to the input size.
 
     Returns:
       uint8 array (height, width, channels) in RGB, or grey for one channel.
     """
-    if isinstance(picture, np.ndarray) and _fits(picture, spec):
-        return picture
+    if isinstance(image, np.ndarray) and _fits(image, spec):
+        return image
     # From twice the size on, the resize below makes what the full size would: within 2 of 255, measured.
-    image = decode(picture, least=math.ceil(2 * max(spec.height, spec.width) / spec.crop))
+    opened = decode(image, least=math.ceil(2 * max(spec.height, spec.width) / spec.crop))
     filtered = _FILTERS[spec.interpolation]
     if spec.resize == "crop":
-        image = image.resize((spec.width, spec.height), filtered, box=_centre_box(image.size, spec))
-    elif image.size != (spec.width, spec.height):
-        image = image.resize((spec.width, spec.height), filtered)
-    pixels = np.asarray(image.convert("L") if spec.channels == 1 else image)
+        opened = opened.resize((spec.width, spec.height), filtered, box=_centre_box(opened.size, spec))
+    elif opened.size != (spec.width, spec.height):
+        opened = opened.resize((spec.width, spec.height), filtered)
+    pixels = np.asarray(opened.convert("L") if spec.channels == 1 else opened)
     return pixels.reshape(spec.shape)
 
 
@@ -200,10 +200,10 @@ def normalize(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
     return scaled
 
 
-def apply(picture: Picture, spec: InputSpec) -> np.ndarray:
-    """The whole path: picture → float32 array (1, height, width, channels).
+def apply(image: ImageLike, spec: InputSpec) -> np.ndarray:
+    """The whole path: image → float32 array (1, height, width, channels).
 
     Raises:
-      PictureError: as `decode`.
+      ImageError: as `decode`.
     """
-    return normalize(fit(picture, spec), spec)[np.newaxis]
+    return normalize(fit(image, spec), spec)[np.newaxis]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from edgekit.edgetpu import compiler_run
-from tests.edgetpu.recordings import FAKE_COMPILER
-from tests.tflite.build import COLOURS, colour_model
+from edgekit.edgetpu.compiler import run as compiler_run
+from tests.support.build import COLOURS, colour_model
+from tests.support.recordings import FAKE_COMPILER
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -37,14 +37,14 @@ def model_file(tmp_path):
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    """A folder of a red, a broken, a green and a blue picture, and a text."""
-    folder = tmp_path / "pictures"
+def images(tmp_path):
+    """A folder of a red, a broken, a green and a blue image, and a text."""
+    folder = tmp_path / "images"
     folder.mkdir()
     for name, colour in COLOURS.items():
         Image.new("RGB", (20, 10), colour).save(folder / f"{'rgb'.index(name[0])}{name}.png")
     (folder / "0zbroken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not really")
-    (folder / "notes.txt").write_text("no picture")
+    (folder / "notes.txt").write_text("no image")
     return folder
 
 

@@ -14,12 +14,13 @@ MODULES = {
 
 #: Each may import what stands in earlier lines, and its own part.
 LAYERS = (
-    ("__init__", "errors", "files", "labels", "picture", "preprocess", "progress", "quiet", "tflite"),
+    ("__init__", "errors", "files", "labels", "image", "preprocess", "progress", "quiet", "tflite"),
     ("edgetpu", "models"),
     ("devices",),
     ("calibration", "camera", "pycoral", "serve"),
     ("evaluation",),
     ("converters",),
+    ("reports",),
     ("cli",),
     ("__main__",),
 )
@@ -28,7 +29,7 @@ FOUNDATION = set(LAYERS[0])
 HEAVY = {"tensorflow", "keras", "tf_keras", "litert_quantizer", "ai_edge_quantizer", "h5py", "torch", "mediapipe"}
 
 #: What has to run on a board: Python 3.7, and neither TensorFlow nor the converters.
-DEVICE_SIDE = ("__init__", "__main__", "errors", "files", "labels", "picture", "preprocess", "progress", "quiet")
+DEVICE_SIDE = ("__init__", "__main__", "errors", "files", "labels", "image", "preprocess", "progress", "quiet")
 DEVICE_SIDE += ("tflite", "devices", "edgetpu", "pycoral", "camera", "serve", "cli")
 
 
@@ -98,7 +99,7 @@ def test_help_loads_neither_numpy_nor_an_interpreter():
 
 
 def test_classifying_never_loads_tensorflow(tmp_path):
-    from tests.tflite.build import colour_classifier
+    from tests.support.build import colour_classifier
 
     path = tmp_path / "m.tflite"
     path.write_bytes(colour_classifier("uint8"))

@@ -1,4 +1,4 @@
-"""Pictures → a model's input, against Pillow, numpy and the conventions' published formulas."""
+"""Images → a model's input, against Pillow, numpy and the conventions' published formulas."""
 
 import io
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 from edgekit import preprocess
 from edgekit.errors import UsageError
-from edgekit.picture import decode
+from edgekit.image import decode
 from edgekit.preprocess import CONVENTIONS, InputSpec, apply, describe, fit, normalize, parse_preprocess
 
 RED = (255, 0, 0)
@@ -32,14 +32,14 @@ def photo(size=(64, 48), seed=0):
 @pytest.mark.parametrize("size", [(1, 10000), (10000, 1), (1, 1), (3, 2), (299, 299), (500, 333)])
 @pytest.mark.parametrize("resize", ["stretch", "crop"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_any_picture_fits_any_input(size, resize, channels):
+def test_any_image_fits_any_input(size, resize, channels):
     spec = InputSpec(33, 47, channels, (0,) * channels, (1,) * channels, resize=resize, crop=0.875)
     pixels = fit(Image.new("RGB", size, (90, 90, 90)), spec)
     assert (pixels.shape, pixels.dtype) == ((33, 47, channels), np.uint8)
     assert (pixels == 90).all()
 
 
-def test_a_picture_of_the_right_size_is_not_touched():
+def test_an_image_of_the_right_size_is_not_touched():
     image = photo((40, 30))
     for resize in ("stretch", "crop"):
         assert np.array_equal(fit(image, InputSpec(30, 40, resize=resize)), np.asarray(image))

@@ -1,4 +1,4 @@
-"""Pictures that come as numbers: arrays, `.npy` and `.npz` files, Python iterables.
+"""Images that come as numbers: arrays, `.npy` and `.npz` files, Python iterables.
 
 What does not fit in memory stays on disk: files are mapped, a one-shot iterable is written to an
 anonymous temporary file once, so that it can be read again and in any order.
@@ -16,9 +16,9 @@ import numpy as np
 from numpy.lib import format as npy
 
 from edgekit.errors import DataError, EdgekitError
-from edgekit.picture import decode
+from edgekit.image import decode
 
-#: Names under which `.npz` files keep pictures and their labels, in the order they are tried.
+#: Names under which `.npz` files keep images and their labels, in the order they are tried.
 _KEYS = (
     ("x", "y"),
     ("images", "labels"),
@@ -29,18 +29,18 @@ _KEYS = (
     ("arr_0", "arr_1"),
 )
 
-#: Normalized pictures lie within about ±2.7 under every convention with a mean and a deviation.
+#: Normalized images lie within about ±2.7 under every convention with a mean and a deviation.
 _NORMALIZED = 4.0
 
 
 def read_archive(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """Opens a `.npy` file, or the pictures and labels of a `.npz` file, without loading the pictures.
+    """Opens a `.npy` file, or the images and labels of a `.npz` file, without loading the images.
 
     Returns:
-      A memory-mapped array of pictures, and the labels where the file has them.
+      A memory-mapped array of images, and the labels where the file has them.
 
     Raises:
-      DataError: the file is missing, damaged, holds Python objects, or no pictures by a usual name.
+      DataError: the file is missing, damaged, holds Python objects, or no images by a usual name.
     """
     try:
         if path.suffix.lower() == ".npy":
@@ -56,7 +56,7 @@ def read_archive(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
         raise DataError(f"'{path}' cannot be read as {path.suffix}: {_short(error)}.", _ARCHIVE_HINT) from error
 
 
-_ARCHIVE_HINT = "Write it again with numpy.save or numpy.savez, pictures as one array (N, H, W, C)."
+_ARCHIVE_HINT = "Write it again with numpy.save or numpy.savez, images as one array (N, H, W, C)."
 
 
 def _short(error: Exception) -> str:
@@ -65,12 +65,12 @@ def _short(error: Exception) -> str:
 
 def _read_npz(archive: zipfile.ZipFile) -> tuple[np.ndarray, np.ndarray | None]:
     members = {name[: -len(".npy")].lower(): name for name in archive.namelist() if name.endswith(".npy")}
-    pictures, labels = next(((x, y) for x, y in _KEYS if x in members), (None, None))
-    if pictures is None and len(members) == 1:
-        pictures = next(iter(members))
-    if pictures is None:
+    images, labels = next(((x, y) for x, y in _KEYS if x in members), (None, None))
+    if images is None and len(members) == 1:
+        images = next(iter(members))
+    if images is None:
         raise DataError(f"It holds {sorted(members) or 'no arrays'}, none of them named x or images.", _ARCHIVE_HINT)
-    return _unpack(archive, members[pictures]), _unpack(archive, members[labels]) if labels in members else None
+    return _unpack(archive, members[images]), _unpack(archive, members[labels]) if labels in members else None
 
 
 def _unpack(archive: zipfile.ZipFile, member: str) -> np.ndarray:
@@ -96,10 +96,10 @@ def _map(file: IO[bytes]) -> np.ndarray:
 
 
 def class_indices(labels: np.ndarray | None, count: int) -> list[int | None]:
-    """One class index per picture, from indices (N,), (N, 1) or one-hot rows (N, K).
+    """One class index per image, from indices (N,), (N, 1) or one-hot rows (N, K).
 
     Raises:
-      DataError: there are not as many labels as pictures, or they are no class indices.
+      DataError: there are not as many labels as images, or they are no class indices.
     """
     if labels is None:
         return [None] * count
@@ -108,41 +108,41 @@ def class_indices(labels: np.ndarray | None, count: int) -> list[int | None]:
         values = values.argmax(axis=1)
     values = values.reshape(-1) if values.ndim == 2 else values
     if values.shape != (count,):
-        raise DataError(f"There are labels of shape {np.shape(labels)} for {count} pictures.")
+        raise DataError(f"There are labels of shape {np.shape(labels)} for {count} images.")
     if values.dtype.kind not in "iuf" or (values != np.floor(values)).any() or (values < 0).any():
         raise DataError(f"The labels ({values.dtype}) are not class indices 0, 1, 2 ….")
     return [int(value) for value in values]
 
 
-def check_stack(pictures: np.ndarray) -> None:
-    """Refuses an array that is not a stack of pictures (N, H, W) or (N, H, W, C).
+def check_stack(images: np.ndarray) -> None:
+    """Refuses an array that is not a stack of images (N, H, W) or (N, H, W, C).
 
     Raises:
       DataError: names the offending shape.
     """
-    shape, channels_last = pictures.shape, "Pictures come as one array (N, H, W, C) with C = 1, 3 or 4."
-    if pictures.ndim == 4 and shape[1] in (1, 3) and shape[3] not in (1, 3, 4):
+    shape, channels_last = images.shape, "Images come as one array (N, H, W, C) with C = 1, 3 or 4."
+    if images.ndim == 4 and shape[1] in (1, 3) and shape[3] not in (1, 3, 4):
         hint = "It looks channels-first: transpose it with x.transpose(0, 2, 3, 1)."
-        raise DataError(f"An array of shape {shape} is not a stack of pictures.", hint)
-    single = pictures.ndim == 3 and shape[2] in (3, 4)
-    if pictures.ndim not in (3, 4) or single or 0 in shape or (pictures.ndim == 4 and shape[3] not in (1, 3, 4)):
-        raise DataError(f"An array of shape {shape} is not a stack of pictures.", channels_last)
+        raise DataError(f"An array of shape {shape} is not a stack of images.", hint)
+    single = images.ndim == 3 and shape[2] in (3, 4)
+    if images.ndim not in (3, 4) or single or 0 in shape or (images.ndim == 4 and shape[3] not in (1, 3, 4)):
+        raise DataError(f"An array of shape {shape} is not a stack of images.", channels_last)
 
 
-def are_normalized(pictures: Iterable[np.ndarray]) -> bool:
+def are_normalized(images: Iterable[np.ndarray]) -> bool:
     """Whether the arrays are normalized already (floats within ±4) rather than pixels (0 to 255).
 
     Raises:
       DataError: they are neither, or hold values that are no finite numbers.
     """
     low, high, kinds = np.inf, -np.inf, set()
-    for picture in pictures:
-        if picture.dtype.kind not in "iuf":
-            raise DataError(f"An array of {picture.dtype} is not a picture.", _VALUES_HINT)
-        low, high = np.minimum(low, picture.min()), np.maximum(high, picture.max())
-        kinds.add(picture.dtype.kind)
+    for image in images:
+        if image.dtype.kind not in "iuf":
+            raise DataError(f"An array of {image.dtype} is not an image.", _VALUES_HINT)
+        low, high = np.minimum(low, image.min()), np.maximum(high, image.max())
+        kinds.add(image.dtype.kind)
     if not np.isfinite([low, high]).all():
-        raise DataError("The pictures hold NaN or infinite values.", "Remove them: no range can be taken from them.")
+        raise DataError("The images hold NaN or infinite values.", "Remove them: no range can be taken from them.")
     if kinds == {"f"} and max(abs(low), abs(high)) <= _NORMALIZED:
         return True
     if low < -0.5 or high > 255.5:
@@ -154,11 +154,11 @@ _VALUES_HINT = "Give uint8 pixels, floats from 0 to 255, or floats that are norm
 
 
 def spool(data: Any, count: int | None) -> list[np.ndarray]:
-    """Writes down the first `count` pictures of an iterable, which may be endless or run only once.
+    """Writes down the first `count` images of an iterable, which may be endless or run only once.
 
     `data` is the iterable, or a function that returns it.
 
-    An item is an array, anything `picture.decode` takes, or, as TensorFlow's representative
+    An item is an array, anything `image.decode` takes, or, as TensorFlow's representative
     data sets give it, a list or tuple holding one array; a leading batch axis of 1 is dropped.
 
     Returns:
@@ -169,12 +169,12 @@ def spool(data: Any, count: int | None) -> list[np.ndarray]:
     """
     places = []
     try:
-        pictures = data() if callable(data) else data
-        if not isinstance(pictures, Iterable):
-            hint = "Give a folder, a .npz or .npy file, an array, or an iterable of pictures."
-            raise DataError(f"A {type(pictures).__name__} is no representative data.", hint)
+        images = data() if callable(data) else data
+        if not isinstance(images, Iterable):
+            hint = "Give a folder, a .npz or .npy file, an array, or an iterable of images."
+            raise DataError(f"A {type(images).__name__} is no representative data.", hint)
         with tempfile.TemporaryFile() as file:
-            for array in islice(_arrays(pictures), count):
+            for array in islice(_arrays(images), count):
                 places.append((array.shape, array.dtype, file.tell()))
                 file.write(array.tobytes())
             file.flush()
@@ -182,12 +182,12 @@ def spool(data: Any, count: int | None) -> list[np.ndarray]:
     except EdgekitError:
         raise
     except Exception as error:  # the caller's own generator may raise anything
-        raise DataError(f"The iterable of pictures failed: {type(error).__name__}: {_short(error)}.") from error
+        raise DataError(f"The iterable of images failed: {type(error).__name__}: {_short(error)}.") from error
     return [np.ndarray(shape, dtype, content, offset) for shape, dtype, offset in places]
 
 
-def _arrays(pictures: Iterable[Any]) -> Iterator[np.ndarray]:
-    for number, item in enumerate(pictures):
+def _arrays(images: Iterable[Any]) -> Iterator[np.ndarray]:
+    for number, item in enumerate(images):
         if isinstance(item, (list, tuple)) and len(item) == 1:
             item = item[0]
         if isinstance(item, (list, tuple, dict, set)):
@@ -197,7 +197,7 @@ def _arrays(pictures: Iterable[Any]) -> Iterator[np.ndarray]:
         if array.ndim == 4 and array.shape[0] == 1:
             array = array[0]
         if array.dtype.hasobject or array.ndim not in (2, 3) or 0 in array.shape:
-            raise DataError(f"Item {number} of the iterable has shape {array.shape} and is no picture.")
+            raise DataError(f"Item {number} of the iterable has shape {array.shape} and is no image.")
         yield array
 
 

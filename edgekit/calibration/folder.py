@@ -1,6 +1,6 @@
-"""A folder of pictures: which files count, what class each shows, and in which order they are drawn.
+"""A folder of images: which files count, what class each shows, and in which order they are drawn.
 
-Nothing is decoded here. Names are POSIX paths relative to the folder, so that the same pictures on
+Nothing is decoded here. Names are POSIX paths relative to the folder, so that the same images on
 another machine or file system give the same list, the same classes and the same order.
 """
 
@@ -26,11 +26,11 @@ _NOT_DECODED = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
 
 @dataclass(frozen=True)
 class Listing:
-    """The pictures of one folder.
+    """The images of one folder.
 
     Attributes:
       root: the folder.
-      names: the pictures' paths relative to `root`, sorted.
+      names: the images' paths relative to `root`, sorted.
       labels: for each name its index into `class_names`; all None without classes.
       class_names: sorted names of the class folders, or () where the folder shows no classes.
     """
@@ -42,27 +42,27 @@ class Listing:
 
 
 def list_folder(root: Path) -> Listing:
-    """Lists the pictures under a folder, whatever their depth, and finds their classes.
+    """Lists the images under a folder, whatever their depth, and finds their classes.
 
     Hidden files and files of other kinds are passed over; links to folders are followed once.
-    A folder shows classes when each picture lies in one of several sub-folders, at any one level
+    A folder shows classes when each image lies in one of several sub-folders, at any one level
     below folders that only wrap (`photos/roses/1.jpg`) or divide the set (`train/roses/1.jpg`).
 
     Raises:
-      DataError: there is no such folder, it may not be read, or it holds no picture.
+      DataError: there is no such folder, it may not be read, or it holds no image.
     """
-    suffixes = _picture_suffixes()
+    suffixes = _image_suffixes()
     found = sorted(_walk(root))
     names = tuple(name for name in found if PurePosixPath(name).suffix.lower() in suffixes)
     if not names:
-        raise DataError(f"There are no pictures in the folder '{root}' ({_others(found)}).", _EMPTY_HINT)
+        raise DataError(f"There are no images in the folder '{root}' ({_others(found)}).", _EMPTY_HINT)
     classes = _class_of_each(names)
     class_names = tuple(sorted(set(classes)))
     index = {name: number for number, name in enumerate(class_names)}
     return Listing(root, names, tuple(index[name] for name in classes) or (None,) * len(names), class_names)
 
 
-_EMPTY_HINT = "Give a folder that holds pictures (JPEG, PNG, WebP, BMP, TIFF …), directly or in sub-folders."
+_EMPTY_HINT = "Give a folder that holds images (JPEG, PNG, WebP, BMP, TIFF …), directly or in sub-folders."
 
 
 def _others(found: list[str]) -> str:
@@ -72,7 +72,7 @@ def _others(found: list[str]) -> str:
     return "only other files: " + ", ".join(f"{number} × {kind}" for kind, number in kinds)
 
 
-def _picture_suffixes() -> frozenset[str]:
+def _image_suffixes() -> frozenset[str]:
     registered = Image.registered_extensions()
     return frozenset(suffix for suffix, kind in registered.items() if kind in Image.OPEN and kind not in _NOT_DECODED)
 
@@ -106,7 +106,7 @@ def _entries(folder: Path) -> list["os.DirEntry[str]"]:
 
 
 def _class_of_each(names: Sequence[str]) -> list[str]:
-    """The class folder of each picture; [] where the layout shows none."""
+    """The class folder of each image; [] where the layout shows none."""
     parents = [PurePosixPath(name).parts[:-1] for name in names]
     while all(parents):
         top = {parts[0] for parts in parents}
@@ -117,10 +117,10 @@ def _class_of_each(names: Sequence[str]) -> list[str]:
 
 
 def drawing_order(names: Sequence[str], groups: Sequence[int | None], seed: int) -> list[int]:
-    """The order in which to draw pictures: random for the eye, the same on every machine.
+    """The order in which to draw images: random for the eye, the same on every machine.
 
-    Each picture's place comes from a hash of the seed and its own name, so that it depends on no
-    generator's version, and adding a picture does not reshuffle the others. Groups (classes) take
+    Each image's place comes from a hash of the seed and its own name, so that it depends on no
+    generator's version, and adding an image does not reshuffle the others. Groups (classes) take
     turns, so that every beginning of the order holds all of them as evenly as it can.
 
     Returns:

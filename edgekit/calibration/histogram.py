@@ -1,6 +1,6 @@
 """Histograms that merge exactly: bins whose width is a power of two and that start at multiples of it.
 
-Two such histograms are brought to the same bins by adding up whole bins, so that the sum over many pictures does not
+Two such histograms are brought to the same bins by adding up whole bins, so that the sum over many images does not
 depend on their order, and its memory does not depend on their number.
 """
 

@@ -1,7 +1,7 @@
-"""One pass of pictures through the float model, noting what each tensor takes on.
+"""One pass of images through the float model, noting what each tensor takes on.
 
-The statistics take the same memory for any number of pictures; a range method (`ranges.py`) is a function of them.
-Of each picture alone, no more is kept than what its tails say (10 kB of a picture on a B0), to resample them.
+The statistics take the same memory for any number of images; a range method (`ranges.py`) is a function of them.
+Of each image alone, no more is kept than what its tails say (10 kB of an image on a B0), to resample them.
 """
 
 import hashlib
@@ -33,15 +33,15 @@ _WIDE = 2048
 
 @dataclass(frozen=True)
 class Statistics:
-    """What one float tensor took on over all pictures.
+    """What one float tensor took on over all images.
 
     Attributes:
       tails: float64 (2, len(TAILS), 2): the value below ([0]) and above ([1]) which each part of TAILS lies in a
-        picture; its mean ([…, 0]) and its outermost value ([…, 1]) over the pictures. The part 0 is exact.
+        image; its mean ([…, 0]) and its outermost value ([…, 1]) over the images. The part 0 is exact.
       channels: float64 (2, 2, channels): the lowest ([0]) and highest ([1]) value of each channel (last axis) in a
-        picture; its mean ([:, 0]) and its outermost value ([:, 1]) over the pictures.
-      means: float64 (channels,): the mean of each channel over positions and pictures.
-      histogram: of the values of all pictures.
+        image; its mean ([:, 0]) and its outermost value ([:, 1]) over the images.
+      means: float64 (channels,): the mean of each channel over positions and images.
+      histogram: of the values of all images.
     """
 
     tails: np.ndarray
@@ -52,18 +52,18 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Observations:
-    """The statistics of every float activation over a set of pictures.
+    """The statistics of every float activation over a set of images.
 
     Attributes:
       tensors: tensor name → its statistics, in the order of computation; the model's input comes first.
-      pictures: how many pictures were seen.
-      digest: sha256 over the pictures' pixels in order.
-      each: float32 (pictures, tensors, 2, len(TAILS)): `Statistics.tails` of each picture alone.
-      names, labels: of the pictures, as in `Sample`.
+      images: how many images were seen.
+      digest: sha256 over the images' pixels in order.
+      each: float32 (images, tensors, 2, len(TAILS)): `Statistics.tails` of each image alone.
+      names, labels: of the images, as in `Sample`.
     """
 
     tensors: Mapping[str, Statistics]
-    pictures: int
+    images: int
     digest: str
     each: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 2, len(TAILS)), np.float32), repr=False)
     names: tuple[str, ...] = ()
@@ -71,15 +71,15 @@ class Observations:
 
 
 def observe(content: bytes, samples: Iterable[Sample], spec: InputSpec, *, progress: Progress = silent) -> Observations:
-    """Runs float pictures through a float model on all cores and gathers every tensor's statistics.
+    """Runs float images through a float model on all cores and gathers every tensor's statistics.
 
     Args:
       content: float `.tflite` with a static batch of 1.
-      samples: representative pictures; passed over once, a few of them in memory at a time.
+      samples: representative images; passed over once, a few of them in memory at a time.
       spec: the preprocessing that belongs to `content`.
 
     Raises:
-      DataError: there is no picture.
+      DataError: there is no image.
       ConversionError: the model does not run, or computes NaN or infinity.
     """
     watched, names = expose_activations(content)
@@ -95,10 +95,10 @@ def observe(content: bytes, samples: Iterable[Sample], spec: InputSpec, *, progr
         seen.append((sample.name, sample.label))
         progress("Calibrating", len(seen), total)
     if not seen:
-        raise DataError("There is no picture to calibrate on.", "Give a folder with pictures, or none at all.")
+        raise DataError("There is no image to calibrate on.", "Give a folder with images, or none at all.")
     tensors = {name: _statistics(sums, len(seen)) for name, sums in zip(names, gathered, strict=True)}
-    pictures, labels = zip(*seen, strict=True)
-    return Observations(tensors, len(seen), digest.hexdigest(), np.stack(each), pictures, labels)
+    images, labels = zip(*seen, strict=True)
+    return Observations(tensors, len(seen), digest.hexdigest(), np.stack(each), images, labels)
 
 
 def expose_activations(content: bytes) -> tuple[bytes, tuple[str, ...]]:
@@ -111,7 +111,7 @@ def expose_activations(content: bytes) -> tuple[bytes, tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class _Sums:
-    """Statistics of one tensor with sums over the pictures in the place of means."""
+    """Statistics of one tensor with sums over the images in the place of means."""
 
     tails: np.ndarray
     channels: np.ndarray
@@ -136,11 +136,11 @@ def _added(sums: _Sums, one: _Sums) -> _Sums:
     )
 
 
-def _statistics(sums: _Sums, pictures: int) -> Statistics:
+def _statistics(sums: _Sums, images: int) -> Statistics:
     tails, channels = sums.tails.copy(), sums.channels.copy()
-    tails[..., 0] /= pictures
-    channels[:, 0] /= pictures
-    return Statistics(tails, channels, sums.means / pictures, sums.histogram)
+    tails[..., 0] /= images
+    channels[:, 0] /= images
+    return Statistics(tails, channels, sums.means / images, sums.histogram)
 
 
 class _Watcher:
@@ -161,7 +161,7 @@ class _Watcher:
 
 
 def _summary(values: np.ndarray) -> _Sums:
-    """The statistics of one tensor in one picture."""
+    """The statistics of one tensor in one image."""
     rows = values.reshape(-1, values.shape[-1] if values.ndim else 1)
     channels = _channel_extremes(rows)
     low, high = float(channels[0].min()), float(channels[1].max())

@@ -1,4 +1,4 @@
-"""Running pictures through interpreters on all cores, a few pictures in memory at a time."""
+"""Running images through interpreters on all cores, a few images in memory at a time."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -33,28 +33,28 @@ class Ranges:
     Attributes:
       bounds: tensor name → (low, high) in the tensor's own units.
       method: name of the method that chose them, a key of METHODS.
-      pictures: how many pictures they were chosen on.
-      digest: sha256 over these pictures' pixels.
+      images: how many images they were chosen on.
+      digest: sha256 over these images' pixels.
     """
 
     bounds: Mapping[str, Bounds]
     method: str
-    pictures: int
+    images: int
     digest: str
 
 
 def min_max(statistics: Statistics) -> Bounds:
-    """The true extremes over all pictures: nothing is clipped, outliers cost resolution."""
+    """The true extremes over all images: nothing is clipped, outliers cost resolution."""
     return _tails(statistics, 0, outermost=True)
 
 
 def mean_extremes(statistics: Statistics) -> Bounds:
-    """The mean over the pictures of each one's extremes: what only a few pictures reach is clipped."""
+    """The mean over the images of each one's extremes: what only a few images reach is clipped."""
     return _tails(statistics, 0)
 
 
 def percentile(statistics: Statistics) -> Bounds:
-    """The mean over the pictures of what each leaves 0.05 % of its values beyond, on each side."""
+    """The mean over the images of what each leaves 0.05 % of its values beyond, on each side."""
     return _tails(statistics, TAILS.index(0.0005))
 
 
@@ -133,7 +133,7 @@ def choose_ranges(
         name: min_max(statistics) if name in unclipped else METHODS[method](statistics)
         for name, statistics in observations.tensors.items()
     }
-    return Ranges(bounds, method, observations.pictures, observations.digest)
+    return Ranges(bounds, method, observations.images, observations.digest)
 
 
 def limited(ranges: Ranges, limits: Mapping[str, Bounds]) -> Ranges:
@@ -154,7 +154,7 @@ def save_ranges(ranges: Ranges, path: str | Path) -> None:
     document = {
         "format": FORMAT,
         "method": ranges.method,
-        "pictures": ranges.pictures,
+        "images": ranges.images,
         "digest": ranges.digest,
         "bounds": {name: list(bounds) for name, bounds in ranges.bounds.items()},
     }
@@ -178,11 +178,11 @@ def load_ranges(path: str | Path) -> Ranges:
     ):
         raise DataError(f"{path} holds no ranges.", "Write them with: edgekit convert … --save-ranges FILE.json")
     bounds = {name: _bounds(path, name, value) for name, value in document["bounds"].items()}
-    pictures = document.get("pictures")
+    images = document.get("images")
     return Ranges(
         bounds,
         method=str(document.get("method")),
-        pictures=pictures if isinstance(pictures, int) else 0,
+        images=images if isinstance(images, int) else 0,
         digest=str(document.get("digest")),
     )
 

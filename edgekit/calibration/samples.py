@@ -1,7 +1,7 @@
-"""Representative data: the pictures from which ranges are taken and on which results are checked.
+"""Representative data: the images from which ranges are taken and on which results are checked.
 
 `open_samples` turns a folder, an array, an iterable or nothing at all into `Samples`, which can be
-iterated again and again, always in the same order, without ever holding all pictures in memory.
+iterated again and again, always in the same order, without ever holding all images in memory.
 """
 
 from collections import deque
@@ -18,13 +18,13 @@ from edgekit.calibration.arrays import are_normalized, check_stack, class_indice
 from edgekit.calibration.folder import drawing_order, list_folder
 from edgekit.calibration.synthetic import dead_leaves
 from edgekit.devices.interpreter import allowed_cores
-from edgekit.errors import DataError, PictureError, UsageError
+from edgekit.errors import DataError, ImageError, UsageError
 from edgekit.preprocess import InputSpec, fit, normalize
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture as the model will see it, before normalization.
+    """One image as the model will see it, before normalization.
 
     Attributes:
       name: path relative to the data folder, or "array[12]", "synthetic[3]".
@@ -46,7 +46,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A picture that may be drawn: its name, its class index, and its position in the source."""
+    """An image that may be drawn: its name, its class index, and its position in the source."""
 
     name: str
     label: int | None
@@ -55,17 +55,17 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Samples:
-    """Pictures of one size in a fixed order, decoded ahead of the consumer by a few threads.
+    """Images of one size in a fixed order, decoded ahead of the consumer by a few threads.
 
     Attributes:
-      count: how many pictures an iteration gives, unless too many of them cannot be decoded.
+      count: how many images an iteration gives, unless too many of them cannot be decoded.
       kind: "data" (a folder), "array" (arrays and iterables) or "synthetic".
-      seed: what the drawing of pictures, or their synthesis, was seeded with.
+      seed: what the drawing of images, or their synthesis, was seeded with.
       class_names: names of the class folders, sorted; () where there are none. Labels that came
         with an array are indices without names.
-      origin: what the pictures came from, for people: a folder's or file's name without its path.
-      spec: the input for which the pictures are sized.
-      skipped: name → a sentence that names the picture and why it could not be decoded, so far; one
+      origin: what the images came from, for people: a folder's or file's name without its path.
+      spec: the input for which the images are sized.
+      skipped: name → a sentence that names the image and why it could not be decoded, so far; one
         and the same for everything split or resized from one `open_samples`.
     """
 
@@ -84,14 +84,14 @@ class Samples:
         return self.count
 
     def __iter__(self) -> Iterator[Sample]:
-        """Gives `count` pictures; one that cannot be decoded is noted and replaced by the next in line.
+        """Gives `count` images; one that cannot be decoded is noted and replaced by the next in line.
 
         Raises:
-          DataError: not one picture can be decoded.
+          DataError: not one image can be decoded.
         """
         given = 0
         for candidate, outcome in self._decoded_ahead():
-            if isinstance(outcome, PictureError):
+            if isinstance(outcome, ImageError):
                 self.skipped[candidate.name] = outcome.message
             else:
                 given += 1
@@ -99,14 +99,14 @@ class Samples:
         if self.count and not given:
             first = self.skipped[self.candidates[0].name]
             raise DataError(
-                f"None of the {len(self.candidates)} pictures in {self.origin} can be decoded; the first: {first}",
-                "Give intact pictures.",
+                f"None of the {len(self.candidates)} images in {self.origin} can be decoded; the first: {first}",
+                "Give intact images.",
             )
 
-    def _decoded_ahead(self) -> Iterator[tuple[Candidate, np.ndarray | PictureError]]:
+    def _decoded_ahead(self) -> Iterator[tuple[Candidate, np.ndarray | ImageError]]:
         """(candidate, its pixels or why there are none) in order, until `count` had pixels."""
         missing, waiting = self.count, iter(self.candidates)
-        pending: deque[tuple[Candidate, Future[np.ndarray | PictureError]]] = deque()
+        pending: deque[tuple[Candidate, Future[np.ndarray | ImageError]]] = deque()
         threads = min(8, allowed_cores())
         with ThreadPoolExecutor(threads) as pool:
             try:
@@ -117,26 +117,26 @@ class Samples:
                         return
                     candidate, future = pending.popleft()
                     outcome = future.result()
-                    missing -= not isinstance(outcome, PictureError)
+                    missing -= not isinstance(outcome, ImageError)
                     yield candidate, outcome
             finally:  # the consumer may have stopped early
                 for _, future in pending:
                     future.cancel()
 
-    def _outcome(self, candidate: Candidate) -> np.ndarray | PictureError:
+    def _outcome(self, candidate: Candidate) -> np.ndarray | ImageError:
         try:
             return self.read(candidate.position, self.spec)
-        except PictureError as error:
+        except ImageError as error:
             return error
 
     def take(self, count: int) -> "Samples":
-        """The first `count` pictures; all where there are fewer."""
+        """The first `count` images; all where there are fewer."""
         return replace(self, count=max(0, min(count, self.count)))
 
     def split(self, first: int) -> tuple["Samples", "Samples"]:
-        """(the first `first` pictures, the rest): no picture is ever in both.
+        """(the first `first` images, the rest): no image is ever in both.
 
-        Pictures beyond `count`, which stand in for broken ones, are dealt to both in turn.
+        Images beyond `count`, which stand in for broken ones, are dealt to both in turn.
         """
         head = self.take(first)
         chosen, spare = self.candidates[: self.count], self.candidates[self.count :]
@@ -146,10 +146,10 @@ class Samples:
         )
 
     def resized(self, spec: InputSpec) -> "Samples":
-        """The same pictures for another input.
+        """The same images for another input.
 
         Raises:
-          DataError: the pictures are normalized arrays, which cannot be resized.
+          DataError: the images are normalized arrays, which cannot be resized.
         """
         if self.prepared and spec.shape != self.spec.shape:
             raise _wrong_size(self.spec.shape, spec)
@@ -167,20 +167,20 @@ def open_samples(data: Any, spec: InputSpec, *, count: int | None = 200, seed: i
     """Opens representative data.
 
     Args:
-      data: a folder of pictures; a `.npz` or `.npy` file; an array (N, H, W, C) or (N, H, W); an
-        iterable of pictures or arrays, or a function that returns one; None for synthetic pictures.
-        Arrays hold pixels (uint8, or floats from 0 to 255) or, as floats within about ±4, pictures
+      data: a folder of images; a `.npz` or `.npy` file; an array (N, H, W, C) or (N, H, W); an
+        iterable of images or arrays, or a function that returns one; None for synthetic images.
+        Arrays hold pixels (uint8, or floats from 0 to 255) or, as floats within about ±4, images
         normalized already.
-      spec: the input for which the pictures are sized.
-      count: at most so many pictures; None for all there are.
-      seed: another seed draws other pictures of a folder or array, and makes other synthetic ones.
+      spec: the input for which the images are sized.
+      count: at most so many images; None for all there are.
+      seed: another seed draws other images of a folder or array, and makes other synthetic ones.
 
     Raises:
       DataError: there is nothing there, or nothing that can be used.
-      UsageError: `count` is not positive, or is None where pictures have no end; or `seed` is negative.
+      UsageError: `count` is not positive, or is None where images have no end; or `seed` is negative.
     """
     if count is not None and count < 1:
-        raise UsageError(f"{count} sample pictures were asked for.", "Ask for at least one.")
+        raise UsageError(f"{count} sample images were asked for.", "Ask for at least one.")
     if seed < 0:
         raise UsageError(f"The seed is {seed}.", "Give a number that is not negative.")
     if data is None:
@@ -194,29 +194,29 @@ def open_samples(data: Any, spec: InputSpec, *, count: int | None = 200, seed: i
 
 def _synthetic(spec: InputSpec, count: int | None, seed: int) -> Samples:
     if count is None:
-        raise UsageError("Synthetic pictures have no end.", "Say how many to make.")
+        raise UsageError("Synthetic images have no end.", "Say how many to make.")
     candidates = tuple(Candidate(f"synthetic[{index}]", None, index) for index in range(count))
 
     def read(index: int, spec: InputSpec) -> np.ndarray:
         return dead_leaves(seed, index, spec.shape)
 
-    return Samples(count, "synthetic", seed, (), "synthetic pictures", spec, candidates, read)
+    return Samples(count, "synthetic", seed, (), "synthetic images", spec, candidates, read)
 
 
 def _from_path(path: Path, spec: InputSpec, count: int | None, seed: int) -> Samples:
     if path.suffix.lower() in (".npz", ".npy") and not path.is_dir():
         return _from_stack(read_archive(path), path.name, spec, count, seed)
     if path.is_file():
-        hint = "Give the folder that holds the pictures, or a .npz or .npy file."
-        raise DataError(f"'{path}' is a single file, not a folder of pictures.", hint)
+        hint = "Give the folder that holds the images, or a .npz or .npy file."
+        raise DataError(f"'{path}' is a single file, not a folder of images.", hint)
     listing = list_folder(path)
 
     def read(index: int, spec: InputSpec) -> np.ndarray:
         name = listing.names[index]
         try:
             return fit(path / name, spec)
-        except PictureError as error:  # manifests name pictures, not the folders of somebody's machine
-            raise PictureError(error.message.replace(str(path / name), name)) from error
+        except ImageError as error:  # manifests name images, not the folders of somebody's machine
+            raise ImageError(error.message.replace(str(path / name), name)) from error
 
     order = drawing_order(listing.names, listing.labels, seed)
     candidates = tuple(Candidate(listing.names[i], listing.labels[i], i) for i in order)
@@ -227,13 +227,13 @@ def _from_path(path: Path, spec: InputSpec, count: int | None, seed: int) -> Sam
 def _from_stack(
     stack: tuple[np.ndarray, np.ndarray | None], origin: str, spec: InputSpec, count: int | None, seed: int
 ) -> Samples:
-    pictures, labels = stack
-    check_stack(pictures)
-    names = [f"array[{index}]" for index in range(len(pictures))]
-    groups = class_indices(labels, len(pictures))
+    images, labels = stack
+    check_stack(images)
+    names = [f"array[{index}]" for index in range(len(images))]
+    groups = class_indices(labels, len(images))
     order = drawing_order(names, groups, seed)[:count]
     candidates = tuple(Candidate(names[index], groups[index], index) for index in order)
-    return _from_arrays(pictures, candidates, spec, origin=origin, seed=seed)
+    return _from_arrays(images, candidates, spec, origin=origin, seed=seed)
 
 
 def _from_iterable(data: Any, spec: InputSpec, count: int | None, seed: int) -> Samples:
@@ -243,7 +243,7 @@ def _from_iterable(data: Any, spec: InputSpec, count: int | None, seed: int) -> 
 
 
 def _from_arrays(
-    pictures: Sequence[np.ndarray] | np.ndarray,
+    images: Sequence[np.ndarray] | np.ndarray,
     candidates: tuple[Candidate, ...],
     spec: InputSpec,
     *,
@@ -251,18 +251,18 @@ def _from_arrays(
     seed: int,
 ) -> Samples:
     if not candidates:
-        raise DataError("The iterable gives no pictures.", "A generator that was used up gives none: pass a new one.")
-    prepared = are_normalized(pictures[candidate.position] for candidate in candidates)
+        raise DataError("The iterable gives no images.", "A generator that was used up gives none: pass a new one.")
+    prepared = are_normalized(images[candidate.position] for candidate in candidates)
 
     def read(index: int, spec: InputSpec) -> np.ndarray:
-        picture = pictures[index]
+        image = images[index]
         if prepared:
-            return np.asarray(picture, np.float32).reshape(spec.shape)
-        return fit(np.clip(np.rint(picture), 0, 255).astype(np.uint8), spec)
+            return np.asarray(image, np.float32).reshape(spec.shape)
+        return fit(np.clip(np.rint(image), 0, 255).astype(np.uint8), spec)
 
     if prepared:
         for candidate in candidates:
-            shape = pictures[candidate.position].shape
+            shape = images[candidate.position].shape
             if shape != spec.shape and (*shape, 1) != spec.shape:
                 raise _wrong_size(shape, spec)
     return Samples(len(candidates), "array", seed, (), origin, spec, candidates, read, prepared)

@@ -1,14 +1,14 @@
-"""Pictures for when there are none: «dead leaves», which have the statistics of natural images.
+"""Images for when there are none: «dead leaves», which have the statistics of natural images.
 
 Opaque shapes fall on each other, and the number of shapes larger than r falls as 1/r². Such
-pictures share with photographs what a network's activations depend on: sharp edges between smooth
+images share with photographs what a network's activations depend on: sharp edges between smooth
 regions at all scales, heavy-tailed gradients, a power spectrum near 1/f². White noise has none
 of it. The model is from G. Matheron (1968); that it explains the statistics of natural images is
 due to A. Lee, D. Mumford and J. Huang, «Occlusion Models for Natural Images: A Study of the
 Statistics of a Scale-Invariant Dead Leaves Model», IJCV 41 (2001). Networks learn from such
-pictures, too: M. Baradad et al., «Learning to See by Looking at Noise», NeurIPS 2021.
+images, too: M. Baradad et al., «Learning to See by Looking at Noise», NeurIPS 2021.
 
-The same (seed, index, shape) gives the same picture on every machine: of the random generator only
+The same (seed, index, shape) gives the same image on every machine: of the random generator only
 `random` and `integers` of PCG64 are used, of arithmetic only +, -, *, / and the square root, which
 IEEE 754 defines to the last bit, and of Pillow only filters that compute with integers.
 """
@@ -23,10 +23,10 @@ _TEXTURES = 4
 
 
 def dead_leaves(seed: int, index: int, shape: tuple[int, int, int]) -> np.ndarray:
-    """Makes one synthetic picture.
+    """Makes one synthetic image.
 
     Args:
-      seed, index: which of the endlessly many pictures; neither may be negative.
+      seed, index: which of the endlessly many images; neither may be negative.
       shape: (height, width, channels), with 3 channels (RGB) or 1 (grey).
 
     Returns:
@@ -36,9 +36,9 @@ def dead_leaves(seed: int, index: int, shape: tuple[int, int, int]) -> np.ndarra
     height, width, channels = shape
     leaf = _leaf_of_each_pixel(rng, height, width)
     colours = _shaded(rng, leaf, _leaf_colours(rng))
-    picture = Image.fromarray(_developed(rng, colours))
+    image = Image.fromarray(_developed(rng, colours))
     blur = 2.0 * rng.random() * rng.random()
-    blurred = np.asarray(picture.filter(ImageFilter.GaussianBlur(blur * max(height, width) / 224)))
+    blurred = np.asarray(image.filter(ImageFilter.GaussianBlur(blur * max(height, width) / 224)))
     noisy = _with_noise(rng, blurred)
     return noisy if channels == 3 else np.asarray(Image.fromarray(noisy).convert("L"))[:, :, np.newaxis]
 
@@ -77,7 +77,7 @@ def _drop(leaf: np.ndarray, number: int, radius: float, draw: list[float]) -> No
 
 
 def _leaf_colours(rng: np.random.Generator) -> np.ndarray:
-    """float32 (leaves, 3), 0–255: near one cast of colour, of one saturation for the whole picture."""
+    """float32 (leaves, 3), 0–255: near one cast of colour, of one saturation for the whole image."""
     cast = rng.random(3)
     saturation = 1.6 * rng.random() * rng.random()
     grey = rng.random((_MOST_LEAVES + 1, 1))
@@ -109,7 +109,7 @@ def _texture(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 
 def _developed(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
-    """uint8: brightness and contrast of the whole picture, from nearly black to nearly white."""
+    """uint8: brightness and contrast of the whole image, from nearly black to nearly white."""
     contrast = 0.3 + 1.1 * rng.random()
     middle = 30 + 200 * rng.random()
     toned = (colours - 128) * np.float32(contrast) + np.float32(middle)

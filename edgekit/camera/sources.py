@@ -1,4 +1,4 @@
-"""Where frames come from: a camera, a stream, a video file, or a folder of pictures."""
+"""Where frames come from: a camera, a stream, a video file, or a folder of images."""
 
 import os
 import re
@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from edgekit.errors import DataError, DeviceError, MissingDependencyError, UsageError
-from edgekit.picture import decode
+from edgekit.image import decode
 
 # Milliseconds that a stream may take to open, and to send its next frame.
 _STREAM_PATIENCE_MS = 5000
@@ -20,7 +20,7 @@ _PASSWORD = re.compile(r"(?<=://)[^/]*@")
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of a source.
+    """One image of a source.
 
     Attributes:
       number: its place in the source, from 0, frames that could not be read counted.
@@ -34,7 +34,7 @@ class Frame:
 
 
 class Folder:
-    """The pictures of a folder, in the order of their names.
+    """The images of a folder, in the order of their names.
 
     Attributes:
       name: what a person calls the source.
@@ -44,12 +44,12 @@ class Folder:
     live = False
 
     def __init__(self, folder: Path) -> None:
-        """Finds the pictures. Raises DataError where there are none."""
+        """Finds the images. Raises DataError where there are none."""
         suffixes = set(Image.registered_extensions())
         self.name = str(folder)
         self._files = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in suffixes and file.is_file()]
         if not self._files:
-            raise DataError(f"There are no pictures in the folder {folder}.")
+            raise DataError(f"There are no images in the folder {folder}.")
 
     def open(self) -> None:
         """Nothing to do; cameras are opened again when they were lost."""
@@ -120,7 +120,7 @@ Source = Union[Folder, Video]
 
 
 def open_source(text: str) -> Source:
-    """Opens a source: `0` for the first camera, `rtsp://…`, a video file, or a folder of pictures.
+    """Opens a source: `0` for the first camera, `rtsp://…`, a video file, or a folder of images.
 
     Raises:
       UsageError: it is none of these.
@@ -145,7 +145,7 @@ def _source(text: str) -> Source:
         return Video(text, live=False)
     raise UsageError(
         f"{text!r} is no source of frames.",
-        "Give the number of a camera (0), a stream (rtsp://…), a video file, or a folder of pictures.",
+        "Give the number of a camera (0), a stream (rtsp://…), a video file, or a folder of images.",
     )
 
 

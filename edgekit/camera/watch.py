@@ -9,7 +9,7 @@ from edgekit.camera.mailbox import Mailbox
 from edgekit.camera.smoothing import Smoother
 from edgekit.camera.sources import Frame, Source, back_off
 from edgekit.devices import Classifier, ClassScore, Prediction
-from edgekit.errors import EdgekitError, PictureError, UsageError
+from edgekit.errors import EdgekitError, ImageError, UsageError
 
 #: Tells a person what happens: the camera is lost, is back, the model was loaded again.
 Notify = Callable[[str], None]
@@ -103,7 +103,7 @@ def watch(
                 classifier, smooth = _reloaded(classifier, open_classifier, notify), Smoother(past)
             try:
                 prediction = classifier.classify(frame.pixels, _CLASSES)
-            except PictureError:
+            except ImageError:
                 control.tally.corrupt += 1
                 continue
             control.tally.classified += 1

@@ -14,15 +14,15 @@ _SIDE = 960
 
 def overlay(sighting: Sighting) -> Image.Image:
     """The frame, small enough for a screen, with label, score, frames per second and device on it."""
-    picture = Image.fromarray(np.ascontiguousarray(sighting.frame.pixels)).convert("RGB")
-    picture.thumbnail((_SIDE, _SIDE))
-    size = max(12, picture.height // 20)
-    draw = ImageDraw.Draw(picture, "RGBA")
+    image = Image.fromarray(np.ascontiguousarray(sighting.frame.pixels)).convert("RGB")
+    image.thumbnail((_SIDE, _SIDE))
+    size = max(12, image.height // 20)
+    draw = ImageDraw.Draw(image, "RGBA")
     best = sighting.classes[0] if sighting.classes else None
     said = f"{best.label}  {best.score:.0%}" if best else "nothing seen"
-    _line(draw, said, picture.height - 2 * size, size)
+    _line(draw, said, image.height - 2 * size, size)
     _line(draw, f"{sighting.fps:.0f} fps  {sighting.prediction.device.upper()}", 0, size)
-    return picture
+    return image
 
 
 def _line(draw: Any, text: str, top: int, size: int) -> None:

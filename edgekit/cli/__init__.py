@@ -30,7 +30,7 @@ COMMANDS: Mapping[str, str] = {
 #: Shown by `edgekit --help`, so that it need not import the commands.
 SUMMARIES: Mapping[str, str] = {
     "camera": "Name what a camera, a video or a stream shows, live.",
-    "classify": "Name what is in pictures, with the model's own labels and preprocessing.",
+    "classify": "Name what is in images, with the model's own labels and preprocessing.",
     "compare": "Compare two models: agreement, accuracy, and the error of every layer with its cause.",
     "compile": "Compile an int8 .tflite for the Edge TPU, or write what another machine needs for it.",
     "convert": "Turn a trained Keras, SavedModel or float .tflite model into a verified .tflite.",

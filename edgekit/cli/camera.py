@@ -42,7 +42,7 @@ class Reactions:
 def camera(choice: ModelChoice, source: str, reactions: Reactions, smooth: float, as_json: bool, verbose: bool) -> None:
     """Name what SOURCE shows, with the .tflite MODEL, until Ctrl-C.
 
-    SOURCE is the number of a camera (0 is the first), a stream (rtsp://…), a video file or a folder of pictures.
+    SOURCE is the number of a camera (0 is the first), a stream (rtsp://…), a video file or a folder of images.
     A camera that is lost is looked for until it is back. SIGHUP loads the model's file again.
     """
     from edgekit.camera import Control, open_source, watch

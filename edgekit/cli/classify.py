@@ -1,4 +1,4 @@
-"""`edgekit classify`: name what is in pictures."""
+"""`edgekit classify`: name what is in images."""
 
 import os
 import sys
@@ -17,21 +17,21 @@ _BAR = 24
 
 @click.command()
 @model_options
-@click.argument("pictures", nargs=-1, required=True, type=click.Path())
+@click.argument("images", nargs=-1, required=True, type=click.Path())
 @click.option("-k", "top", default=5, show_default=True, type=click.IntRange(min=1), help="How many classes to name.")
 @click.option("--threads", type=click.IntRange(min=1), help="At most so many threads (default: the cores allowed).")
 @command_options
 def classify(
-    choice: ModelChoice, pictures: Tuple[str, ...], top: int, threads: Optional[int], as_json: bool, verbose: bool
+    choice: ModelChoice, images: Tuple[str, ...], top: int, threads: Optional[int], as_json: bool, verbose: bool
 ) -> None:
-    """Name what is in PICTURES (files or folders) with the .tflite MODEL.
+    """Name what is in IMAGES (files or folders) with the .tflite MODEL.
 
-    Labels and preprocessing come from the model. A picture that cannot be read is reported, and the
+    Labels and preprocessing come from the model. An image that cannot be read is reported, and the
     others go on; the exit code is then 2.
     """
     from edgekit.quiet import tensorflow_quiet
 
-    files, open_classifier = _files(pictures), opener(choice, threads=threads)
+    files, open_classifier = _files(images), opener(choice, threads=threads)
     with tensorflow_quiet(verbose):
         classifier = open_classifier()
     with classifier:
@@ -48,18 +48,18 @@ def classify(
         sys.exit(2)
 
 
-def _files(pictures: Tuple[str, ...]) -> List[str]:
-    """The pictures named, a folder standing for all the pictures in it."""
+def _files(images: Tuple[str, ...]) -> List[str]:
+    """The images named, a folder standing for all the images in it."""
     files: List[str] = []
-    for name in pictures:
-        found = _pictures_in(Path(name)) if os.path.isdir(name) else [name]
+    for name in images:
+        found = _images_in(Path(name)) if os.path.isdir(name) else [name]
         if not found:
-            raise UsageError(f"There are no pictures in the folder {name}.")
+            raise UsageError(f"There are no images in the folder {name}.")
         files += found
     return files
 
 
-def _pictures_in(folder: Path) -> List[str]:
+def _images_in(folder: Path) -> List[str]:
     from PIL import Image
 
     suffixes = set(Image.registered_extensions())
@@ -67,13 +67,13 @@ def _pictures_in(folder: Path) -> List[str]:
 
 
 def _answer(classifier: Any, file: str, top: int) -> Dict[str, Any]:
-    """What is said of one picture, as in `--json`."""
+    """What is said of one image, as in `--json`."""
     try:
         prediction = classifier.classify(file, top)
     except DataError as error:
-        return {"picture": file, "error": {"error": error.kind, "message": error.message, "hint": error.hint}}
+        return {"image": file, "error": {"error": error.kind, "message": error.message, "hint": error.hint}}
     return {
-        "picture": file,
+        "image": file,
         "device": prediction.device,
         "predictions": [asdict(best) for best in prediction.classes],
         "latency_ms": asdict(prediction.latency),
@@ -84,7 +84,7 @@ def _print(answer: Dict[str, Any]) -> None:
     if "error" in answer:
         click.echo(click.style("Error: ", fg="red", bold=True) + answer["error"]["message"], err=True)
         return
-    click.echo(f"\n{answer['picture']}  ({sum(answer['latency_ms'].values()):.1f} ms)")
+    click.echo(f"\n{answer['image']}  ({sum(answer['latency_ms'].values()):.1f} ms)")
     for best in answer["predictions"]:
         bar = "█" * round(_BAR * best["score"])
         click.echo(f"{best['score']:7.1%}  {bar:<{_BAR}}  {best['label']}")

@@ -1,4 +1,4 @@
-"""`edgekit compare`: two models on the same pictures, and which layers make the difference."""
+"""`edgekit compare`: two models on the same images, and which layers make the difference."""
 
 import math
 from collections.abc import Sequence
@@ -9,16 +9,16 @@ from typing import Any
 import click
 
 from edgekit.calibration import Samples, open_samples
+from edgekit.calibration.labelled import Labelled, Mapping, from_csv, match_classes
 from edgekit.cli.common import columns, command_options, echo_json, percent, progress_bar
-from edgekit.converters.equalize import split_like
-from edgekit.converters.reference import float_reference, resolve_preprocessing
-from edgekit.converters.sniff import TFLITE, sniff
-from edgekit.converters.source import load_source
+from edgekit.converters.export.reference import float_reference, resolve_preprocessing
+from edgekit.converters.quantization.transforms.equalize import split_like
+from edgekit.converters.sources.sniff import TFLITE, sniff
+from edgekit.converters.sources.source import load_source
 from edgekit.devices.opening import open_model
 from edgekit.devices.tensors import input_spec, input_tensor, output_meaning, output_tensor
 from edgekit.errors import DataError
 from edgekit.evaluation.comparison import Comparison, compare_models, significance, to_csv, to_json
-from edgekit.evaluation.labelled import Labelled, Mapping, from_csv, match_classes
 from edgekit.evaluation.verdict import Runner
 from edgekit.files import check_writable, write_text
 from edgekit.progress import Progress
@@ -35,11 +35,11 @@ _QUANTIZED = ("int8", "uint8", "int16", "int4", "float16")
 @click.command()
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
-@click.option("--data", required=True, type=click.Path(path_type=Path), help="Pictures: a folder, .npz or .npy.")
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="Images: a folder, .npz or .npy.")
 @click.option(
-    "--labels-csv", type=click.Path(path_type=Path), help="Table file,label, for pictures without class folders."
+    "--labels-csv", type=click.Path(path_type=Path), help="Table file,label, for images without class folders."
 )
-@click.option("--pictures", default=500, show_default=True, type=click.IntRange(min=1), help="At most so many of them.")
+@click.option("--images", default=500, show_default=True, type=click.IntRange(min=1), help="At most so many of them.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of their choice.")
 @click.option("--preprocess", help="Scaling of pixels where a model does not tell it: raw, 0..1, -1..1, lite, ….")
 @click.option("--trust", is_flag=True, help="Let A's file run its own code (Lambda and custom layers).")
@@ -55,7 +55,7 @@ def compare(a: Path, b: Path, as_json: bool, verbose: bool, **options: Any) -> N
         check_writable(options["table"])
     with tensorflow_quiet(verbose) as stream, progress_bar(stream, as_json=as_json, verbose=verbose) as progress:
         second, labels = _tflite(b, options["preprocess"])
-        samples = open_samples(options["data"], second.spec, count=options["pictures"], seed=options["seed"])
+        samples = open_samples(options["data"], second.spec, count=options["images"], seed=options["seed"])
         samples, classes, mapping = _labelled(samples, options, labels, second)
         first = _first(a, second, samples, options, progress)
         found = compare_models(first, second, samples.resized(first.spec), classes=classes, progress=progress)
@@ -68,7 +68,7 @@ def compare(a: Path, b: Path, as_json: bool, verbose: bool, **options: Any) -> N
 
 
 def _tflite(path: Path, preprocess: str | None) -> tuple[Runner, tuple[str, ...]]:
-    """A `.tflite` as it is, and its labels; `preprocess` counts where it does not say how to scale its pictures."""
+    """A `.tflite` as it is, and its labels; `preprocess` counts where it does not say how to scale its images."""
     graph = open_model(path, threads=1).graph
     metadata, tensor = read_metadata(graph) or Metadata(), input_tensor(graph)
     output_tensor(graph)
@@ -85,22 +85,22 @@ def _first(a: Path, second: Runner, samples: Samples, options: dict[str, Any], p
     like = second.spec
     source = load_source(a, trust=options["trust"], size=(like.height, like.width))
     sized = replace(source.spec, resize=like.resize, crop=like.crop, interpolation=like.interpolation)
-    source, pictures = replace(source, spec=sized), samples.resized(sized)
-    finding = resolve_preprocessing(source, pictures, options["preprocess"], progress=progress)
-    model = float_reference(source, finding.spec, pictures, fold=not samples.prepared, progress=progress)
+    source, images = replace(source, spec=sized), samples.resized(sized)
+    finding = resolve_preprocessing(source, images, options["preprocess"], progress=progress)
+    model = float_reference(source, finding.spec, images, fold=not samples.prepared, progress=progress)
     return Runner(split_like(model.content, read_graph(second.content)), model.spec, model.output)
 
 
 def _labelled(
     samples: Samples, options: dict[str, Any], labels: tuple[str, ...], model: Runner
 ) -> tuple[Samples, Sequence[int] | None, str]:
-    """The pictures, the output of each of their labels, and how that was found; None and why not, where it was not."""
+    """The images, the output of each of their labels, and how that was found; None and why not, where it was not."""
     outputs = max(2, output_tensor(open_model(model.content, threads=1).graph).elements)
     if options["labels_csv"]:
         table = from_csv(options["labels_csv"], options["data"], labels, outputs)
         return _from_table(samples, table), None if table.background else range(outputs), _how(table)
     if not samples.class_names:
-        return samples, None, "the pictures' classes are not known: use a sub-folder for each, or --labels-csv"
+        return samples, None, "the images' classes are not known: use a sub-folder for each, or --labels-csv"
     try:
         mapping = match_classes(samples.class_names, labels, outputs, what="class folders")
     except DataError as error:
@@ -114,12 +114,12 @@ def _how(mapping: Labelled | Mapping) -> str:
 
 
 def _from_table(samples: Samples, table: Labelled) -> Samples:
-    """The pictures that the table names, each labelled with its output."""
+    """The images that the table names, each labelled with its output."""
     truths = dict(zip((Path(name).as_posix() for name in table.names), table.truths))
     known = tuple(replace(c, label=truths[c.name]) for c in samples.candidates if c.name in truths)
     if not known:
         raise DataError(
-            f"None of the {len(truths)} pictures in the table is in {samples.origin}.",
+            f"None of the {len(truths)} images in the table is in {samples.origin}.",
             "Write their paths as they are within --data.",
         )
     return replace(samples, candidates=known, count=min(samples.count, len(known)))
@@ -130,7 +130,7 @@ def _tell(found: Comparison, mapping: str) -> None:
     rows = [
         (
             "Agreement",
-            f"{percent(verdict.agreement)} of {verdict.pictures} pictures "
+            f"{percent(verdict.agreement)} of {verdict.images} images "
             f"(95 % interval {percent(low)} to {percent(high)})",
         )
     ]

@@ -7,16 +7,16 @@ from typing import Any, Dict, List, Optional, Tuple
 import click
 
 from edgekit.cli.common import columns, command_options, echo_json, progress_bar
-from edgekit.cli.inspect_edgetpu import print_placement, with_placement
-from edgekit.edgetpu.advice import name, reasons
-from edgekit.edgetpu.comparison import differences
-from edgekit.edgetpu.compiler import CompileReport, compile_models, cpu_ops
-from edgekit.edgetpu.compiler_log import size_text
-from edgekit.edgetpu.compiler_run import DEFAULT_TIMEOUT_S, find_compiler
-from edgekit.edgetpu.handoff import write_handoff
-from edgekit.edgetpu.mapping import map_ops
-from edgekit.edgetpu.placement import CPU, EDGETPU, CompilerOptions, OpPlacement
+from edgekit.edgetpu.compiler.comparison import differences
+from edgekit.edgetpu.compiler.compiler import CompileReport, compile_models, cpu_ops
+from edgekit.edgetpu.compiler.handoff import write_handoff
+from edgekit.edgetpu.compiler.log import size_text
+from edgekit.edgetpu.compiler.run import DEFAULT_TIMEOUT_S, find_compiler
+from edgekit.edgetpu.placement.advice import name, reasons
+from edgekit.edgetpu.placement.mapping import map_ops
+from edgekit.edgetpu.placement.placement import CPU, EDGETPU, CompilerOptions, OpPlacement
 from edgekit.errors import CompilerError
+from edgekit.reports.placement import print_placement, with_placement
 from edgekit.tflite.reader import read_graph
 
 

@@ -13,32 +13,32 @@ import click
 
 from edgekit.calibration import save_ranges
 from edgekit.cli.common import command_options, echo_json, fail, fraction, progress_bar
-from edgekit.cli.convert_report import document, tell
 from edgekit.converters import Conversion, Recipe, load_source, save, with_labels
 from edgekit.converters import convert as run_conversion
-from edgekit.converters.surgery import SURGERIES
-from edgekit.edgetpu.compiler import CompileReport, compile_model
+from edgekit.converters.surgery.surgery import SURGERIES
+from edgekit.edgetpu.compiler.compiler import CompileReport, compile_model
 from edgekit.errors import CompilerError, UsageError
 from edgekit.files import check_writable
 from edgekit.progress import Progress
 from edgekit.quiet import tensorflow_quiet
+from edgekit.reports.conversion import document, tell
 
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--int8", is_flag=True, help="Quantize every op to int8 (the only kind so far, so it may be left out).")
-@click.option("--data", type=click.Path(path_type=Path), help="Representative pictures: a folder, .npz or .npy.")
+@click.option("--data", type=click.Path(path_type=Path), help="Representative images: a folder, .npz or .npy.")
 @click.option("--samples", default=200, show_default=True, help="How many of them to calibrate on.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the choice of pictures.")
-@click.option("--verify-data", type=click.Path(path_type=Path), help="Pictures to judge the result on (all of them).")
+@click.option("--seed", default=0, show_default=True, help="Seed of the choice of images.")
+@click.option("--verify-data", type=click.Path(path_type=Path), help="Images to judge the result on (all of them).")
 @click.option("--no-verify", is_flag=True, help="Do not judge the result.")
 @click.option("--max-drop", help="Accuracy that may be lost, such as 1%; more is exit code 1.")
 @click.option("--min-agreement", help="Agreement with the float model to reach, such as 98%; less is exit code 1.")
 @click.option("--labels", type=click.Path(path_type=Path), help="Class names, one a line, in the order of the output.")
-@click.option("--preprocess", help="How pictures are scaled: raw, 0..1, -1..1, lite, imagenet, caffe, or mean/std.")
+@click.option("--preprocess", help="How images are scaled: raw, 0..1, -1..1, lite, imagenet, caffe, or mean/std.")
 @click.option("--resize", default="stretch", show_default=True, help="stretch, crop, or crop:0.875 (part kept).")
 @click.option("--interpolation", default="bicubic", show_default=True, help="nearest, bilinear, bicubic or lanczos.")
-@click.option("--size", help="Picture size for models that leave it open: 224 or 224x320 (height x width).")
+@click.option("--size", help="Image size for models that leave it open: 224 or 224x320 (height x width).")
 @click.option("--ranges", default="auto", show_default=True, help="Range method, or a .json of --save-ranges.")
 @click.option(
     "--corrections", default="auto", show_default=True, help="Rewrites for int8: auto, none, split-swish, rounding."
@@ -56,8 +56,8 @@ from edgekit.quiet import tensorflow_quiet
 def convert(model: Path, as_json: bool, verbose: bool, **options: Any) -> None:
     """Turn a trained MODEL (.h5, .keras, SavedModel folder, float .tflite) into a full-int8 .tflite.
 
-    The model's preprocessing is found, its ranges are calibrated on --data (or on synthetic pictures),
-    and the result is judged against the float model on pictures kept aside.
+    The model's preprocessing is found, its ranges are calibrated on --data (or on synthetic images),
+    and the result is judged against the float model on images kept aside.
     """
     made = f"_{options['surgery']}" if options["surgery"] in SURGERIES else ""
     output = options["output"] or Path(f"{_stem(model)}{made}_int8.tflite")
@@ -146,5 +146,5 @@ def _size(text: str | None) -> tuple[int, int] | None:
         return None
     match = re.fullmatch(r"(\d{1,9})(?:x(\d{1,9}))?", text)
     if not match:
-        raise UsageError(f"--size {text} is no picture size.", "Write 224, or 224x320 for height x width.")
+        raise UsageError(f"--size {text} is no image size.", "Write 224, or 224x320 for height x width.")
     return int(match[1]), int(match[2] or match[1])

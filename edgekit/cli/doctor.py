@@ -7,8 +7,8 @@ from typing import Any, Dict, Iterator, Optional, Tuple
 import click
 
 from edgekit.cli.common import command_options, echo_json
-from edgekit.devices.doctor import diagnose
-from edgekit.devices.machine import Machine, examine
+from edgekit.devices.doctor.doctor import diagnose
+from edgekit.devices.doctor.machine import Machine, examine
 from edgekit.devices.profiles import this_profile
 
 

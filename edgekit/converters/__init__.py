@@ -1,7 +1,7 @@
 """From a trained model to a `.tflite`: opening, exporting, quantizing, judging."""
 
-from edgekit.converters.artefact import Int8Model, save
+from edgekit.converters.manifest import Int8Model, save
 from edgekit.converters.pipeline import Conversion, Recipe, convert
-from edgekit.converters.source import Source, load_source, with_labels
+from edgekit.converters.sources.source import Source, load_source, with_labels
 
 __all__ = ["Conversion", "Int8Model", "Recipe", "Source", "convert", "load_source", "save", "with_labels"]

@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 
 from edgekit.calibration import METHODS, Samples, load_ranges, open_samples
-from edgekit.converters.artefact import Int8Model, provenance
-from edgekit.converters.choose import CORRECTIONS, ROUNDING, choose, explain, forms
-from edgekit.converters.contest import Choice
-from edgekit.converters.export import FloatModel
-from edgekit.converters.guard import Outlook, foresee
-from edgekit.converters.preprocessing import Finding
-from edgekit.converters.quantize import IO_TYPES
-from edgekit.converters.reference import float_reference, resolve_preprocessing
-from edgekit.converters.source import Source
-from edgekit.converters.student import Student, make_student
-from edgekit.converters.surgery import SURGERIES
+from edgekit.converters.export.find_preprocessing import Finding
+from edgekit.converters.export.reference import float_reference, resolve_preprocessing
+from edgekit.converters.export.through_tensorflow import FloatModel
+from edgekit.converters.manifest import Int8Model, provenance
+from edgekit.converters.quantization.backend import IO_TYPES
+from edgekit.converters.quantization.risks import Outlook, foresee
+from edgekit.converters.quantization.search.choose import CORRECTIONS, ROUNDING, choose, explain, forms
+from edgekit.converters.quantization.search.search import Choice
+from edgekit.converters.sources.source import Source
+from edgekit.converters.surgery.student import Student, make_student
+from edgekit.converters.surgery.surgery import SURGERIES
 from edgekit.errors import UsageError
 from edgekit.evaluation import Verdict, compare
 from edgekit.evaluation.sufficiency import Sufficiency, sufficiency
@@ -35,13 +35,13 @@ _LOG = logging.getLogger("edgekit.converters")
 
 Data = str | Path | np.ndarray | Iterable[Any] | None
 
-#: Synthetic pictures to calibrate on; more of them widen the ranges without showing anything new.
+#: Synthetic images to calibrate on; more of them widen the ranges without showing anything new.
 SYNTHETIC = 64
-#: The most pictures that are kept aside for the verdict.
+#: The most images that are kept aside for the verdict.
 HELD_OUT = 200
-#: How many synthetic pictures stand in for them.
+#: How many synthetic images stand in for them.
 SYNTHETIC_HELD_OUT = 100
-#: Fewer held-out pictures than this say nothing: the verdict is then given on synthetic ones.
+#: Fewer held-out images than this say nothing: the verdict is then given on synthetic ones.
 FEWEST_HELD_OUT = 10
 
 
@@ -52,17 +52,17 @@ def _check_choice(what: str, given: str, known: Iterable[str]) -> None:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what comes out of a conversion, apart from the model and the pictures.
+    """Everything that decides what comes out of a conversion, apart from the model and the images.
 
     Attributes:
       io: type of the input and output, a key of `quantize.IO_TYPES`.
       ranges: a range method (`calibration.METHODS`), "auto" for the best of them, or the path of ranges saved as JSON.
       corrections: what may be rewritten: a key of `choose.CORRECTIONS`, "none", or "auto" for what helps.
-      samples: how many pictures to calibrate on.
-      seed: of the choice of pictures, and of synthetic ones.
+      samples: how many images to calibrate on.
+      seed: of the choice of images, and of synthetic ones.
       preprocess: a convention or «mean/std» as `parse_preprocess` takes them; None to find it.
       resize: "stretch", "crop", or "crop:0.875" with the part of the shorter side to keep.
-      interpolation: how pictures are resized, one of `preprocess.INTERPOLATIONS`.
+      interpolation: how images are resized, one of `preprocess.INTERPOLATIONS`.
       surgery: what to replace in the model before, a key of `surgery.SURGERIES`, or "none".
       surgery_minutes: the most time for teaching what a surgery leaves the original's answers.
     """
@@ -87,7 +87,7 @@ class Recipe:
         if not 0 < self.surgery_minutes < math.inf:
             raise UsageError(f"{self.surgery_minutes:g} minutes are no time for a surgery.", "Give more than 0.")
         if self.samples < 1:
-            raise UsageError(f"{self.samples} sample pictures were asked for.", "Ask for at least one.")
+            raise UsageError(f"{self.samples} sample images were asked for.", "Ask for at least one.")
         if Path(self.ranges).suffix != ".json":
             _check_choice("range method", self.ranges, ("auto", *METHODS, "or a .json file that --save-ranges wrote"))
 
@@ -99,13 +99,13 @@ class Conversion:
     Attributes:
       model: the artefact.
       source: what it was made from.
-      preprocessing: how pictures are prepared, and how that was found out.
+      preprocessing: how images are prepared, and how that was found out.
       outlook: what to expect of such a model in int8, as it was logged before the work; None where nothing speaks
         against it.
       verdict: the int8 model against its float original; None where it was not asked for.
-      enough: whether more calibration pictures would change the ranges; None for synthetic ones, for ranges from a
+      enough: whether more calibration images would change the ranges; None for synthetic ones, for ranges from a
         file, and where there are too few to tell.
-      skipped: name → reason of the pictures that could not be used.
+      skipped: name → reason of the images that could not be used.
       student: what a surgery made of the original, and how the two compare; None without surgery. `source` and
         `verdict` are then the student's.
     """
@@ -132,7 +132,7 @@ class Conversion:
         if max_drop is None:
             return None
         if verdict.drop is None:
-            return "the accuracy lost is not known, since the pictures' folders do not name the model's classes"
+            return "the accuracy lost is not known, since the images' folders do not name the model's classes"
         # A drop of exactly the limit is met, whatever the last bit of a difference of fractions says.
         if verdict.drop > max_drop + 1e-9:
             return f"top-1 fell by {verdict.drop:.1%}, more than the {max_drop:.1%} allowed"
@@ -152,18 +152,18 @@ def convert(
 
     Args:
       source: from `load_source`.
-      data: representative pictures, as `open_samples` takes them; None for synthetic ones.
+      data: representative images, as `open_samples` takes them; None for synthetic ones.
       recipe: see Recipe.
       verify: whether to judge the result.
-      verify_data: pictures to judge it on. Without them a part of `data` is kept aside for that, or,
-        where that is too little, synthetic pictures other than those of the calibration.
+      verify_data: images to judge it on. Without them a part of `data` is kept aside for that, or,
+        where that is too little, synthetic images other than those of the calibration.
       progress: called as work goes on.
 
     Raises:
       EdgekitError: of the kind that fits, see `edgekit.errors`.
     """
     spec = sized(source.spec, recipe)
-    calibration, held_out = _pictures(data, spec, recipe, keep_aside=verify and verify_data is None)
+    calibration, held_out = _images(data, spec, recipe, keep_aside=verify and verify_data is None)
     if verify_data is not None:
         held_out = open_samples(verify_data, spec, count=None, seed=recipe.seed)
     finding = resolve_preprocessing(replace(source, spec=spec), calibration, recipe.preprocess, progress=progress)
@@ -195,7 +195,7 @@ def convert(
 
 
 def sized(spec: InputSpec, recipe: Recipe) -> InputSpec:
-    """The source's input with the recipe's way to bring pictures to its size.
+    """The source's input with the recipe's way to bring images to its size.
 
     Raises:
       UsageError: `resize` is neither "stretch" nor "crop" nor "crop:FRACTION".
@@ -209,8 +209,8 @@ def sized(spec: InputSpec, recipe: Recipe) -> InputSpec:
     return replace(spec, resize=mode, crop=crop, interpolation=recipe.interpolation)
 
 
-def _pictures(data: Data, spec: InputSpec, recipe: Recipe, *, keep_aside: bool) -> tuple[Samples, Samples]:
-    """(pictures to calibrate on, pictures to judge on); none is in both."""
+def _images(data: Data, spec: InputSpec, recipe: Recipe, *, keep_aside: bool) -> tuple[Samples, Samples]:
+    """(images to calibrate on, images to judge on); none is in both."""
     others = open_samples(None, spec, count=SYNTHETIC_HELD_OUT, seed=recipe.seed + 1)
     if data is None:
         return open_samples(None, spec, count=min(SYNTHETIC, recipe.samples), seed=recipe.seed), others
@@ -222,10 +222,10 @@ def _pictures(data: Data, spec: InputSpec, recipe: Recipe, *, keep_aside: bool) 
     return calibration.take(recipe.samples), held_out
 
 
-def _student(source: Source, pictures: Samples, recipe: Recipe, progress: Progress) -> Student | None:
+def _student(source: Source, images: Samples, recipe: Recipe, progress: Progress) -> Student | None:
     if recipe.surgery == "none":
         return None
-    return make_student(source, recipe.surgery, pictures, minutes=recipe.surgery_minutes, progress=progress)
+    return make_student(source, recipe.surgery, images, minutes=recipe.surgery_minutes, progress=progress)
 
 
 def _foresee(source: Source, model: FloatModel, recipe: Recipe) -> Outlook | None:
@@ -250,13 +250,13 @@ def _sufficiency(choice: Choice, calibration: Samples, recipe: Recipe) -> Suffic
     return sufficiency(choice.form.observations, choice.ranges.method, calibration.class_names, seed=recipe.seed)
 
 
-def _judge(source: Source, reference: Runner, candidate: Runner, pictures: Samples, progress: Progress) -> Verdict:
+def _judge(source: Source, reference: Runner, candidate: Runner, images: Samples, progress: Progress) -> Verdict:
     return compare(
         reference,
         candidate,
-        pictures,
-        source="synthetic" if pictures.kind == "synthetic" else "data",
-        classes=class_indices(pictures.class_names, source.labels, source.classes),
+        images,
+        source="synthetic" if images.kind == "synthetic" else "data",
+        classes=class_indices(images.class_names, source.labels, source.classes),
         progress=progress,
     )
 

@@ -1,7 +1,7 @@
 """Running a model: the interpreter, the classifier, its answers. Loads no TensorFlow."""
 
 from edgekit.devices.classifier import Classifier
-from edgekit.devices.emulated import EmulatedEdgeTpu
+from edgekit.devices.emulator.emulated import EmulatedEdgeTpu
 from edgekit.devices.opening import OpenModel, open_model
 from edgekit.devices.prediction import ClassScore, Latency, Prediction
 

@@ -1,4 +1,4 @@
-"""`Classifier`: from a picture to the names of what is in it."""
+"""`Classifier`: from an image to the names of what is in it."""
 
 import os
 import threading
@@ -14,7 +14,7 @@ from edgekit.devices.opening import Device, Model, OpenModel
 from edgekit.devices.prediction import Latency, Prediction, best_classes
 from edgekit.devices.tensors import encoder, input_spec, input_tensor, output_meaning, output_tensor, probabilities
 from edgekit.errors import DeviceError, ModelFormatError, UsageError
-from edgekit.picture import Picture
+from edgekit.image import ImageLike
 from edgekit.preprocess import InputSpec, fit
 
 _Model = Union[OpenModel, SteadyModel]
@@ -29,7 +29,7 @@ class Classifier:
     May be shared between threads: each gets an interpreter of its own at its first call.
 
     Attributes:
-      spec: how a picture becomes the input.
+      spec: how an image becomes the input.
       labels: the classes' names; () where the model brings none.
       device: where it runs, such as "cpu"; it changes when an accelerator fails or comes back.
       reason: why there.
@@ -58,7 +58,7 @@ class Classifier:
         Raises:
           ModelFormatError: the file is missing or damaged.
           UnsupportedModelError: it is no image classifier.
-          PreprocessingError: the scaling of its pictures is not known.
+          PreprocessingError: the scaling of its images is not known.
           DeviceError: there is no interpreter, or the model needs another device.
           UsageError: the labels are not as many as the classes.
         """
@@ -76,22 +76,22 @@ class Classifier:
         self._encode = encoder(self._input, self.spec)
         self.labels = _labels(metadata.labels if labels is None else tuple(labels), self._output.elements)
 
-    def classify(self, picture: Picture, k: int = 5, *, threshold: float = 0.0) -> Prediction:
-        """The `k` most probable classes of a picture.
+    def classify(self, image: ImageLike, k: int = 5, *, threshold: float = 0.0) -> Prediction:
+        """The `k` most probable classes of an image.
 
         Args:
-          picture: a path, the bytes of an encoded picture, a Pillow picture, or an H×W(×C) array.
+          image: a path, the bytes of an encoded image, a Pillow image, or an H×W(×C) array.
           k: how many classes to return, at least 1.
           threshold: leaves out classes less probable than this; it may leave out all.
 
         Raises:
-          PictureError: the picture cannot be decoded.
+          ImageError: the image cannot be decoded.
           DeviceError: the model failed on the device, or the classifier is closed.
         """
         if k < 1:
             raise UsageError(f"The best {k} classes are none.", "Ask for one or more.")
         start = perf_counter()
-        tensor = self._encode(fit(picture, self.spec))
+        tensor = self._encode(fit(image, self.spec))
         encoded = perf_counter()
         model = self._model()
         raw = self._run(model, tensor)
@@ -103,16 +103,16 @@ class Classifier:
         self.device, self.reason = model.device, model.reason
         return Prediction(classes, model.device, model.reason, latency)
 
-    def classify_many(self, pictures: Iterable[Picture], k: int = 5, *, threshold: float = 0.0) -> Iterator[Prediction]:
-        """The answers for many pictures, one after the other, each computed when it is asked for.
+    def classify_many(self, images: Iterable[ImageLike], k: int = 5, *, threshold: float = 0.0) -> Iterator[Prediction]:
+        """The answers for many images, one after the other, each computed when it is asked for.
 
-        Takes any iterable, endless ones too. Raises as `classify`, at the picture that is wrong.
+        Takes any iterable, endless ones too. Raises as `classify`, at the image that is wrong.
         """
-        for picture in pictures:
-            yield self.classify(picture, k, threshold=threshold)
+        for image in images:
+            yield self.classify(image, k, threshold=threshold)
 
     def warm_up(self) -> None:
-        """Opens the calling thread's interpreter, so that its first picture need not wait. Raises as Classifier."""
+        """Opens the calling thread's interpreter, so that its first image need not wait. Raises as Classifier."""
         self._model()
 
     def close(self) -> None:

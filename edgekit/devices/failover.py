@@ -24,7 +24,7 @@ from edgekit.devices.opening import (
     open_model,
     open_twin,
 )
-from edgekit.edgetpu.package import is_compiled
+from edgekit.edgetpu.compiler.package import is_compiled
 from edgekit.errors import DeviceError, EdgekitError
 from edgekit.tflite.graph import Graph
 

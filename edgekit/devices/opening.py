@@ -9,11 +9,11 @@ import numpy as np
 
 from edgekit.devices.delegate import check_library, load_edgetpu
 from edgekit.devices.discovery import attached
-from edgekit.devices.emulated import EmulatedEdgeTpu
+from edgekit.devices.emulator.emulated import EmulatedEdgeTpu
 from edgekit.devices.interpreter import Interpreter, open_interpreter
 from edgekit.devices.request import Request, parse_device
 from edgekit.devices.twin import cpu_twin, matching_ends, read_twin
-from edgekit.edgetpu.package import CUSTOM_OP, is_compiled
+from edgekit.edgetpu.compiler.package import CUSTOM_OP, is_compiled
 from edgekit.errors import DeviceError, EdgekitError, ModelFormatError, UsageError
 from edgekit.tflite.checks import check_graph
 from edgekit.tflite.graph import Graph

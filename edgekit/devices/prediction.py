@@ -26,7 +26,7 @@ class Latency:
     """How long one answer took, in milliseconds.
 
     Attributes:
-      pre: decoding, resizing and scaling the picture.
+      pre: decoding, resizing and scaling the image.
       infer: running the model.
       post: from its output to labels.
     """
@@ -38,7 +38,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for one picture.
+    """The answer for one image.
 
     Attributes:
       classes: the best classes, best first.

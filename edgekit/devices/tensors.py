@@ -7,7 +7,7 @@ import numpy as np
 from edgekit.errors import ModelError, PreprocessingError, UnsupportedModelError
 from edgekit.preprocess import CONVENTIONS, InputSpec, normalize, parse_preprocess
 from edgekit.tflite.graph import Graph, Tensor
-from edgekit.tflite.metadata import Metadata, is_picture, pixel_input
+from edgekit.tflite.metadata import Metadata, is_image, pixel_input
 from edgekit.tflite.quant import LIMITS, dequantize, quantize
 
 # Softmax's output quantization is fixed by the TFLite specification; a compiled model shows nothing else of it.
@@ -20,13 +20,13 @@ Encoder = Callable[[np.ndarray], np.ndarray]
 
 
 def input_tensor(graph: Graph) -> Tensor:
-    """The graph's only input. Raises UnsupportedModelError where it is not one picture."""
+    """The graph's only input. Raises UnsupportedModelError where it is not one image."""
     if len(graph.inputs) != 1:
-        raise UnsupportedModelError(f"The model takes {len(graph.inputs)} inputs; a classifier takes one picture.")
+        raise UnsupportedModelError(f"The model takes {len(graph.inputs)} inputs; a classifier takes one image.")
     tensor = graph.tensors[graph.inputs[0]]
-    if not is_picture(tensor) or -1 in tensor.signature[1:] or tensor.dtype not in ("float32", *LIMITS):
+    if not is_image(tensor) or -1 in tensor.signature[1:] or tensor.dtype not in ("float32", *LIMITS):
         raise UnsupportedModelError(
-            f"The model's input is {tensor.dtype} of shape {list(tensor.signature)}, not one picture of a known size.",
+            f"The model's input is {tensor.dtype} of shape {list(tensor.signature)}, not one image of a known size.",
             "edgekit runs models whose input is (1, height, width, 3 or 1), in float32 or 8 bits.",
         )
     return tensor
@@ -64,7 +64,7 @@ def _looks_like(graph: Graph) -> str:
 
 
 def input_spec(tensor: Tensor, metadata: Metadata, preprocess: Optional[Union[str, InputSpec]]) -> InputSpec:
-    """How pictures become the input: as the caller says, else as the model says, else raw for 8 bits.
+    """How images become the input: as the caller says, else as the model says, else raw for 8 bits.
 
     Raises:
       PreprocessingError: neither says it, and the input does not imply it; or it is for another size.
@@ -75,7 +75,7 @@ def input_spec(tensor: Tensor, metadata: Metadata, preprocess: Optional[Union[st
     spec = preprocess or known
     if spec is None:
         raise PreprocessingError(
-            "The model does not say how its pictures must be scaled.",
+            "The model does not say how its images must be scaled.",
             f"Say it with preprocess= (--preprocess): one of {', '.join(CONVENTIONS)}, or mean,std.",
         )
     if spec.shape != tensor.shape[1:]:
@@ -101,7 +101,7 @@ def encoder(tensor: Tensor, spec: InputSpec) -> Encoder:
     if tensor.dtype == "uint8" and np.all(table == np.arange(256)[:, np.newaxis]):
         return lambda pixels: pixels[np.newaxis, ..., flip]
     if tensor.dtype == "int8" and np.all(table == np.arange(-128, 128)[:, np.newaxis]):
-        # p - 128 in two's complement: one bit, where the table's lookup costs a millisecond for each picture.
+        # p - 128 in two's complement: one bit, where the table's lookup costs a millisecond for each image.
         return lambda pixels: (pixels[np.newaxis, ..., flip] ^ 128).view(np.int8)
     return lambda pixels: table[pixels[..., flip], channels][np.newaxis]
 

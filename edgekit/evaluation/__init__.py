@@ -1,8 +1,8 @@
 """Judging models: how often they are right, and what a quantized one lost against its float original, and where."""
 
+from edgekit.calibration.labelled import Labelled, from_csv, from_folder
 from edgekit.evaluation.accuracy import Evaluation, Subject, evaluate
 from edgekit.evaluation.comparison import Comparison, compare_models
-from edgekit.evaluation.labelled import Labelled, from_csv, from_folder
 from edgekit.evaluation.sufficiency import Sufficiency, sufficiency
 from edgekit.evaluation.verdict import Verdict, compare, wilson_interval
 

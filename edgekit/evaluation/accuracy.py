@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgekit.calibration.labelled import Labelled
 from edgekit.calibration.parallel import map_samples
 from edgekit.devices import Classifier
 from edgekit.devices.tensors import output_tensor
-from edgekit.errors import DataError, PictureError
-from edgekit.evaluation.labelled import Labelled
+from edgekit.errors import DataError, ImageError
 from edgekit.evaluation.verdict import wilson_interval
 from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress, silent
@@ -44,10 +44,10 @@ class Subject:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model said of one picture.
+    """What a model said of one image.
 
     Attributes:
-      best: the most probable outputs, best first; () where the picture could not be decoded.
+      best: the most probable outputs, best first; () where the image could not be decoded.
       problem: why it could not.
     """
 
@@ -62,30 +62,30 @@ class ClassAccuracy:
     Attributes:
       index: its output.
       label: its name.
-      pictures: how many there were of it.
+      images: how many there were of it.
       top1: part of them that were recognised, 0–1, with its 95 % Wilson interval.
       interval: that interval.
     """
 
     index: int
     label: str
-    pictures: int
+    images: int
     top1: float
     interval: tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Pictures of one class that got one answer.
+    """Images of one class that got one answer.
 
     Attributes:
       truth, answer: output indices; a right answer where they are equal.
-      pictures: how many.
+      images: how many.
     """
 
     truth: int
     answer: int
-    pictures: int
+    images: int
 
 
 @dataclass(frozen=True)
@@ -93,18 +93,18 @@ class Evaluation:
     """How often a model was right.
 
     Attributes:
-      pictures: how many pictures it answered.
+      images: how many images it answered.
       top1, top5: part of them whose class was the best, or among the best five, 0–1.
       top1_interval, top5_interval: their 95 % Wilson intervals.
       mapping: in words, how classes were matched to outputs.
       offset: 1 where output 0 turned out to be the background, else 0.
-      classes: every class that there were pictures of, in the order of the outputs.
+      classes: every class that there were images of, in the order of the outputs.
       confusion: the confusion matrix without its zeros, the most frequent first.
       labels: class names in the order of the outputs, or ().
-      skipped: picture → why it could not be used.
+      skipped: image → why it could not be used.
     """
 
-    pictures: int
+    images: int
     top1: float
     top1_interval: tuple[float, float]
     top5: float
@@ -118,51 +118,51 @@ class Evaluation:
 
 
 def evaluate(
-    subject: Subject, pictures: Labelled, *, scheduler: str | None = None, progress: Progress = silent
+    subject: Subject, images: Labelled, *, scheduler: str | None = None, progress: Progress = silent
 ) -> Evaluation:
-    """Lets a model name every picture, on all cores or on a Dask cluster.
+    """Lets a model name every image, on all cores or on a Dask cluster.
 
     Args:
       subject: the model.
-      pictures: from `labelled`.
+      images: from `labelled`.
       scheduler: address of a Dask scheduler (`tcp://host:8786`), or "local" to start a cluster on this machine.
-        The figures are the same as without: answers are merged in the pictures' order, and all that is added
+        The figures are the same as without: answers are merged in the images' order, and all that is added
         up are whole numbers.
-      progress: called as pictures are answered.
+      progress: called as images are answered.
 
     Raises:
-      DataError: not one picture can be decoded.
+      DataError: not one image can be decoded.
       ModelError, PreprocessingError, UsageError: the model cannot be used, see `devices.Classifier`.
       DeviceError: the model, or the cluster, failed.
       MissingDependencyError: a scheduler was given and Dask is not installed.
     """
-    labels = subject.open().labels or pictures.labels
+    labels = subject.open().labels or images.labels
     answers = []
-    for answer in _answers(subject, pictures, scheduler):
+    for answer in _answers(subject, images, scheduler):
         answers.append(answer)
-        progress("Evaluating", len(answers), len(pictures.names))
-    return summarize(pictures, answers, labels)
+        progress("Evaluating", len(answers), len(images.names))
+    return summarize(images, answers, labels)
 
 
 def answer(classifier: Classifier, encoded: bytes) -> Answer:
-    """What a classifier says of an encoded picture, broken ones included."""
+    """What a classifier says of an encoded image, broken ones included."""
     try:
         prediction = classifier.classify(encoded, k=BEST)
-    except PictureError as error:
-        return Answer((), error.message.replace("The picture in memory ", "", 1).rstrip("."))
+    except ImageError as error:
+        return Answer((), error.message.replace("The image in memory ", "", 1).rstrip("."))
     return Answer(tuple(best.index for best in prediction.classes))
 
 
-def read_picture(path: Path) -> bytes | Answer:
-    """A picture's file, or the answer that there is none."""
+def read_image(path: Path) -> bytes | Answer:
+    """An image's file, or the answer that there is none."""
     try:
         return path.read_bytes()
     except OSError as error:
         return Answer((), (error.strerror or type(error).__name__).lower())
 
 
-def _answers(subject: Subject, pictures: Labelled, scheduler: str | None) -> Iterator[Answer]:
-    paths = [pictures.root / name for name in pictures.names]
+def _answers(subject: Subject, images: Labelled, scheduler: str | None) -> Iterator[Answer]:
+    paths = [images.root / name for name in images.names]
     if scheduler is not None:
         from edgekit.evaluation.cluster import spread
 
@@ -179,36 +179,36 @@ class _Worker:
         self._classifier = subject.open()
 
     def __call__(self, path: Path) -> Answer:
-        encoded = read_picture(path)
+        encoded = read_image(path)
         return encoded if isinstance(encoded, Answer) else answer(self._classifier, encoded)
 
 
-def summarize(pictures: Labelled, answers: Sequence[Answer], labels: Sequence[str]) -> Evaluation:
-    """The figures from what a model said of each picture.
+def summarize(images: Labelled, answers: Sequence[Answer], labels: Sequence[str]) -> Evaluation:
+    """The figures from what a model said of each image.
 
     Raises DataError where it could not say anything of any of them.
     """
-    rows = list(zip(pictures.names, pictures.truths, answers, strict=True))
+    rows = list(zip(images.names, images.truths, answers, strict=True))
     skipped = {_printable(name): answer.problem for name, _, answer in rows if answer.problem is not None}
     seen = [(truth, answer.best) for _, truth, answer in rows if answer.best]
     if not seen:
         first = next(iter(skipped.items()), None)
         reason = f"; the first: {first[0]} ({first[1]})" if first else ""
         raise DataError(
-            f"None of the {len(rows)} pictures can be decoded{reason}.",
-            "Give intact pictures, and with --labels-csv the folder that its files are in as --data.",
+            f"None of the {len(rows)} images can be decoded{reason}.",
+            "Give intact images, and with --labels-csv the folder that its files are in as --data.",
         )
     labels = [_printable(label) for label in labels]
-    offset = int(pictures.background and _right(seen, 1) > _right(seen, 0))
+    offset = int(images.background and _right(seen, 1) > _right(seen, 0))
     top1, top5 = _right(seen, offset), sum(truth + offset in best for truth, best in seen)
     outcomes = [(truth + offset, best[0]) for truth, best in seen]
     return Evaluation(
-        pictures=len(seen),
+        images=len(seen),
         top1=top1 / len(seen),
         top1_interval=wilson_interval(top1, len(seen)),
         top5=top5 / len(seen),
         top5_interval=wilson_interval(top5, len(seen)),
-        mapping=pictures.how + (", after output 0, the background" if offset else ""),
+        mapping=images.how + (", after output 0, the background" if offset else ""),
         offset=offset,
         classes=tuple(_by_class(outcomes, labels)),
         confusion=_confusion(outcomes),

@@ -1,6 +1,6 @@
 """Spreading an evaluation over the machines of a Dask cluster. The only module that knows Dask.
 
-The model travels to each worker once, pictures as the bytes of their files, a batch at a time, so that workers
+The model travels to each worker once, images as the bytes of their files, a batch at a time, so that workers
 need edgekit and nothing else: no shared folder, no copy of the data.
 """
 
@@ -15,9 +15,9 @@ from typing import Any
 
 from edgekit.devices.interpreter import allowed_cores
 from edgekit.errors import DeviceError, EdgekitError, MissingDependencyError
-from edgekit.evaluation.accuracy import Answer, Subject, answer, read_picture
+from edgekit.evaluation.accuracy import Answer, Subject, answer, read_image
 
-#: Pictures in one task: enough to hide the network's delay, few enough to spread a small set evenly.
+#: Images in one task: enough to hide the network's delay, few enough to spread a small set evenly.
 BATCH = 16
 #: Seconds to wait for a scheduler's first word.
 PATIENCE = 10
@@ -27,11 +27,11 @@ _opened = threading.local()
 
 
 def spread(subject: Subject, paths: Iterable[Path], scheduler: str) -> Iterator[Answer]:
-    """The answers to all pictures, in their order.
+    """The answers to all images, in their order.
 
     Args:
       subject: the model.
-      paths: the pictures, read on this machine.
+      paths: the images, read on this machine.
       scheduler: address of a Dask scheduler, or "local" for a cluster of one process for each core.
 
     Raises:
@@ -69,13 +69,13 @@ def _client(scheduler: str) -> Iterator[Any]:
 
 
 def _in_order(client: Any, subject: Subject, paths: Iterator[Path]) -> Iterator[Answer]:
-    """Keeps every worker busy with one batch and one waiting; no more of the pictures is in memory at a time."""
+    """Keeps every worker busy with one batch and one waiting; no more of the images is in memory at a time."""
     model = client.scatter(subject, broadcast=True, hash=False)
     limit = 2 * max(1, sum(client.nthreads().values()))
     pending: deque[Any] = deque()
     for batch in iter(lambda: list(islice(paths, BATCH)), []):
-        # As the only item of a list: Dask would scatter the pictures of a bare list one by one.
-        (data,) = client.scatter([[read_picture(path) for path in batch]], hash=False)
+        # As the only item of a list: Dask would scatter the images of a bare list one by one.
+        (data,) = client.scatter([[read_image(path) for path in batch]], hash=False)
         pending.append(client.submit(_answers, model, data, pure=False))
         if len(pending) == limit:
             yield from pending.popleft().result()

@@ -13,20 +13,20 @@ from edgekit.evaluation.layers import Layer, layer_report
 from edgekit.evaluation.verdict import Runner, Verdict, compare
 from edgekit.progress import Progress, silent
 
-#: Pictures for the per-layer report. Its sums run over all values of a tensor, so that few pictures do.
-LAYER_PICTURES = 32
+#: Images for the per-layer report. Its sums run over all values of a tensor, so that few images do.
+LAYER_IMAGES = 32
 #: Two models differ by more than chance below this probability.
 SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two models make of the same pictures.
+    """What two models make of the same images.
 
     Attributes:
       verdict: the second against the first.
       layers: both errors of every layer, in order; () where the two have no float and int8 layer in common.
-      skipped: picture → why it could not be used.
+      skipped: image → why it could not be used.
     """
 
     verdict: Verdict
@@ -48,29 +48,29 @@ def compare_models(
     classes: Sequence[int] | None = None,
     progress: Progress = silent,
 ) -> Comparison:
-    """Runs two models on the same pictures.
+    """Runs two models on the same images.
 
     Args:
       first: a model, usually the float one.
       second: another of the same task, usually the int8 model made from it.
-      samples: pictures sized for the first.
+      samples: images sized for the first.
       classes: output of each of the samples' classes, see `verdict.compare`.
 
     Raises:
-      DataError: there is no picture.
+      DataError: there is no image.
     """
     verdict = compare(first, second, samples, classes=classes, progress=progress)
-    # Which pictures cannot be decoded is known by now; the first ones that can are enough for the layers.
-    layers = layer_report(first, second, samples.take(LAYER_PICTURES), progress=progress)
+    # Which images cannot be decoded is known by now; the first ones that can are enough for the layers.
+    layers = layer_report(first, second, samples.take(LAYER_IMAGES), progress=progress)
     layers = with_impact(first, second, layers, samples, progress=progress)
     return Comparison(verdict, layers, dict(samples.skipped))
 
 
 def significance(verdict: Verdict) -> str:
-    """In plain words whether the difference in accuracy is more than chance; "" without labelled pictures."""
+    """In plain words whether the difference in accuracy is more than chance; "" without labelled images."""
     if not verdict.labelled:
         return ""
-    differing = f"only A is right on {verdict.lost} pictures, only B on {verdict.gained}"
+    differing = f"only A is right on {verdict.lost} images, only B on {verdict.gained}"
     if verdict.chance >= SIGNIFICANT:
         return f"{differing}: no more of a difference than chance makes (p = {verdict.chance:.2g})"
     better = "A" if verdict.lost > verdict.gained else "B"
@@ -83,7 +83,7 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
     return {
         "agreement": verdict.agreement,
         "interval": list(verdict.interval),
-        "pictures": verdict.pictures,
+        "images": verdict.images,
         "sqnr_db": verdict.sqnr_db if math.isfinite(verdict.sqnr_db) else None,
         "labelled": verdict.labelled,
         "top1_a": verdict.top1_float,
@@ -94,7 +94,7 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
         "significance": significance(verdict) or None,
         "layers": [_layer_json(layer) for layer in comparison.layers],
         "culprits": [layer.name for layer in comparison.culprits[:10]],
-        "skipped": [{"picture": name, "reason": reason} for name, reason in comparison.skipped.items()],
+        "skipped": [{"image": name, "reason": reason} for name, reason in comparison.skipped.items()],
     }
 
 

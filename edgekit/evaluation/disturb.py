@@ -17,19 +17,19 @@ class Disturbed:
         """Args: the float model, and its activations that errors will be added to."""
         content = disturbed(graph, tensors, score_tensor(graph).index)
         self._interpreter = open_interpreter(content, threads=1)
-        picture, *added = self._interpreter.get_input_details()
-        self._picture, self._output = picture["index"], self._interpreter.get_output_details()[0]["index"]
+        image, *added = self._interpreter.get_input_details()
+        self._image, self._output = image["index"], self._interpreter.get_output_details()[0]["index"]
         self._places = {tensor: detail["index"] for tensor, detail in zip(tensors, added, strict=True)}
         for detail in added:
             self._interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], np.float32))
 
     def show(self, batch: np.ndarray) -> np.ndarray:
-        """Takes a new picture, float32 (1, height, width, channels), and gives its scores without any error."""
-        self._interpreter.set_tensor(self._picture, batch)
+        """Takes a new image, float32 (1, height, width, channels), and gives its scores without any error."""
+        self._interpreter.set_tensor(self._image, batch)
         return self.scores({})
 
     def scores(self, errors: Mapping[int, np.ndarray]) -> np.ndarray:
-        """The picture's scores, centred, float64 (classes,), with these float32 arrays added to these tensors."""
+        """The image's scores, centred, float64 (classes,), with these float32 arrays added to these tensors."""
         for tensor, error in errors.items():
             self._interpreter.set_tensor(self._places[tensor], error)
         self._interpreter.invoke()

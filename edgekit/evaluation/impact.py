@@ -13,15 +13,15 @@ import numpy as np
 
 from edgekit.calibration.parallel import map_samples
 from edgekit.calibration.samples import Sample, Samples
-from edgekit.evaluation.blame import FIXED
+from edgekit.evaluation.diagnosis import FIXED
 from edgekit.evaluation.disturb import Disturbed
 from edgekit.evaluation.layers import Layer, Pair, Watcher, match_ops
 from edgekit.evaluation.verdict import Runner, decibels
 from edgekit.progress import Progress, silent
 from edgekit.tflite import read_graph
 
-#: Pictures to measure on. Layers differ by tens of dB, pictures by a few; each takes one invocation for every layer.
-PICTURES = 2
+#: Images to measure on. Layers differ by tens of dB, images by a few; each takes one invocation for every layer.
+IMAGES = 2
 
 
 def with_impact(
@@ -31,7 +31,7 @@ def with_impact(
 
     Args:
       reference, candidate, layers: as for and from `layers.layer_report`.
-      samples: the first PICTURES are run.
+      samples: the first IMAGES are run.
     """
     graphs = read_graph(reference.content), read_graph(candidate.content)
     wanted = {layer.index for layer in layers if layer.reason is not FIXED}
@@ -39,13 +39,13 @@ def with_impact(
     if not pairs:
         return tuple(layers)
     progress("Measuring each layer's harm", 0, None)
-    rows = [row for _, row in map_samples(lambda: _worker(reference, candidate, pairs), samples.take(PICTURES))]
+    rows = [row for _, row in map_samples(lambda: _worker(reference, candidate, pairs), samples.take(IMAGES))]
     found = dict(zip((pair.reference.index for pair in pairs), np.mean(rows, axis=0).tolist(), strict=True))
     return tuple(replace(layer, scores_db=found.get(layer.index)) for layer in layers)
 
 
 def _worker(reference: Runner, candidate: Runner, pairs: Sequence[Pair]) -> Callable[[Sample], list[float]]:
-    """A function from a picture to the scores' SQNR under each pair's error alone, for one thread."""
+    """A function from an image to the scores' SQNR under each pair's error alone, for one thread."""
     tensors = [pair.reference.outputs[0] for pair in pairs]
     model, watcher = Disturbed(read_graph(reference.content), tensors), Watcher(reference, candidate, pairs)
 

@@ -1,9 +1,9 @@
 """The per-layer report: where a quantized model leaves its float original, and which layers are to blame.
 
 Two errors are measured for each layer, as signal to quantization noise ratios (SQNR, 10 log10 of the quotient of
-powers, in dB) over all pictures:
+powers, in dB) over all images:
 
-- *accumulated*: the float model's tensor against the int8 model's, both run on the same picture. It holds what
+- *accumulated*: the float model's tensor against the int8 model's, both run on the same image. It holds what
   all layers before have done, too.
 - *local*: the float op, evaluated on the very inputs that the int8 op had (dequantized), against what the int8 op
   made of them. It holds what this layer alone adds: its weights' rounding, and its output's clipping and rounding.
@@ -22,7 +22,7 @@ import numpy as np
 from edgekit.calibration.parallel import map_samples
 from edgekit.calibration.samples import Sample
 from edgekit.devices.interpreter import open_interpreter
-from edgekit.evaluation.blame import CLIPPED, Errors, Reason, blame
+from edgekit.evaluation.diagnosis import CLIPPED, Errors, Reason, blame
 from edgekit.evaluation.verdict import Runner, decibels, feed
 from edgekit.progress import Progress, silent
 from edgekit.tflite import read_graph
@@ -89,7 +89,7 @@ def layer_report(
     Args:
       reference: the float model.
       candidate: the int8 model made from it.
-      samples: some pictures; a few dozen show what there is to see. All inner tensors of both models are held
+      samples: some images; a few dozen show what there is to see. All inner tensors of both models are held
         in memory, once for each core.
 
     Returns:
@@ -178,12 +178,12 @@ class Watcher:
         self._severed = open_interpreter(cut, threads=1)
 
     def __call__(self, sample: Sample) -> list[Errors]:
-        """Each pair's errors on one picture."""
+        """Each pair's errors on one image."""
         self._invoke(sample)
         return [self._errors(made, found) for made, found in self._made]
 
     def local_errors(self, sample: Sample) -> list[np.ndarray]:
-        """What each pair's int8 op alone adds to its output on one picture, float32 arrays of the outputs' shapes."""
+        """What each pair's int8 op alone adds to its output on one image, float32 arrays of the outputs' shapes."""
         self._invoke(sample)
         return [self._real(found) - self._severed.get_tensor(made) for made, found in self._made]
 

@@ -1,11 +1,11 @@
-"""Is the calibration set enough? Resampled from the statistics of its single pictures, without running the model again.
+"""Is the calibration set enough? Resampled from the statistics of its single images, without running the model again.
 
-Half of the pictures is drawn again and again, and the ranges that this half gives are compared with those of all. For
-means over pictures the mean square of that difference is the standard error of all pictures' mean (drawing n/2 of n
+Half of the images is drawn again and again, and the ranges that this half gives are compared with those of all. For
+means over images the mean square of that difference is the standard error of all images' mean (drawing n/2 of n
 without replacement); for extremes it is how much the last doubling of the set moved them.
 
 How often int8 models calibrated on two halves agree is no measure of it: their rounding differs whatever the number of
-pictures. On Lite0, halves of 4, 12 and 50 pictures agreed on 100, 99.5 and 98.5 % of 200 others, on a B0 halves of 8,
+images. On Lite0, halves of 4, 12 and 50 images agreed on 100, 99.5 and 98.5 % of 200 others, on a B0 halves of 8,
 25 and 100 on 98.5, 98.5 and 96.5 %.
 """
 
@@ -20,32 +20,32 @@ from edgekit.calibration.observe import TAILS, Observations
 
 #: Part of a range by which it may move. A range 5 % wider has steps 5 % larger, 0.4 dB more of rounding noise.
 TOLERANCE = 0.05
-#: How often half of the pictures is drawn.
+#: How often half of the images is drawn.
 ROUNDS = 64
-#: A class is worth more pictures where it holds so many times its share of the outermost values, and
-#: a picture is worth others of its kind where it alone holds so large a part of them.
+#: A class is worth more images where it holds so many times its share of the outermost values, and
+#: an image is worth others of its kind where it alone holds so large a part of them.
 EXCESS, ALONE = 2.0, 0.1
-#: Fewer pictures than this cannot be resampled.
+#: Fewer images than this cannot be resampled.
 FEWEST = 4
 
 
 @dataclass(frozen=True)
 class Sufficiency:
-    """Whether more pictures would change the ranges.
+    """Whether more images would change the ranges.
 
     Attributes:
-      pictures: how many there were.
-      movement: by what part of itself the middle tensor's range moves with another such set of pictures; tensors
+      images: how many there were.
+      movement: by what part of itself the middle tensor's range moves with another such set of images; tensors
         whose range is fixed, as by a ReLU6, are left out.
       worst: the same for the tensor at the 95th percentile.
       enough: whether `movement` is within TOLERANCE.
-      add: about how many more pictures would bring it there; 0 where it is, and for "minmax", which
-        more pictures widen further.
+      add: about how many more images would bring it there; 0 where it is, and for "minmax", which
+        more images widen further.
       classes: names of the classes that set more of the extremes than is their share, the foremost first.
-      kinds: names of pictures that alone set a large part of the extremes.
+      kinds: names of images that alone set a large part of the extremes.
     """
 
-    pictures: int
+    images: int
     movement: float
     worst: float
     enough: bool
@@ -54,11 +54,11 @@ class Sufficiency:
     kinds: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        moved = f"another {self.pictures} such pictures would move ranges by {self.movement:.1%} of their width"
+        moved = f"another {self.images} such images would move ranges by {self.movement:.1%} of their width"
         if self.enough:
             return f"enough: {moved}"
         if not self.add:
-            return f"extremes, which more pictures widen further (--ranges percentile settles): {moved}"
+            return f"extremes, which more images widen further (--ranges percentile settles): {moved}"
         names = ", ".join(self.classes) or ", ".join(f"like {name}" for name in self.kinds)
         return f"add about {self.add}{f', above all {names}' if names else ''}: {moved}"
 
@@ -66,7 +66,7 @@ class Sufficiency:
 def sufficiency(
     observations: Observations, method: str, class_names: Sequence[str] = (), *, seed: int = 0
 ) -> Sufficiency | None:
-    """Whether the pictures that were observed are enough for a range method.
+    """Whether the images that were observed are enough for a range method.
 
     Args:
       observations: from `observe`.
@@ -75,36 +75,36 @@ def sufficiency(
       seed: of the drawing of halves.
 
     Returns:
-      None with fewer than FEWEST pictures.
+      None with fewer than FEWEST images.
     """
-    if observations.pictures < FEWEST:
+    if observations.images < FEWEST:
         return None
     ends = _ends(observations, method)
     moves = np.sqrt(np.mean([np.square(move) for move in _moves(ends, method, seed)], axis=0))
     middle, worst = (float(np.quantile(moves[moves > 0], part)) if moves.any() else 0.0 for part in (0.5, 0.95))
-    # The error of a mean shrinks with the square root of the number of pictures; extremes follow no such rule.
-    wanted = 0.0 if method == "minmax" else observations.pictures * (middle / TOLERANCE) ** 2
+    # The error of a mean shrinks with the square root of the number of images; extremes follow no such rule.
+    wanted = 0.0 if method == "minmax" else observations.images * (middle / TOLERANCE) ** 2
     holders = _holders(ends)
     return Sufficiency(
-        pictures=observations.pictures,
+        images=observations.images,
         movement=middle,
         worst=worst,
         enough=middle <= TOLERANCE,
-        add=_about(wanted - observations.pictures) if wanted > observations.pictures else 0,
+        add=_about(wanted - observations.images) if wanted > observations.images else 0,
         classes=_classes(holders, observations.labels, class_names),
         kinds=tuple(observations.names[p] for p, n in holders.most_common(3) if n >= ALONE * holders.total()),
     )
 
 
 def _ends(observations: Observations, method: str) -> np.ndarray:
-    """float64 (pictures, tensors, 2): each picture's lower and upper end of each tensor, as the method sees them."""
+    """float64 (images, tensors, 2): each image's lower and upper end of each tensor, as the method sees them."""
     level = 0 if method in ("minmax", "mean") else TAILS.index(0.0005)
     ends: np.ndarray = observations.each[..., level].astype(np.float64)
     return ends
 
 
 def _bounds(ends: np.ndarray, method: str) -> np.ndarray:
-    """(tensors, 2): what the method makes of the pictures' ends."""
+    """(tensors, 2): what the method makes of the images' ends."""
     if method == "minmax":
         return np.stack([ends[..., 0].min(axis=0), ends[..., 1].max(axis=0)], axis=-1)
     means: np.ndarray = ends.mean(axis=0)
@@ -120,7 +120,7 @@ def _moves(ends: np.ndarray, method: str, seed: int) -> list[np.ndarray]:
 
 
 def _holders(ends: np.ndarray) -> "Counter[int]":
-    """Picture → how many tensors' lowest or highest value it holds; ends that all pictures share count for none."""
+    """Image → how many tensors' lowest or highest value it holds; ends that all images share count for none."""
     lowest, highest = ends[..., 0].argmin(axis=0), ends[..., 1].argmax(axis=0)
     spread = np.ptp(ends, axis=0) > 0
     return Counter([*lowest[spread[:, 0]].tolist(), *highest[spread[:, 1]].tolist()])
@@ -131,8 +131,8 @@ def _classes(holders: "Counter[int]", labels: Sequence[int | None], class_names:
         return ()
     shares, total = Counter(labels), holders.total()
     held: Counter[int | None] = Counter()
-    for picture, count in holders.items():
-        held[labels[picture]] += count
+    for image, count in holders.items():
+        held[labels[image]] += count
     above = [label for label, count in held.most_common() if count / total > EXCESS * shares[label] / len(labels)]
     return tuple(class_names[label] for label in above if label is not None)[:3]
 

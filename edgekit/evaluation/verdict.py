@@ -21,24 +21,24 @@ Z95 = 1.959963984540054
 
 @dataclass(frozen=True)
 class Verdict:
-    """A candidate model against its float original on the same pictures.
+    """A candidate model against its float original on the same images.
 
     Attributes:
-      agreement: part of the pictures on which both name the same class, 0–1.
+      agreement: part of the images on which both name the same class, 0–1.
       interval: 95 % Wilson interval of `agreement`.
-      pictures: how many pictures were compared.
-      source: "data" for the user's pictures, "synthetic" for generated ones.
-      sqnr_db: signal to quantization noise ratio of the output over all pictures, in dB; infinite if equal, NaN
+      images: how many images were compared.
+      source: "data" for the user's images, "synthetic" for generated ones.
+      sqnr_db: signal to quantization noise ratio of the output over all images, in dB; infinite if equal, NaN
         where one model answers with logits and the other with probabilities.
-      labelled: how many of the pictures have a known class.
+      labelled: how many of the images have a known class.
       top1_float, top1_int8: accuracy of both on these, 0–1; None where there are none.
       distinct: how many different classes the float model named; where it is 1, agreement says little.
-      lost, gained: labelled pictures that only the float model, or only the candidate, got right.
+      lost, gained: labelled images that only the float model, or only the candidate, got right.
     """
 
     agreement: float
     interval: tuple[float, float]
-    pictures: int
+    images: int
     source: str
     sqnr_db: float
     labelled: int = 0
@@ -57,9 +57,9 @@ class Verdict:
 
     @property
     def chance(self) -> float:
-        """Probability that two equally good models differ in accuracy by this much or more on such pictures.
+        """Probability that two equally good models differ in accuracy by this much or more on such images.
 
-        The exact two-sided form of McNemar's test (Q. McNemar, Psychometrika 12, 1947): of the pictures that only
+        The exact two-sided form of McNemar's test (Q. McNemar, Psychometrika 12, 1947): of the images that only
         one model got right, each is as likely to be the one's as the other's.
         """
         differing = self.lost + self.gained
@@ -91,19 +91,19 @@ def compare(
     classes: Sequence[int] | None = None,
     progress: Progress = silent,
 ) -> Verdict:
-    """Runs both models on every picture, on all cores.
+    """Runs both models on every image, on all cores.
 
     Args:
       reference: the float model.
       candidate: the model to judge; any input and output type.
-      samples: pictures that no choice about the candidate was made on, sized for the reference. Where the
+      samples: images that no choice about the candidate was made on, sized for the reference. Where the
         candidate wants them otherwise, they must be `Samples`.
       source: what to call them, see Verdict.
       classes: output index of each of the samples' classes, in the order of their labels; without it,
         accuracy is not computed.
 
     Raises:
-      DataError: there is no picture.
+      DataError: there is no image.
       UsageError: the models have different numbers of outputs.
     """
     predicted: list[tuple[int, int, int | None]] = []
@@ -120,13 +120,13 @@ def compare(
         predicted.append((decide(expected, reference.output), decide(found, candidate.output), truth))
         progress("Verifying", len(predicted), getattr(samples, "count", None))
     if not predicted:
-        raise DataError("There is no picture to verify on.", "Give some with --verify-data, or use --no-verify.")
+        raise DataError("There is no image to verify on.", "Give some with --verify-data, or use --no-verify.")
     known = [row for row in predicted if row[2] is not None]
     agreeing = sum(a == b for a, b, _ in predicted)
     return Verdict(
         agreement=agreeing / len(predicted),
         interval=wilson_interval(agreeing, len(predicted)),
-        pictures=len(predicted),
+        images=len(predicted),
         source=source,
         sqnr_db=decibels(signal, noise) if reference.output == candidate.output else math.nan,
         labelled=len(known),
@@ -182,13 +182,13 @@ class _Pair:
         self._runners = [(open_interpreter(r.content, threads=1), r.spec) for r in (reference, candidate)]
 
     def __call__(self, both: tuple[Sample, Sample]) -> tuple[np.ndarray, np.ndarray]:
-        """(float answer, candidate's answer) to one picture, sized for either."""
+        """(float answer, candidate's answer) to one image, sized for either."""
         (reference, first), (candidate, second) = self._runners
         return run(reference, both[0].input(first)), run(candidate, both[1].input(second))
 
 
 def _sized(samples: Iterable[Sample], first: InputSpec, second: InputSpec) -> Iterator[tuple[Sample, Sample]]:
-    """Each picture as either input wants it, decoded once where they want the same."""
+    """Each image as either input wants it, decoded once where they want the same."""
 
     def way(spec: InputSpec) -> tuple[Any, ...]:
         return (spec.shape, spec.resize, spec.crop, spec.interpolation)

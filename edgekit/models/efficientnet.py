@@ -20,7 +20,7 @@ def build(variant: Variant, classes: int) -> Any:
       MissingDependencyError: Keras is not installed.
     """
     layers = import_keras().layers
-    inputs = layers.Input((variant.size, variant.size, 3), name="picture")
+    inputs = layers.Input((variant.size, variant.size, 3), name="image")
     stem = layers.Conv2D(STEM_FILTERS, 3, strides=2, padding="same", use_bias=False, name="stem_conv")
     x = _normalized(inputs, stem, "stem", relu=True)
     for block in blocks(variant):

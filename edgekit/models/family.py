@@ -1,6 +1,6 @@
 """The EfficientNet family as data: one table of stages, one row of coefficients per member.
 
-A member is the baseline widened, deepened and given larger pictures, all three together
+A member is the baseline widened, deepened and given larger images, all three together
 (compound scaling, Tan & Le 2019, arXiv:1905.11946). The Lite members leave out
 squeeze-and-excitation, use ReLU6 instead of swish, and keep the stem, the head and the depth of the
 first and last stage as they are in the baseline; stages, rows and rounding rules are those of
@@ -20,7 +20,7 @@ class Variant:
       name: what users call it, such as "lite0".
       width: factor on the number of filters of each stage.
       depth: factor on the number of blocks of each stage.
-      size: height and width of the input picture, in pixels.
+      size: height and width of the input image, in pixels.
       dropout: fraction of the head's features dropped while training.
     """
 

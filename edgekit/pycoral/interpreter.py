@@ -16,10 +16,10 @@ import numpy as np
 
 from edgekit.devices.delegate import check_library, library_name, load_edgetpu
 from edgekit.devices.discovery import attached
-from edgekit.devices.emulated import EmulatedEdgeTpu
+from edgekit.devices.emulator.emulated import EmulatedEdgeTpu
 from edgekit.devices.interpreter import allowed_cores, interpreter_package
 from edgekit.devices.request import parse_device
-from edgekit.edgetpu.package import is_compiled
+from edgekit.edgetpu.compiler.package import is_compiled
 from edgekit.errors import EdgekitError
 from edgekit.pycoral.twin import served_content, served_twin
 from edgekit.tflite.checks import check_graph

@@ -19,7 +19,7 @@ from edgekit.errors import DataError, EdgekitError, UsageError
 from edgekit.preprocess import describe
 from edgekit.serve.metrics import CONTENT_TYPE, Metrics
 from edgekit.serve.model import BusyError, ServedModel
-from edgekit.serve.requests import check_caller, check_picture, read_picture
+from edgekit.serve.requests import check_caller, check_image, read_image
 from edgekit.serve.settings import Settings
 
 _PAGE = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
@@ -118,15 +118,15 @@ async def _metrics(request: Request, metrics: Metrics) -> Response:
 
 async def _predict(request: Request, model: ServedModel, settings: Settings) -> Response:
     k = _classes_asked(request)
-    # The place is taken before the picture is read: what waits must not fill the memory.
+    # The place is taken before the image is read: what waits must not fill the memory.
     try:
         model.take_place()
     except BusyError:
         raise HTTPException(503, "Too many requests are waiting.", headers={"Retry-After": "1"}) from None
     try:
-        picture = await read_picture(request, settings.limit)
-        check_picture(picture)
-        prediction = await model.classify(picture, k)
+        image = await read_image(request, settings.limit)
+        check_image(image)
+        prediction = await model.classify(image, k)
     finally:
         model.free_place()
     request.state.latency = prediction.latency

@@ -53,10 +53,10 @@ class ServedModel:
         """Gives a place back."""
         self.pending -= 1
 
-    async def classify(self, picture: bytes, k: int) -> Prediction:
+    async def classify(self, image: bytes, k: int) -> Prediction:
         """The answer, computed by one of the workers. Raises as `Classifier.classify`."""
         classifier = self.classifier
-        return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: classifier.classify(picture, k))
+        return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: classifier.classify(image, k))
 
     async def reload(self) -> None:
         """Opens the file anew. Requests under way end on the old model, which stays where this raises."""

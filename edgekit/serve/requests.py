@@ -1,4 +1,4 @@
-"""What a request may bring: who may ask, how much, and which pictures."""
+"""What a request may bring: who may ask, how much, and which images."""
 
 import asyncio
 import hmac
@@ -12,16 +12,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive
 
-from edgekit.errors import PictureError
+from edgekit.errors import ImageError
 from edgekit.serve.settings import is_loopback
 
-#: Kinds of pictures taken from the network: what browsers and cameras write, through Pillow's most tried decoders.
+#: Kinds of images taken from the network: what browsers and cameras write, through Pillow's most tried decoders.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
-#: Most pixels of a picture from the network: decoded, it takes four bytes for each, several times over.
+#: Most pixels of an image from the network: decoded, it takes four bytes for each, several times over.
 MAX_PIXELS = 50_000_000
 
-#: Seconds in which a picture must have arrived.
+#: Seconds in which an image must have arrived.
 PATIENCE_S = 20.0
 
 
@@ -52,24 +52,24 @@ def _host(address: str) -> str:
         return ""
 
 
-async def read_picture(request: Request, limit: int) -> bytes:
-    """The picture in a request, as its body or as the first file of a multipart form.
+async def read_image(request: Request, limit: int) -> bytes:
+    """The image in a request, as its body or as the first file of a multipart form.
 
-    Raises HTTPException: 400 without a picture, 408 where it takes too long, 413 above `limit` bytes.
+    Raises HTTPException: 400 without an image, 408 where it takes too long, 413 above `limit` bytes.
     """
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > limit:
         raise _too_large(limit)
     bounded = Request(request.scope, _bounded(request.receive, limit))
     try:
-        picture = await asyncio.wait_for(_content(bounded), PATIENCE_S)
+        image = await asyncio.wait_for(_content(bounded), PATIENCE_S)
     except ClientDisconnect:
         raise HTTPException(400, "The client went away.") from None
     except asyncio.TimeoutError:
-        raise HTTPException(408, f"The picture did not arrive within {PATIENCE_S:.0f} seconds.") from None
-    if not picture:
-        raise HTTPException(400, "There is no picture in the request.")
-    return picture
+        raise HTTPException(408, f"The image did not arrive within {PATIENCE_S:.0f} seconds.") from None
+    if not image:
+        raise HTTPException(400, "There is no image in the request.")
+    return image
 
 
 async def _content(request: Request) -> bytes:
@@ -98,18 +98,18 @@ def _bounded(receive: Receive, limit: int) -> Receive:
 
 
 def _too_large(limit: int) -> HTTPException:
-    return HTTPException(413, f"The picture is larger than {limit / 1e6:.3g} MB.")
+    return HTTPException(413, f"The image is larger than {limit / 1e6:.3g} MB.")
 
 
-def check_picture(content: bytes) -> None:
+def check_image(content: bytes) -> None:
     """Refuses by its first bytes what must not be decoded.
 
-    Raises PictureError: no picture of `FORMATS`, or more than `MAX_PIXELS`.
+    Raises ImageError: no image of `FORMATS`, or more than `MAX_PIXELS`.
     """
     try:
-        with Image.open(BytesIO(content), formats=FORMATS) as picture:
-            width, height = picture.size
+        with Image.open(BytesIO(content), formats=FORMATS) as image:
+            width, height = image.size
     except Exception as error:  # Pillow's readers raise whatever their formats do
-        raise PictureError("This is not a picture.", f"Send one of {', '.join(FORMATS)}.") from error
+        raise ImageError("This is not an image.", f"Send one of {', '.join(FORMATS)}.") from error
     if width * height > MAX_PIXELS:
-        raise PictureError(f"The picture is too large to decode safely ({width}x{height} pixels).")
+        raise ImageError(f"The image is too large to decode safely ({width}x{height} pixels).")

@@ -17,7 +17,7 @@ class Settings:
       token: who asks must know it; None: only this machine may ask.
       workers: requests answered at the same time, each with an interpreter of its own.
       queue: requests that may wait beside those.
-      limit: most bytes of a picture.
+      limit: most bytes of an image.
     """
 
     name: str

@@ -54,7 +54,7 @@ class Metadata:
     Attributes:
       name, description: for people; may be empty.
       labels: the classes' names in the order of the output; () where they are not known.
-      input: how a picture becomes the input, or None where it is not known.
+      input: how an image becomes the input, or None where it is not known.
       output: "probabilities" or "logits", or None where it is not known.
       provenance: how the model was made (recipe, digests, versions, verdict), ready for JSON.
     """
@@ -78,7 +78,7 @@ def read_metadata(model: Union[Graph, bytes, str, Path]) -> Optional[Metadata]:
     """What a model says about itself, whoever wrote it; None where it says nothing.
 
     Of a file made by another tool, `input` follows the standard's meaning: a uint8 input takes pixels
-    as they are, a float one the stored normalization, and a picture is stretched to the input's size.
+    as they are, a float one the stored normalization, and an image is stretched to the input's size.
 
     Raises:
       ModelFormatError: the file or its metadata is damaged.
@@ -125,9 +125,9 @@ def pixel_input(tensor: Tensor) -> Optional[InputSpec]:
     """The input description under which an 8-bit input's stored numbers are the pixels themselves.
 
     That is what a uint8 input means to every TFLite tool, whatever its scale; an int8 input takes the
-    pixel minus 128. None where the tensor is no picture of 8 bits.
+    pixel minus 128. None where the tensor is no image of 8 bits.
     """
-    if tensor.dtype not in ("uint8", "int8") or not is_picture(tensor) or (tensor.quant and tensor.quant.scale[0] <= 0):
+    if tensor.dtype not in ("uint8", "int8") or not is_image(tensor) or (tensor.quant and tensor.quant.scale[0] <= 0):
         return None
     scale, zero = (tensor.quant.scale[0], tensor.quant.zero_point[0]) if tensor.quant else (1.0, 0)
     black = -128 if tensor.dtype == "int8" else 0
@@ -137,8 +137,8 @@ def pixel_input(tensor: Tensor) -> Optional[InputSpec]:
     return InputSpec(height, width, channels, (float(zero - black),) * channels, (std,) * channels)
 
 
-def is_picture(tensor: Tensor) -> bool:
-    """Whether a tensor has the shape of one picture: (1, height, width, 1 or 3)."""
+def is_image(tensor: Tensor) -> bool:
+    """Whether a tensor has the shape of one image: (1, height, width, 1 or 3)."""
     return len(tensor.shape) == 4 and tensor.shape[0] == 1 and tensor.shape[3] in (1, 3) and min(tensor.shape) > 0
 
 
@@ -177,7 +177,7 @@ def _input(graph: Graph, described: Optional[Table]) -> Optional[InputSpec]:
         return pixel_input(tensor)
     for unit in described.tables(_TENSOR_PROCESS) if described else ():
         options = unit.table(_PROCESS)
-        if unit.number(_PROCESS_KIND, "uint8") == _NORMALIZATION and options and is_picture(tensor):
+        if unit.number(_PROCESS_KIND, "uint8") == _NORMALIZATION and options and is_image(tensor):
             _, height, width, channels = tensor.shape
             mean, std = (_per_channel(options.numbers(n, "float32"), channels) for n in (_MEAN, _STD))
             return InputSpec(height, width, channels, mean, std)
@@ -209,7 +209,7 @@ def _standard(graph: Graph, metadata: Metadata) -> Dict[int, Any]:
 def _standard_input(tensor: Tensor, spec: InputSpec) -> Dict[int, Any]:
     table = {
         _TENSOR_NAME: "image",
-        _TENSOR_DESCRIPTION: f"Picture of {spec.width} x {spec.height} pixels, {spec.order.upper()}.",
+        _TENSOR_DESCRIPTION: f"Image of {spec.width} x {spec.height} pixels, {spec.order.upper()}.",
         _TENSOR_CONTENT: {_CONTENT_KIND: _IMAGE, _CONTENT: _standard_image(spec)},
     }
     # The standard knows no BGR: left without a normalization, others refuse the model rather than

@@ -8,7 +8,7 @@ from edgekit.calibration.observe import expose_activations
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import ConversionError, DataError
 from edgekit.preprocess import InputSpec
-from tests.tflite.build import GraphBuilder, colour_classifier
+from tests.support.build import GraphBuilder, colour_classifier
 
 SPEC = InputSpec(8, 8, std=(255.0,) * 3)
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), np.uint8)
@@ -16,7 +16,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), np.uint8)
 
 def negated(opcode="NEG"):
     graph = GraphBuilder()
-    x = graph.input((1, 8, 8, 3), name="picture")
+    x = graph.input((1, 8, 8, 3), name="image")
     axes = graph.constant(np.array([1, 2], np.int32))
     mean = graph.op("MEAN", [x, axes], (1, 3), options={"keepDims": False}, name="mean")
     return graph.finish([graph.op(opcode, [mean], (1, 3), options={} if opcode == "NEG" else None, name="end")])
@@ -26,17 +26,17 @@ def test_extremes_of_input_inside_and_output():
     observed = observe(negated(), open_samples(PIXELS, SPEC), SPEC)
     bounds = choose_ranges(observed, "minmax").bounds
     means = PIXELS.mean(axis=(1, 2)) / 255
-    assert list(bounds) == ["picture", "mean", "end"]
-    np.testing.assert_allclose(bounds["picture"], (PIXELS.min() / 255, PIXELS.max() / 255), rtol=1e-6)
+    assert list(bounds) == ["image", "mean", "end"]
+    np.testing.assert_allclose(bounds["image"], (PIXELS.min() / 255, PIXELS.max() / 255), rtol=1e-6)
     np.testing.assert_allclose(bounds["mean"], (means.min(), means.max()), rtol=1e-6)
     np.testing.assert_allclose(bounds["end"], (-means.max(), -means.min()), rtol=1e-6)
 
 
-def test_the_pictures_seen_are_counted_and_signed():
+def test_the_images_seen_are_counted_and_signed():
     samples = open_samples(PIXELS, SPEC)
     observed = observe(colour_classifier("float32"), samples, SPEC)
     digest = hashlib.sha256(b"".join(sample.pixels.tobytes() for sample in samples)).hexdigest()
-    assert (observed.pictures, observed.digest) == (6, digest)
+    assert (observed.images, observed.digest) == (6, digest)
 
 
 def test_two_passes_give_the_same():
@@ -45,15 +45,15 @@ def test_two_passes_give_the_same():
     assert first == second
 
 
-def test_progress_counts_the_pictures():
+def test_progress_counts_the_images():
     calls = []
     observe(negated(), open_samples(PIXELS, SPEC), SPEC, progress=lambda *call: calls.append(call))
     assert [call[1] for call in calls] == [1, 2, 3, 4, 5, 6]
     assert {call[2] for call in calls} == {6}
 
 
-def test_no_picture():
-    with pytest.raises(DataError, match="no picture to calibrate on"):
+def test_no_image():
+    with pytest.raises(DataError, match="no image to calibrate on"):
         observe(negated(), [], SPEC)
 
 
@@ -66,7 +66,7 @@ def test_a_model_that_computes_nan_names_the_tensor():
 def test_exposed_activations_are_outputs_and_change_no_number():
     content = negated()
     exposed, names = expose_activations(content)
-    assert names == ("picture", "mean", "end")
+    assert names == ("image", "mean", "end")
     answers = []
     for model in (content, exposed):
         interpreter = open_interpreter(model)

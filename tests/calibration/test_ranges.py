@@ -39,9 +39,9 @@ def test_people_can_edit_it(tmp_path):
 
 def test_what_is_not_about_bounds_may_be_missing(tmp_path):
     path = tmp_path / "ranges.json"
-    for pictures in ("many", None, [], 1.5):
-        path.write_text(json.dumps({"format": "edgekit-ranges", "pictures": pictures, "bounds": {"a": [0, 1]}}))
-        assert (load_ranges(path).bounds, load_ranges(path).pictures) == ({"a": (0.0, 1.0)}, 0)
+    for images in ("many", None, [], 1.5):
+        path.write_text(json.dumps({"format": "edgekit-ranges", "images": images, "bounds": {"a": [0, 1]}}))
+        assert (load_ranges(path).bounds, load_ranges(path).images) == ({"a": (0.0, 1.0)}, 0)
 
 
 @pytest.mark.parametrize(
@@ -96,9 +96,9 @@ def test_no_such_method():
     assert "minmax" in caught.value.hint
 
 
-def statistics_of(*pictures):
-    """Statistics of one tensor of one channel over pictures given as float lists."""
-    rows = [_summary(np.array(values, np.float32).reshape(-1, 1)) for values in pictures]
+def statistics_of(*images):
+    """Statistics of one tensor of one channel over images given as float lists."""
+    rows = [_summary(np.array(values, np.float32).reshape(-1, 1)) for values in images]
     return _statistics(functools.reduce(_added, rows), len(rows))
 
 
@@ -106,7 +106,7 @@ def bounds_of(statistics, method):
     return choose_ranges(Observations({"t": statistics}, 1, ""), method).bounds["t"]
 
 
-def test_min_max_clips_nothing_and_mean_clips_what_one_picture_has():
+def test_min_max_clips_nothing_and_mean_clips_what_one_image_has():
     statistics = statistics_of([-1, 0, 2], [-3, 1, 10])
     assert bounds_of(statistics, "minmax") == (-3.0, 10.0)
     assert bounds_of(statistics, "mean") == (-2.0, 6.0)

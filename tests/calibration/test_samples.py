@@ -12,7 +12,7 @@ from PIL import Image
 
 from edgekit.calibration.folder import drawing_order
 from edgekit.calibration.samples import Sample, open_samples
-from edgekit.errors import DataError, PictureError, UsageError
+from edgekit.errors import DataError, ImageError, UsageError
 from edgekit.preprocess import InputSpec, fit
 
 SPEC = InputSpec(8, 8)
@@ -31,7 +31,7 @@ def names(samples):
 
 @pytest.fixture
 def classes(tmp_path):
-    """Three classes of 8, 8 and 2 pictures."""
+    """Three classes of 8, 8 and 2 images."""
     for number, (name, count) in enumerate((("rose", 8), ("daisy", 8), ("tulip", 2))):
         for index in range(count):
             save(tmp_path / "flowers" / name / f"{index}.png", (number * 10, index * 10, 0))
@@ -93,7 +93,7 @@ def test_known_order():
     assert drawing_order([*others, composed], [None] * 9, 0) == drawing_order([*others, decomposed], [None] * 9, 0)
 
 
-def test_adding_a_picture_keeps_the_order_of_the_others(classes):
+def test_adding_an_image_keeps_the_order_of_the_others(classes):
     before = names(open_samples(classes, SPEC))
     save(classes / "rose" / "new.png")
     after = names(open_samples(classes, SPEC))
@@ -108,7 +108,7 @@ def test_adding_a_picture_keeps_the_order_of_the_others(classes):
         (["x/a.png", "y/b.png"], ("x", "y")),
         (["x/a.png", "y/b.png", "c.png"], ()),
         (["x/a.png", "x/b.png"], ()),
-        (["pictures/x/a.png", "pictures/y/b.png"], ("x", "y")),
+        (["images/x/a.png", "images/y/b.png"], ("x", "y")),
         (["train/x/a.png", "train/y/b.png", "test/x/c.png"], ("x", "y")),
         (["Train/x/a.png", "Validation/z/c.png"], ("x", "z")),
         (["set/train/x/a.png", "set/val/y/c.png"], ("x", "y")),
@@ -140,7 +140,7 @@ def test_other_files_are_passed_over_quietly(tmp_path):
     assert not samples.skipped
 
 
-def test_broken_pictures_are_replaced_and_named(tmp_path):
+def test_broken_images_are_replaced_and_named(tmp_path):
     for index in range(12):
         save(tmp_path / f"{index}.png")
     whole = names(open_samples(tmp_path, SPEC, count=None))
@@ -149,7 +149,7 @@ def test_broken_pictures_are_replaced_and_named(tmp_path):
     samples = open_samples(tmp_path, SPEC, count=6)
     assert names(samples) == [whole[0], *whole[4:9]]
     assert list(samples.skipped) == whole[1:4]
-    assert list(samples.skipped.values()) == [f"{n} is not a picture that Pillow can open." for n in whole[1:4]]
+    assert list(samples.skipped.values()) == [f"{n} is not an image that Pillow can open." for n in whole[1:4]]
     assert names(samples) == [whole[0], *whole[4:9]]
     assert len(samples.skipped) == 3
 
@@ -165,12 +165,12 @@ def test_all_broken(tmp_path):
     for index in range(5):
         (tmp_path / f"{index}.jpg").write_bytes(b"\xff\xd8\xff" + bytes(50))
     samples = open_samples(tmp_path, SPEC, count=2)
-    with pytest.raises(DataError, match="None of the 5 pictures") as caught:
+    with pytest.raises(DataError, match="None of the 5 images") as caught:
         list(samples)
     assert caught.value.hint
 
 
-def test_folders_without_pictures(tmp_path):
+def test_folders_without_images(tmp_path):
     with pytest.raises(DataError, match="empty"):
         open_samples(tmp_path, SPEC)
     (tmp_path / "sub").mkdir()
@@ -182,9 +182,9 @@ def test_folders_without_pictures(tmp_path):
 
 
 def test_paths_that_are_no_folder(tmp_path):
-    picture = save(tmp_path / "a.png")
+    image = save(tmp_path / "a.png")
     with pytest.raises(DataError, match="single file"):
-        open_samples(picture, SPEC)
+        open_samples(image, SPEC)
     for path in (tmp_path / "none", tmp_path / "none.npz", tmp_path / "none.npy", ""):
         if str(path):
             with pytest.raises(DataError, match="There is no") as caught:
@@ -214,7 +214,7 @@ def test_names_that_are_not_unicode(tmp_path):
     assert len(names(open_samples(tmp_path, SPEC))) == 1
 
 
-def test_a_picture_that_vanishes_after_listing(tmp_path):
+def test_an_image_that_vanishes_after_listing(tmp_path):
     for name in "ab":
         save(tmp_path / f"{name}.png")
     samples = open_samples(tmp_path, SPEC)
@@ -235,7 +235,7 @@ def test_split(classes, first):
     assert names(samples.take(first)) == names(head)
 
 
-def test_split_parts_stay_apart_with_broken_pictures(tmp_path):
+def test_split_parts_stay_apart_with_broken_images(tmp_path):
     for index in range(30):
         save(tmp_path / f"{index}.png")
     for name in names(open_samples(tmp_path, SPEC, count=None))[:20:2]:
@@ -277,7 +277,7 @@ def test_two_iterations_at_once(classes):
     assert all(a.name == b.name and np.array_equal(a.pixels, b.pixels) for a, b in pairs)
 
 
-def test_only_a_few_pictures_are_decoded_ahead(monkeypatch):
+def test_only_a_few_images_are_decoded_ahead(monkeypatch):
     made = []
     monkeypatch.setattr("edgekit.calibration.samples.dead_leaves", lambda *key: made.append(key) or np.zeros(key[2]))
     iterator = iter(open_samples(None, SPEC, count=500))
@@ -286,7 +286,7 @@ def test_only_a_few_pictures_are_decoded_ahead(monkeypatch):
     iterator.close()
 
 
-def test_what_a_reader_raises_besides_picture_errors_is_not_swallowed(monkeypatch):
+def test_what_a_reader_raises_besides_image_errors_is_not_swallowed(monkeypatch):
     def fails(*_):
         raise MemoryError
 
@@ -385,7 +385,7 @@ def test_normalized_arrays_of_another_size(shape):
         np.full((2, 8, 8, 3), -1, np.int8),
     ],
 )
-def test_arrays_that_are_no_pictures(array):
+def test_arrays_that_are_no_images(array):
     with pytest.raises(DataError):
         open_samples(array, SPEC)
 
@@ -396,11 +396,11 @@ def test_channels_first_gets_a_hint():
     assert "transpose" in caught.value.hint
 
 
-@pytest.mark.parametrize(("pictures", "labels"), [("x", "y"), ("images", "labels"), ("x_train", "y_train")])
+@pytest.mark.parametrize(("images", "labels"), [("x", "y"), ("images", "labels"), ("x_train", "y_train")])
 @pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
-def test_npz(tmp_path, pictures, labels, write):
+def test_npz(tmp_path, images, labels, write):
     values, classes = stack(6), np.array([0, 1, 2, 0, 1, 2])
-    write(tmp_path / "data.npz", **{pictures: values, labels: classes, "other": np.zeros(2)})
+    write(tmp_path / "data.npz", **{images: values, labels: classes, "other": np.zeros(2)})
     samples = open_samples(tmp_path / "data.npz", SPEC)
     assert samples.origin == "data.npz"
     for sample in samples:
@@ -478,7 +478,7 @@ def test_damaged_array_files(tmp_path):
         assert len(caught.value.message) < 400
 
 
-def test_pictures_of_a_file_are_not_loaded(tmp_path):
+def test_images_of_a_file_are_not_loaded(tmp_path):
     np.savez(tmp_path / "a.npz", x=stack())
     samples = open_samples(tmp_path / "a.npz", SPEC)
     closure = [cell.cell_contents for cell in samples.read.__closure__]
@@ -518,7 +518,7 @@ def test_endless_generators_are_read_only_as_far_as_asked():
     assert len(drawn) == 7
 
 
-def test_iterables_of_anything_that_shows_a_picture(tmp_path):
+def test_iterables_of_anything_that_shows_an_image(tmp_path):
     path = save(tmp_path / "a.png", (50, 50, 50))
     stream = io.BytesIO()
     Image.new("L", (30, 20), 50).save(stream, "JPEG")
@@ -568,8 +568,8 @@ def test_a_failing_generator_is_told():
         open_samples(failing(), SPEC)
 
 
-def test_a_missing_picture_in_a_list_is_told():
-    with pytest.raises(PictureError, match="none"):
+def test_a_missing_image_in_a_list_is_told():
+    with pytest.raises(ImageError, match="none"):
         open_samples(["none.png"], SPEC)
 
 

@@ -11,14 +11,14 @@ from edgekit.preprocess import InputSpec
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def images():
     return np.stack([dead_leaves(0, index, (128, 128, 3)) for index in range(64)])
 
 
 @pytest.mark.parametrize("shape", [(224, 224, 3), (96, 160, 3), (64, 64, 1), (1, 1, 3), (1, 300, 1), (7, 2, 3)])
 def test_shape_and_type(shape):
-    picture = dead_leaves(3, 4, shape)
-    assert (picture.shape, picture.dtype) == (shape, np.uint8)
+    image = dead_leaves(3, 4, shape)
+    assert (image.shape, image.dtype) == (shape, np.uint8)
 
 
 def test_the_same_everywhere_and_for_ever():
@@ -32,19 +32,19 @@ def test_seed_and_index_each_matter():
     assert len({dead_leaves(*key, (32, 32, 3)).tobytes() for key in keys}) == 4
 
 
-def test_all_of_the_histogram_is_covered(pictures):
-    means = pictures.mean((1, 2, 3))
+def test_all_of_the_histogram_is_covered(images):
+    means = images.mean((1, 2, 3))
     assert means.min() < 70
     assert means.max() > 185
-    assert (np.bincount(pictures.ravel(), minlength=256) > 0).all()
-    colourfulness = (pictures.max(3).astype(int) - pictures.min(3)).mean((1, 2))
+    assert (np.bincount(images.ravel(), minlength=256) > 0).all()
+    colourfulness = (images.max(3).astype(int) - images.min(3)).mean((1, 2))
     assert colourfulness.min() < 6
     assert colourfulness.max() > 60
 
 
-def test_power_falls_with_frequency_as_in_natural_pictures(pictures):
+def test_power_falls_with_frequency_as_in_natural_images(images):
     # Power near 1/f² (Field 1987: exponents about -2 to -3 for photographs); white noise has exponent 0.
-    grey = pictures.mean(3)
+    grey = images.mean(3)
     power = np.abs(np.fft.fft2(grey - grey.mean((1, 2), keepdims=True))) ** 2
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(128), np.fft.fftfreq(128)))
     band = (frequency > 0.02) & (frequency < 0.25)
@@ -52,9 +52,9 @@ def test_power_falls_with_frequency_as_in_natural_pictures(pictures):
     assert -3.5 < slope < -1.5
 
 
-def test_gradients_are_heavy_tailed(pictures):
-    # Natural pictures: kurtosis of derivatives far above a normal distribution's 3.
-    steps = np.diff(pictures.mean(3), axis=2)
+def test_gradients_are_heavy_tailed(images):
+    # Natural images: kurtosis of derivatives far above a normal distribution's 3.
+    steps = np.diff(images.mean(3), axis=2)
     assert np.mean(steps**4) / np.mean(steps**2) ** 2 > 10
 
 

@@ -133,11 +133,11 @@ def test_a_command_that_is_not_there(sighting):
         Action(parse_trigger("dog>0.5"), "/no/such/program")(sighting(dog=0.9))
 
 
-def test_the_overlay_writes_on_the_picture_and_leaves_its_middle(sighting):
-    picture = overlay(sighting(**{"Hündin 犬": 0.93}))
-    assert picture.size == (64, 48) and picture.mode == "RGB"
-    assert np.asarray(picture)[:24].min(axis=2).max() > 200  # white letters
-    assert picture.getpixel((32, 24)) == (0, 0, 0)
+def test_the_overlay_writes_on_the_image_and_leaves_its_middle(sighting):
+    image = overlay(sighting(**{"Hündin 犬": 0.93}))
+    assert image.size == (64, 48) and image.mode == "RGB"
+    assert np.asarray(image)[:24].min(axis=2).max() > 200  # white letters
+    assert image.getpixel((32, 24)) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv"])

@@ -11,7 +11,7 @@ from edgekit.camera.sources import Video
 from edgekit.camera.watch import Rate
 from edgekit.devices import Classifier, ClassScore
 from edgekit.errors import DataError, DeviceError, EdgekitError, ModelFormatError, UsageError
-from tests.tflite.build import COLOURS, colour_model
+from tests.support.build import COLOURS, colour_model
 
 
 class Script:
@@ -41,9 +41,9 @@ def _watch(source, model_file, control=None, past=0.0, notify=lambda text: None)
     return watch(source, lambda: Classifier(model_file), control or Control(), past=past, notify=notify)
 
 
-def test_a_folder_is_classified_picture_by_picture(pictures, model_file):
+def test_a_folder_is_classified_image_by_image(images, model_file):
     control = Control()
-    found = [(s.frame.number, s.classes[0].label) for s in _watch(open_source(str(pictures)), model_file, control)]
+    found = [(s.frame.number, s.classes[0].label) for s in _watch(open_source(str(images)), model_file, control)]
     assert found == [(0, "red"), (2, "green"), (3, "blue")]
     assert (control.tally.classified, control.tally.corrupt, control.tally.dropped) == (3, 1, 0)
 
@@ -196,7 +196,7 @@ def test_what_is_no_source(text):
 
 
 def test_an_empty_folder(tmp_path):
-    with pytest.raises(DataError, match="no pictures"):
+    with pytest.raises(DataError, match="no images"):
         open_source(str(tmp_path))
 
 

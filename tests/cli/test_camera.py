@@ -22,8 +22,8 @@ def run(*arguments):
     return CliRunner().invoke(camera, [str(argument) for argument in arguments])
 
 
-def test_a_folder_as_text_with_a_recording(tmp_path, model_file, pictures):
-    result = run(model_file, pictures, "--headless", "--record", tmp_path / "seen.jsonl")
+def test_a_folder_as_text_with_a_recording(tmp_path, model_file, images):
+    result = run(model_file, images, "--headless", "--record", tmp_path / "seen.jsonl")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert [line.split(": ")[1].split()[0] for line in lines[:3]] == ["red", "green", "blue"]
@@ -35,8 +35,8 @@ def test_a_folder_as_text_with_a_recording(tmp_path, model_file, pictures):
     ]
 
 
-def test_json_is_one_document(model_file, pictures):
-    result = run(model_file, pictures, "--json")
+def test_json_is_one_document(model_file, images):
+    result = run(model_file, images, "--json")
     assert json.loads(result.stdout) == {"classified": 3, "corrupt": 1, "dropped": 0, "lost": 0}
 
 
@@ -44,16 +44,16 @@ def test_json_is_one_document(model_file, pictures):
     ("options", "kind"),
     [
         (["nowhere"], "UsageError"),
-        (["pictures", "--on-label", "red>0.5"], "UsageError"),
-        (["pictures", "--run", "true"], "UsageError"),
-        (["pictures", "--on-label", "red", "--run", "true"], "UsageError"),
-        (["pictures", "--smooth", "1"], "UsageError"),
-        (["pictures", "--record", "seen.txt"], "UsageError"),
-        (["pictures", "--record", "no/such/seen.csv"], "OutputError"),
-        (["pictures", "--labels", "none.txt"], "DataError"),
+        (["images", "--on-label", "red>0.5"], "UsageError"),
+        (["images", "--run", "true"], "UsageError"),
+        (["images", "--on-label", "red", "--run", "true"], "UsageError"),
+        (["images", "--smooth", "1"], "UsageError"),
+        (["images", "--record", "seen.txt"], "UsageError"),
+        (["images", "--record", "no/such/seen.csv"], "OutputError"),
+        (["images", "--labels", "none.txt"], "DataError"),
     ],
 )
-def test_errors_are_told_in_words_and_in_json(monkeypatch, tmp_path, model_file, pictures, options, kind):
+def test_errors_are_told_in_words_and_in_json(monkeypatch, tmp_path, model_file, images, options, kind):
     monkeypatch.chdir(tmp_path)
     as_text, as_json = run(model_file, *options, "--headless"), run(model_file, *options, "--json")
     assert as_text.exit_code == as_json.exit_code == 2
@@ -61,18 +61,18 @@ def test_errors_are_told_in_words_and_in_json(monkeypatch, tmp_path, model_file,
     assert json.loads(as_json.stdout)["error"] == kind
 
 
-def test_without_a_screen_it_says_headless(monkeypatch, model_file, pictures):
+def test_without_a_screen_it_says_headless(monkeypatch, model_file, images):
     monkeypatch.delenv("DISPLAY", raising=False)
-    result = run(model_file, pictures)
+    result = run(model_file, images)
     assert result.exit_code == 2 and "--headless" in result.stderr
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="signals of POSIX")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_cleanly(tmp_path, model_file, pictures, number):
+def test_a_signal_ends_it_cleanly(tmp_path, model_file, images, number):
     for copy in range(3000):
-        (pictures / f"9 {copy}.png").write_bytes((pictures / "0red.png").read_bytes())
-    command = [sys.executable, "-m", "edgekit", "camera", str(model_file), str(pictures), "--headless"]
+        (images / f"9 {copy}.png").write_bytes((images / "0red.png").read_bytes())
+    command = [sys.executable, "-m", "edgekit", "camera", str(model_file), str(images), "--headless"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdout.readline()
         process.send_signal(number)

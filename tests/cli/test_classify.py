@@ -8,17 +8,17 @@ from click.testing import CliRunner
 from PIL import Image
 
 from edgekit.cli.classify import classify
-from tests.tflite.build import COLOURS, colour_classifier, colour_model
+from tests.support.build import COLOURS, colour_classifier, colour_model
 
 
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "m.tflite").write_bytes(colour_model())
-    (tmp_path / "pictures" / "deep").mkdir(parents=True)
+    (tmp_path / "images" / "deep").mkdir(parents=True)
     for name, colour in COLOURS.items():
-        Image.new("RGB", (20, 10), colour).save(tmp_path / "pictures" / f"{name}.png")
-    Image.new("RGB", (5, 5), COLOURS["red"]).save(tmp_path / "pictures" / "deep" / "also red.jpg")
-    (tmp_path / "pictures" / "notes.txt").write_text("no picture")
+        Image.new("RGB", (20, 10), colour).save(tmp_path / "images" / f"{name}.png")
+    Image.new("RGB", (5, 5), COLOURS["red"]).save(tmp_path / "images" / "deep" / "also red.jpg")
+    (tmp_path / "images" / "notes.txt").write_text("no image")
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not really")
     return tmp_path
 
@@ -27,8 +27,8 @@ def run(*arguments):
     return CliRunner().invoke(classify, [str(argument) for argument in arguments])
 
 
-def test_one_picture_as_text(folder):
-    result = run(folder / "m.tflite", folder / "pictures" / "green.png")
+def test_one_image_as_text(folder):
+    result = run(folder / "m.tflite", folder / "images" / "green.png")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[0].startswith("m.tflite on the CPU")
@@ -37,9 +37,9 @@ def test_one_picture_as_text(folder):
 
 
 def test_json_holds_what_scripts_rely_on(folder):
-    result = run(folder / "m.tflite", folder / "pictures" / "blue.png", "-k", 2, "--json")
+    result = run(folder / "m.tflite", folder / "images" / "blue.png", "-k", 2, "--json")
     (answer,) = json.loads(result.stdout)
-    assert answer["picture"] == str(folder / "pictures" / "blue.png") and answer["device"] == "cpu"
+    assert answer["image"] == str(folder / "images" / "blue.png") and answer["device"] == "cpu"
     assert [p["label"] for p in answer["predictions"]] == ["blue", "red"]
     assert set(answer["predictions"][0]) == {"index", "label", "score"}
     assert answer["predictions"][0]["index"] == 2 and answer["predictions"][0]["score"] == pytest.approx(
@@ -47,52 +47,52 @@ def test_json_holds_what_scripts_rely_on(folder):
     )
 
 
-def test_a_folder_stands_for_its_pictures(folder):
-    result = run(folder / "m.tflite", folder / "pictures", "-k", 1, "--json")
+def test_a_folder_stands_for_its_images(folder):
+    result = run(folder / "m.tflite", folder / "images", "-k", 1, "--json")
     answers = json.loads(result.stdout)
     assert result.exit_code == 0
     assert [answer["predictions"][0]["label"] for answer in answers] == ["blue", "red", "green", "red"]
 
 
-def test_a_broken_picture_is_reported_and_the_others_go_on(folder):
-    pictures = [folder / "broken.jpg", folder / "pictures" / "red.png", folder / "none.png"]
-    as_text, as_json = run(folder / "m.tflite", *pictures), run(folder / "m.tflite", *pictures, "--json")
+def test_a_broken_image_is_reported_and_the_others_go_on(folder):
+    images = [folder / "broken.jpg", folder / "images" / "red.png", folder / "none.png"]
+    as_text, as_json = run(folder / "m.tflite", *images), run(folder / "m.tflite", *images, "--json")
     assert as_text.exit_code == as_json.exit_code == 2
     assert "red.png" in as_text.stdout and "broken.jpg" in as_text.stderr and "none.png" in as_text.stderr
     broken, red, missing = json.loads(as_json.stdout)
     assert red["predictions"][0]["label"] == "red"
-    assert broken["error"]["error"] == missing["error"]["error"] == "PictureError"
-    assert set(broken) == {"picture", "error"} and "predictions" not in missing
+    assert broken["error"]["error"] == missing["error"]["error"] == "ImageError"
+    assert set(broken) == {"image", "error"} and "predictions" not in missing
 
 
 def test_the_device_is_said_once(folder):
-    result = run(folder / "m.tflite", folder / "pictures")
+    result = run(folder / "m.tflite", folder / "images")
     assert result.stdout.count("on the CPU") == 1
 
 
 def test_labels_from_a_file(folder):
     (folder / "labels.txt").write_text("0 rot\n1 grün\n2 blau\n", encoding="utf-8")
-    result = run(folder / "m.tflite", folder / "pictures" / "green.png", "--labels", folder / "labels.txt", "--json")
+    result = run(folder / "m.tflite", folder / "images" / "green.png", "--labels", folder / "labels.txt", "--json")
     assert json.loads(result.stdout)[0]["predictions"][0]["label"] == "grün"
 
 
 def test_preprocessing_by_hand(folder):
     (folder / "float.tflite").write_bytes(colour_classifier("float32"))
-    picture = folder / "pictures" / "red.png"
-    refused = run(folder / "float.tflite", picture)
+    image = folder / "images" / "red.png"
+    refused = run(folder / "float.tflite", image)
     assert refused.exit_code == 2 and "--preprocess" in refused.stderr
-    given = run(folder / "float.tflite", picture, "--preprocess", "0..1", "--json")
+    given = run(folder / "float.tflite", image, "--preprocess", "0..1", "--json")
     assert json.loads(given.stdout)[0]["predictions"][0]["label"] == "class 0"
 
 
 @pytest.mark.parametrize(
     ("arguments", "kind"),
     [
-        (["none.tflite", "pictures"], "ModelFormatError"),
-        (["broken.jpg", "pictures"], "ModelFormatError"),
-        (["m.tflite", "pictures", "--labels", "none.txt"], "DataError"),
-        (["m.tflite", "pictures", "--labels", "broken.jpg"], "DataError"),
-        (["m.tflite", "pictures", "--preprocess", "nonsense"], "UsageError"),
+        (["none.tflite", "images"], "ModelFormatError"),
+        (["broken.jpg", "images"], "ModelFormatError"),
+        (["m.tflite", "images", "--labels", "none.txt"], "DataError"),
+        (["m.tflite", "images", "--labels", "broken.jpg"], "DataError"),
+        (["m.tflite", "images", "--preprocess", "nonsense"], "UsageError"),
         (["m.tflite", "empty"], "UsageError"),
     ],
 )
@@ -113,9 +113,9 @@ def test_wrong_usage_is_2(arguments):
 
 
 def test_a_file_name_that_is_no_text(folder):
-    name = os.fsencode(folder / "pictures") + b"/\xff.png"
+    name = os.fsencode(folder / "images") + b"/\xff.png"
     with open(name, "wb") as stream:
-        stream.write((folder / "pictures" / "red.png").read_bytes())
+        stream.write((folder / "images" / "red.png").read_bytes())
     command = [sys.executable, "-m", "edgekit", "classify", str(folder / "m.tflite"), os.fsdecode(name)]
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
     for options in ([], ["--json"]):

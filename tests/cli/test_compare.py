@@ -8,9 +8,9 @@ from PIL import Image
 
 from edgekit.cli import main
 from edgekit.tflite.metadata import Metadata, write_metadata
-from tests.evaluation.colours import NAMES, folder, model
-from tests.evaluation.test_layers import PICTURES, SPEC, float_model, int8_model
-from tests.tflite.build import colour_classifier
+from tests.support.build import colour_classifier
+from tests.support.colours import NAMES, folder, model
+from tests.support.layered_nets import IMAGES, SPEC, float_model, int8_model
 
 
 def run(*arguments):
@@ -19,12 +19,12 @@ def run(*arguments):
 
 @pytest.fixture
 def case(tmp_path):
-    """A float model, the int8 one made from it, and pictures."""
+    """A float model, the int8 one made from it, and images."""
     (tmp_path / "float.tflite").write_bytes(float_model())
     described = Metadata(input=SPEC, output="probabilities")
     (tmp_path / "int8.tflite").write_bytes(write_metadata(int8_model(conv=(0.005, 0)), described))
     (tmp_path / "data").mkdir()
-    for number, pixels in enumerate(PICTURES):
+    for number, pixels in enumerate(IMAGES):
         Image.fromarray(pixels).save(tmp_path / "data" / f"{number}.png")
     return tmp_path
 
@@ -36,21 +36,21 @@ def compared(case, *arguments):
 def test_people_read_agreement_and_culprits(case):
     result = compared(case)
     assert result.exit_code == 0, result.output
-    for words in ("of 5 pictures (95 % interval", "SQNR", "4 compared", "clipped", "Remedy: a wider range"):
+    for words in ("of 5 images (95 % interval", "SQNR", "4 compared", "clipped", "Remedy: a wider range"):
         assert words in result.stdout
 
 
 def test_json_and_csv_hold_every_layer(case):
     document = json.loads(compared(case, "--json", "--csv", case / "layers.csv").stdout)
-    assert document["pictures"] == 5
+    assert document["images"] == 5
     assert [layer["op"] for layer in document["layers"]] == ["CONV_2D", "LOGISTIC", "MEAN", "SOFTMAX"]
     assert document["culprits"][0] == "conv"
     with (case / "layers.csv").open(newline="") as stream:
         assert [row["name"] for row in csv.DictReader(stream)] == [layer["name"] for layer in document["layers"]]
 
 
-def test_fewer_pictures_on_demand(case):
-    assert json.loads(compared(case, "--pictures", "2", "--json").stdout)["pictures"] == 2
+def test_fewer_images_on_demand(case):
+    assert json.loads(compared(case, "--images", "2", "--json").stdout)["images"] == 2
 
 
 def test_two_int8_models_and_the_accuracy_of_both(tmp_path):
@@ -60,7 +60,7 @@ def test_two_int8_models_and_the_accuracy_of_both(tmp_path):
     (data / "red" / "broken.png").write_bytes(b"")
     result = run(tmp_path / "a.tflite", tmp_path / "b.tflite", "--data", data)
     for words in (
-        "100.0 % of 5 pictures",
+        "100.0 % of 5 images",
         "A 80.0 %, B 80.0 %",
         "than chance",
         "red/broken.png",
@@ -80,13 +80,13 @@ def test_classes_from_a_table(tmp_path):
     (tmp_path / "t.csv").write_text("file,label\n" + "".join(rows))
     arguments = (tmp_path / "a.tflite", tmp_path / "a.tflite", "--data", data, "--labels-csv", tmp_path / "t.csv")
     document = json.loads(run(*arguments, "--json").stdout)
-    assert (document["pictures"], document["labelled"]) == (3, 3)
+    assert (document["images"], document["labelled"]) == (3, 3)
     assert "t.csv" in document["mapping"]
-    assert json.loads(run(*arguments, "--pictures", "2", "--json").stdout)["pictures"] == 2
+    assert json.loads(run(*arguments, "--images", "2", "--json").stdout)["images"] == 2
     (tmp_path / "t.csv").write_text("elsewhere.png,red\n")
     result = run(*arguments)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "None of the 1 pictures in the table is in data" in result.stderr
+    assert "None of the 1 images in the table is in data" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -123,18 +123,18 @@ def test_a_keras_model_with_the_int8_file_made_from_it(tmp_path):
     """The whole way: the float side is made anew from the source, under the same names."""
     keras = pytest.importorskip("keras")
     pytest.importorskip("litert_quantizer")
-    from tests.converters.tiny import SIZE, classifier, save
+    from tests.support.tiny_keras import SIZE, classifier, save
 
     keras.utils.set_random_seed(3)
     source = save(classifier(keras, keras.layers.Rescaling(1 / 255)), tmp_path / "m.keras")
-    pictures = np.random.default_rng(0).integers(0, 256, (30, SIZE, SIZE, 3)).astype(np.uint8)
-    np.save(tmp_path / "p.npy", pictures)
+    images = np.random.default_rng(0).integers(0, 256, (30, SIZE, SIZE, 3)).astype(np.uint8)
+    np.save(tmp_path / "p.npy", images)
     made = CliRunner().invoke(
         main,
         ["convert", str(source), "--data", str(tmp_path / "p.npy"), "--no-verify", "-o", str(tmp_path / "i.tflite")],
     )
     assert made.exit_code == 0, made.output
     document = json.loads(run(source, tmp_path / "i.tflite", "--data", tmp_path / "p.npy", "--json").stdout)
-    assert document["pictures"] == 30
+    assert document["images"] == 30
     assert [layer["op"] for layer in document["layers"]][-2:] == ["FULLY_CONNECTED", "SOFTMAX"]
     assert all(layer["local_db"] is None or layer["local_db"] > 20 for layer in document["layers"])

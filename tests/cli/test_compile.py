@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from edgekit.cli import main
 from edgekit.tflite.metadata import Metadata, read_metadata, write_metadata
-from tests.edgetpu.recordings import FAKE_COMPILER, compiled_model, int8_model, record, success_text
+from tests.support.recordings import FAKE_COMPILER, compiled_model, int8_model, record, success_text
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a POSIX script, as the compiler is")
 

@@ -17,14 +17,14 @@ from edgekit.cli import convert as command
 from edgekit.cli import main
 from edgekit.tflite import read_graph
 from edgekit.tflite.metadata import read_metadata
-from tests.float_nets import colour_net, save_pictures
+from tests.support.float_nets import colour_net, save_images
 
 pytest.importorskip("litert_quantizer")
 
 
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch, made):
-    """A working folder with models, pictures and things that are neither."""
+    """A working folder with models, images and things that are neither."""
     shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -37,15 +37,15 @@ def made(tmp_path_factory):
     (folder / "m.labels.txt").write_text("blue\ngreen\nred\n")
     (folder / "nan.tflite").write_bytes(colour_net(conv=np.full((3, 3, 3, 3), np.nan)))
     (folder / "sine.tflite").write_bytes(colour_net(between="SIN"))
-    save_pictures(folder / "pictures")
-    shutil.copytree(folder / "pictures" / "red", folder / "few")
+    save_images(folder / "images")
+    shutil.copytree(folder / "images" / "red", folder / "few")
     for index in range(6, 20):
         (folder / "few" / f"{index:02}.png").unlink()
     for name in ("empty", "broken", "notes", "out.tflite", "blocked.json"):
         (folder / name).mkdir()
     for index in range(3):
         (folder / "broken" / f"{index}.jpg").write_bytes(b"\xff\xd8\xff broken")
-    (folder / "notes" / "read.me").write_text("no picture")
+    (folder / "notes" / "read.me").write_text("no image")
     (folder / "text.txt").write_text("hello")
     (folder / "binary.txt").write_bytes(bytes(range(128, 256)))
     (folder / "two.txt").write_text("a\nb\n")
@@ -75,7 +75,7 @@ def names(folder):
 BAD = [
     # the model
     (["none.h5"], "ModelFormatError", "There is no file none.h5"),
-    (["pictures"], "ModelFormatError", "not a SavedModel"),
+    (["images"], "ModelFormatError", "not a SavedModel"),
     (["empty.tflite"], "ModelFormatError", "is empty"),
     (["text.txt"], "ModelFormatError", "no model that edgekit knows"),
     (["bad.json"], "UnsupportedModelError", "without weights"),
@@ -95,11 +95,11 @@ BAD = [
     (["m.tflite", "-o", "a.tflite", "--save-ranges", "a.json"], "UsageError", "overwrite"),
     (["m.tflite", "--save-ranges", "none/a.json"], "OutputError", "There is no folder none"),
     (["m.tflite", "--save-ranges", "empty"], "OutputError", "empty is a folder"),
-    # the pictures
+    # the images
     (["m.tflite", "--data", "none"], "DataError", "There is no folder 'none'"),
     (["m.tflite", "--data", "empty"], "DataError", "it is empty"),
     (["m.tflite", "--data", "notes"], "DataError", "only other files: 1 × .me"),
-    (["m.tflite", "--data", "broken"], "DataError", "None of the 3 pictures in broken can be decoded"),
+    (["m.tflite", "--data", "broken"], "DataError", "None of the 3 images in broken can be decoded"),
     (["m.tflite", "--data", "text.txt"], "DataError", "a single file"),
     (["m.tflite", "--data", "none.npz"], "DataError", "(0, 16, 16, 3)"),
     (["m.tflite", "--data", "nothing.npy"], "DataError", "There is no file 'nothing.npy'"),
@@ -107,17 +107,17 @@ BAD = [
     (["m.tflite", "--data", "tall.npy"], "DataError", "(4, 3, 16, 16)"),
     (["m.tflite", "--data", "nans.npy"], "DataError", "NaN"),
     (["m.tflite", "--verify-data", "none"], "DataError", "There is no folder 'none'"),
-    (["m.tflite", "--verify-data", "broken"], "DataError", "None of the 3 pictures in broken"),
-    (["m.tflite", "--samples", "0"], "UsageError", "0 sample pictures"),
-    (["m.tflite", "--samples", "0", "--data", "pictures"], "UsageError", "0 sample pictures"),
-    (["m.tflite", "--samples", "-3", "--data", "pictures"], "UsageError", "-3 sample pictures"),
+    (["m.tflite", "--verify-data", "broken"], "DataError", "None of the 3 images in broken"),
+    (["m.tflite", "--samples", "0"], "UsageError", "0 sample images"),
+    (["m.tflite", "--samples", "0", "--data", "images"], "UsageError", "0 sample images"),
+    (["m.tflite", "--samples", "-3", "--data", "images"], "UsageError", "-3 sample images"),
     (["m.tflite", "--samples", "many"], "UsageError", "'many' is not a valid integer"),
     (["m.tflite", "--seed", "-1"], "UsageError", "The seed is -1"),
     # the recipe
-    (["m.tflite", "--size", "big"], "UsageError", "--size big is no picture size"),
-    (["m.tflite", "--size", "0"], "UsageError", "0x0 is no picture size"),
-    (["m.tflite", "--size", "9" * 5000], "UsageError", "is no picture size"),
-    (["m.tflite", "--size", "16x"], "UsageError", "--size 16x is no picture size"),
+    (["m.tflite", "--size", "big"], "UsageError", "--size big is no image size"),
+    (["m.tflite", "--size", "0"], "UsageError", "0x0 is no image size"),
+    (["m.tflite", "--size", "9" * 5000], "UsageError", "is no image size"),
+    (["m.tflite", "--size", "16x"], "UsageError", "--size 16x is no image size"),
     (["m.tflite", "--resize", "zoom"], "UsageError", "no way 'zoom'"),
     (["m.tflite", "--surgery", "gelu"], "UsageError", "no surgery 'gelu'"),
     (["m.tflite", "--surgery", "relu6", "--surgery-minutes", "0"], "UsageError", "no time for a surgery"),
@@ -141,7 +141,7 @@ BAD = [
     (["m.tflite", "--max-drop", "-1%"], "UsageError", "is not a part of 1"),
     (["m.tflite", "--min-agreement", "101%"], "UsageError", "is not a part of 1"),
     (["m.tflite", "--min-agreement", "98"], "UsageError", "is not a part of 1"),
-    (["m.tflite", "--no-verify", "--verify-data", "pictures"], "UsageError", "nothing to judge by"),
+    (["m.tflite", "--no-verify", "--verify-data", "images"], "UsageError", "nothing to judge by"),
     (["m.tflite", "--no-verify", "--max-drop", "1%"], "UsageError", "nothing to judge by"),
     # the labels
     (["m.tflite", "--labels", "none.txt"], "DataError", "No such file"),
@@ -178,73 +178,73 @@ def test_an_error_for_people_is_a_line_or_two(place):
 
 
 def test_what_is_said_of_a_conversion(place, capfd):
-    result = convert("m.tflite", "--data", "pictures")
+    result = convert("m.tflite", "--data", "images")
     assert (result.exit_code, result.stderr) == (0, "")
     lines = {line[:14].strip(): line[14:] for line in result.stdout.splitlines()}
     assert lines["Made"].startswith("m_int8.tflite (0.0 MB, every op int8)")
     assert lines["Preprocessing"] == "raw: the model scales pixels itself"
-    assert lines["Calibrated"] == "on 48 pictures, ranges by minmax"
-    assert "top-1 100.0 % float, 100.0 % int8 on 12 labelled pictures" in lines["Verdict"]
-    assert lines["Next"] == "edgekit classify m_int8.tflite PICTURE"
+    assert lines["Calibrated"] == "on 48 images, ranges by minmax"
+    assert "top-1 100.0 % float, 100.0 % int8 on 12 labelled images" in lines["Verdict"]
+    assert lines["Next"] == "edgekit classify m_int8.tflite IMAGE"
     assert capfd.readouterr() == ("", "")
 
 
 def test_what_to_expect_is_said_beforehand_and_to_machines_in_the_document(place, capfd):
     (place / "hard.tflite").write_bytes(colour_net(between="HARD_SWISH"))
-    assert "hard-swish" not in convert("hard.tflite", "--data", "pictures").stdout
+    assert "hard-swish" not in convert("hard.tflite", "--data", "images").stdout
     heard = capfd.readouterr().err
     assert heard.startswith("Expect: The model has 1 hard-swish. Known: ")
     assert heard.endswith("\nThe range method is chosen by what the scores lose.\n")
-    convert("hard.tflite", "--data", "pictures", "--ranges", "minmax")
+    convert("hard.tflite", "--data", "images", "--ranges", "minmax")
     assert capfd.readouterr().err.startswith("Beware: ")
-    document = json.loads(convert("hard.tflite", "--data", "pictures", "--json").stdout)
+    document = json.loads(convert("hard.tflite", "--data", "images", "--json").stdout)
     assert (capfd.readouterr().err, document["outlook"]["found"]) == ("", {"hard-swish": 1})
 
 
 def test_without_data_it_says_so(place):
-    assert "on 64 synthetic pictures (give --data for your own)" in convert("m.tflite").stdout
+    assert "on 64 synthetic images (give --data for your own)" in convert("m.tflite").stdout
 
 
 def test_the_document_for_machines(place):
-    result = convert("m.tflite", "--data", "pictures", "--json", "-o", "sub.d.tflite")
+    result = convert("m.tflite", "--data", "images", "--json", "-o", "sub.d.tflite")
     document = json.loads(result.stdout)
     assert (result.exit_code, result.stderr) == (0, "")
     assert document["model"] == "sub.d.tflite" and document["manifest"] == "sub.d.json"
     assert (document["preprocess"], document["compiled"], document["accepted"]) == ("raw", None, True)
     assert document["outlook"] is None
     verdict = document["verdict"]
-    assert (verdict["agreement"], verdict["pictures"], verdict["source"]) == (1.0, 12, "data")
+    assert (verdict["agreement"], verdict["images"], verdict["source"]) == (1.0, 12, "data")
     assert (verdict["top1_float"], verdict["top1_int8"]) == (1.0, 1.0)
     assert verdict["interval"][0] < 1 == verdict["interval"][1]
     assert verdict["sqnr_db"] > 25
     assert read_metadata("sub.d.tflite").labels == ("blue", "green", "red")
 
 
-def test_broken_pictures_are_counted_and_named(place):
+def test_broken_images_are_counted_and_named(place):
     for name in ("red/90.jpg", "blue/91.jpg", "blue/92.jpg", "green/93.jpg"):
-        shutil.copy("broken/0.jpg", f"pictures/{name}")
-    document = json.loads(convert("m.tflite", "--data", "pictures", "--json").stdout)
-    assert sorted(skipped["picture"] for skipped in document["skipped"]) == [
+        shutil.copy("broken/0.jpg", f"images/{name}")
+    document = json.loads(convert("m.tflite", "--data", "images", "--json").stdout)
+    assert sorted(skipped["image"] for skipped in document["skipped"]) == [
         "blue/91.jpg",
         "blue/92.jpg",
         "green/93.jpg",
         "red/90.jpg",
     ]
-    assert all("90.jpg" not in s["reason"] or "is not a picture" in s["reason"] for s in document["skipped"])
-    text = [line for line in convert("m.tflite", "--data", "pictures").stdout.splitlines() if line[:7] == "Skipped"]
+    assert all("90.jpg" not in s["reason"] or "is not an image" in s["reason"] for s in document["skipped"])
+    text = [line for line in convert("m.tflite", "--data", "images").stdout.splitlines() if line[:7] == "Skipped"]
     assert len(text) == 4
     assert text[-1].endswith("and 1 more (all of them with --json)")
 
 
-def test_too_few_pictures_are_all_calibrated_on(place):
+def test_too_few_images_are_all_calibrated_on(place):
     document = json.loads(convert("m.tflite", "--data", "few", "--json").stdout)
-    assert document["provenance"]["calibration"]["pictures"] == 6
+    assert document["provenance"]["calibration"]["images"] == 6
     assert document["verdict"]["source"] == "synthetic"
 
 
 def test_verify_data_is_all_used(place):
-    document = json.loads(convert("m.tflite", "--data", "few", "--verify-data", "pictures", "--json").stdout)
-    assert (document["verdict"]["pictures"], document["verdict"]["source"]) == (60, "data")
+    document = json.loads(convert("m.tflite", "--data", "few", "--verify-data", "images", "--json").stdout)
+    assert (document["verdict"]["images"], document["verdict"]["source"]) == (60, "data")
 
 
 def test_no_verify(place):
@@ -254,25 +254,25 @@ def test_no_verify(place):
 
 @pytest.mark.parametrize("gate", [["--min-agreement", "100%"], ["--max-drop", "0"]])
 def test_a_gate_that_is_met(place, gate):
-    assert convert("m.tflite", "--data", "pictures", *gate).exit_code == 0
+    assert convert("m.tflite", "--data", "images", *gate).exit_code == 0
     assert "m_int8.tflite" in names(place)
 
 
 def test_a_gate_that_is_not_met_keeps_the_model_under_another_name(place):
-    save = ["--data", "pictures", "--save-ranges", "r.json"]
+    save = ["--data", "images", "--save-ranges", "r.json"]
     assert convert("m.tflite", *save).exit_code == 0
     document = json.loads((place / "r.json").read_text())
     document["bounds"]["logits"] = [0, 1e-3]  # so that all answers are one
     (place / "r.json").write_text(json.dumps(document))
     for made in ("m_int8.tflite", "m_int8.json"):
         (place / made).unlink()
-    result = convert("m.tflite", "--ranges", "r.json", "--data", "pictures", "--max-drop", "1%", "--json")
+    result = convert("m.tflite", "--ranges", "r.json", "--data", "images", "--max-drop", "1%", "--json")
     answer = json.loads(result.stdout)
     assert result.exit_code == 1
     assert (answer["accepted"], answer["model"]) == (False, "m_int8.rejected.tflite")
     assert answer["unmet"].startswith("top-1 fell by ")
     assert "m_int8.tflite" not in names(place) and "m_int8.rejected.tflite" in names(place)
-    result = convert("m.tflite", "--ranges", "r.json", "--data", "pictures", "--min-agreement", "99%")
+    result = convert("m.tflite", "--ranges", "r.json", "--data", "images", "--min-agreement", "99%")
     assert result.exit_code == 1
     assert "Not met       agreement " in result.stdout
     assert "Next" not in result.stdout
@@ -285,8 +285,8 @@ def test_a_drop_that_cannot_be_known_is_not_met(place):
 
 
 def test_saved_ranges_give_the_same_model(place):
-    convert("m.tflite", "--data", "pictures", "--save-ranges", "r.json", "-o", "a.tflite", "--no-verify")
-    convert("m.tflite", "--data", "pictures", "--ranges", "r.json", "-o", "b.tflite", "--no-verify")
+    convert("m.tflite", "--data", "images", "--save-ranges", "r.json", "-o", "a.tflite", "--no-verify")
+    convert("m.tflite", "--data", "images", "--ranges", "r.json", "-o", "b.tflite", "--no-verify")
     one, two = (read_graph(name) for name in ("a.tflite", "b.tflite"))
     assert (one.ops, one.tensors) == (two.ops, two.tensors)
 
@@ -336,7 +336,7 @@ def test_an_interruption_leaves_nothing(place, monkeypatch, stage):
 
     monkeypatch.setattr(command, "progress_bar", interrupting)
     before = names(place)
-    result = convert("m.tflite", "--data", "pictures", "--save-ranges", "r.json")
+    result = convert("m.tflite", "--data", "images", "--save-ranges", "r.json")
     assert (result.exit_code, result.stdout) == (130, "")
     assert result.stderr == "Interrupted; nothing was written.\n"
     assert names(place) == before
@@ -394,16 +394,16 @@ def test_an_answer_that_cannot_be_printed(place, arguments):
 
 def test_surgery_is_never_silent(place):
     keras = pytest.importorskip("keras")
-    from tests.converters.swishes import pictures, swish_net
-    from tests.converters.tiny import save
+    from tests.support.swishes import images, swish_net
+    from tests.support.tiny_keras import save
 
     save(swish_net(keras), place / "net.keras")
-    np.save("shown.npy", pictures(120))
+    np.save("shown.npy", images(120))
     given = ["net.keras", "--surgery", "relu6", "--preprocess", "0,1", "--ranges", "minmax", "--data", "shown.npy"]
     told = convert(*given)
     assert told.exit_code == 0
     assert "this is another model than net.keras (relu6: 7 x swish to ReLU6)" in told.stdout
-    assert "taught the original's answers on 96 pictures in " in told.stdout
+    assert "taught the original's answers on 96 images in " in told.stdout
     assert "in float it names the same class as the original on " in told.stdout
     assert "in int8 it names the same class as the original on " in told.stdout
     stated = read_metadata((place / "net_relu6_int8.tflite").read_bytes()).provenance["surgery"]
@@ -411,6 +411,6 @@ def test_surgery_is_never_silent(place):
     document = json.loads(demanded.stdout)
     assert {key: document["surgery"][key] for key in stated} == stated
     assert document["surgery"]["seconds"] > 0
-    assert stated["name"] == "relu6" and stated["pictures"] == 96 and stated["kind"] == "array"
+    assert stated["name"] == "relu6" and stated["images"] == 96 and stated["kind"] == "array"
     missed = stated["int8_against_original"]["agreement"] < 1
     assert demanded.exit_code == missed

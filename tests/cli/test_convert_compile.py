@@ -8,8 +8,8 @@ from click.testing import CliRunner
 
 from edgekit.cli import main
 from edgekit.tflite.metadata import read_metadata
-from tests.edgetpu.recordings import compiled_model, record, success_text
-from tests.float_nets import colour_net
+from tests.support.float_nets import colour_net
+from tests.support.recordings import compiled_model, record, success_text
 
 pytest.importorskip("litert_quantizer")
 
@@ -36,7 +36,7 @@ def test_the_compiled_twin_lies_beside_with_the_labels(runs):
 
 def test_people_are_told_what_to_run_next(runs):
     record(runs, compiled_model(), stdout=success_text())
-    assert "edgekit classify m_int8_edgetpu.tflite PICTURE" in convert().stdout
+    assert "edgekit classify m_int8_edgetpu.tflite IMAGE" in convert().stdout
 
 
 @pytest.mark.parametrize("stdout", ["Internal compiler error. Aborting!", "Invalid model: m\nModel not quantized"])

@@ -7,8 +7,8 @@ from click.testing import CliRunner
 
 from edgekit.cli import main
 from edgekit.tflite.metadata import write_metadata
-from tests.evaluation.colours import NAMES, folder, model
-from tests.tflite.build import colour_classifier
+from tests.support.build import colour_classifier
+from tests.support.colours import NAMES, folder, model
 
 
 def run(*arguments):
@@ -26,7 +26,7 @@ def test_the_promised_json(case):
     result = run(path, "--data", data, "--json")
     document = json.loads(result.stdout)
     assert result.exit_code == 0
-    assert (document["top1"], document["top5"], document["pictures"]) == (0.8, 1.0, 5)
+    assert (document["top1"], document["top5"], document["images"]) == (0.8, 1.0, 5)
     assert len(document["top1_interval"]) == 2
     assert document["accepted"] is True
 
@@ -36,7 +36,7 @@ def test_people_read_the_figures_the_mapping_and_the_confusions(case):
     (data / "red" / "broken.jpg").write_bytes(b"")
     result = run(path, "--data", data)
     assert result.exit_code == 0
-    for words in ("80.0 % of 5 pictures", "95 % interval", "by name", "red taken for green: 1", "red/broken.jpg"):
+    for words in ("80.0 % of 5 images", "95 % interval", "by name", "red taken for green: 1", "red/broken.jpg"):
         assert words in result.stdout
     assert "Top-5" not in result.stdout  # of three classes it says nothing
 
@@ -53,11 +53,11 @@ def test_files_for_other_tools(case, tmp_path):
     path, data = case
     result = run(path, "--data", data, "--min-top1", "1", "--csv", tmp_path / "c.csv", "--junit", tmp_path / "j.xml")
     assert result.exit_code == 1
-    assert (tmp_path / "c.csv").read_text().splitlines()[0] == "truth_index,truth,answer_index,answer,pictures"
+    assert (tmp_path / "c.csv").read_text().splitlines()[0] == "truth_index,truth,answer_index,answer,images"
     assert ElementTree.parse(tmp_path / "j.xml").getroot().get("failures") == "1"
 
 
-def test_a_table_of_labels_beside_the_pictures_or_elsewhere(case, tmp_path):
+def test_a_table_of_labels_beside_the_images_or_elsewhere(case, tmp_path):
     path, data = case
     (data / "labels.csv").write_text("file,label\nred/0.png,red\nblue/0.png,1\n".replace(",1", ",blue"))
     (tmp_path / "numbers.csv").write_text("red/0.png,0\nblue/0.png,1\n")
@@ -78,7 +78,7 @@ def test_labels_and_scaling_for_a_model_that_says_neither(case, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "no pictures to evaluate on"),
+        ([], "no images to evaluate on"),
         (["--data", "nowhere"], "no folder 'nowhere'"),
         (["--labels-csv", "nowhere.csv"], "nowhere.csv"),
         (["--data", "DATA", "--labels", "nowhere.txt"], "nowhere.txt"),
@@ -106,7 +106,7 @@ def test_what_is_no_model_is_refused(tmp_path, case, content):
 
 
 def test_a_model_of_another_task_is_refused(tmp_path, case):
-    from tests.tflite.build import GraphBuilder
+    from tests.support.build import GraphBuilder
 
     graph = GraphBuilder()
     x = graph.input((1, 8, 8, 3), "uint8", quant=(1.0, 0))

@@ -7,8 +7,8 @@ from click.testing import CliRunner
 from edgekit.cli.inspect import inspect
 from edgekit.preprocess import InputSpec
 from edgekit.tflite.metadata import Metadata, write_metadata
-from tests.edgetpu.recordings import compiled_model
-from tests.tflite.build import GraphBuilder, colour_classifier
+from tests.support.build import GraphBuilder, colour_classifier
+from tests.support.recordings import compiled_model
 
 
 def run(tmp_path, content, *options):
@@ -18,7 +18,7 @@ def run(tmp_path, content, *options):
 
 
 def _described():
-    provenance = {"recipe": "int8", "verdict": {"agreement": 0.98123456789, "pictures": 500}}
+    provenance = {"recipe": "int8", "verdict": {"agreement": 0.98123456789, "images": 500}}
     spec = InputSpec(8, 8).with_convention("lite")
     labels = ("red", "green", "blue")
     return write_metadata(colour_classifier("int8"), Metadata("colours", "", labels, spec, "probabilities", provenance))

@@ -80,7 +80,7 @@ def test_an_unknown_command_names_those_there_are():
     [
         (["covert", "--json"], "There is no command 'covert'"),
         (["convert", "--json"], "Missing argument 'MODEL'"),
-        (["classify", "m.tflite", "--json"], "Missing argument 'PICTURES...'"),
+        (["classify", "m.tflite", "--json"], "Missing argument 'IMAGES...'"),
         (["classify", "m.tflite", "a.jpg", "-k", "0", "--json"], "'-k'"),
         (["inspect", "--json", "a", "b"], "unexpected extra argument"),
         (["zoo", "--jsn", "--json"], "No such option"),

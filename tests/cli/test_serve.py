@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from edgekit.cli.serve import serve
 from tests.serve.conftest import encoded
-from tests.tflite.build import colour_model
+from tests.support.build import colour_model
 
 
 @pytest.fixture

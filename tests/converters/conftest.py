@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from tests.converters.tiny import SIZE, classifier, save
+from tests.support.tiny_keras import SIZE, classifier, save
 
 
 @pytest.fixture(scope="session")
@@ -24,9 +24,9 @@ def keras2():
 
 @pytest.fixture(scope="session")
 def saved(tmp_path_factory, keras2, keras3):
-    """name → path of one tiny classifier saved in each Keras format, and its pictures and answers."""
+    """name → path of one tiny classifier saved in each Keras format, and its images and answers."""
     folder = tmp_path_factory.mktemp("saved")
-    pictures = np.random.default_rng(5).random((3, SIZE, SIZE, 3), dtype=np.float32) * 255
+    images = np.random.default_rng(5).random((3, SIZE, SIZE, 3), dtype=np.float32) * 255
     cases = {}
     for keras, name, suffix in (
         (keras2, "keras2.h5", ".h5"),
@@ -35,6 +35,6 @@ def saved(tmp_path_factory, keras2, keras3):
         (keras3, "keras3.keras", ".keras"),
     ):
         model = classifier(keras)
-        cases[name] = (save(model, folder / name), np.asarray(model(pictures, training=False)))
+        cases[name] = (save(model, folder / name), np.asarray(model(images, training=False)))
         assert suffix == cases[name][0].suffix
-    return cases, pictures
+    return cases, images

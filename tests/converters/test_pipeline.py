@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from edgekit.calibration import open_samples
 from edgekit.cli import main
 from edgekit.converters import Recipe, convert, load_source, with_labels
-from edgekit.converters.export import export_float
+from edgekit.converters.export.through_tensorflow import export_float
 from edgekit.devices import Classifier
 from edgekit.errors import DataError, PreprocessingError, UsageError
 from edgekit.evaluation import compare
@@ -26,9 +26,9 @@ from edgekit.evaluation.verdict import Runner
 from edgekit.models.zoo import save_pretrained
 from edgekit.preprocess import InputSpec
 from edgekit.tflite import read_graph
-from tests.converters.tiny import classifier
-from tests.converters.tiny import save as save_keras
-from tests.float_nets import COLOURS, SIZE, colour_net, save_pictures
+from tests.support.float_nets import COLOURS, SIZE, colour_net, save_images
+from tests.support.tiny_keras import classifier
+from tests.support.tiny_keras import save as save_keras
 
 pytest.importorskip("litert_quantizer")
 
@@ -45,7 +45,7 @@ def source(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return save_pictures(tmp_path_factory.mktemp("pictures") / "p")
+    return save_images(tmp_path_factory.mktemp("images") / "p")
 
 
 def stack(folder):
@@ -61,15 +61,15 @@ def test_every_form_of_data(source, folder, tmp_path, form):
     pixels = stack(folder)
     np.save(tmp_path / "p.npy", pixels)
     forms = {"folder": folder, "text": str(folder), "array": pixels, "npy": tmp_path / "p.npy"}
-    forms |= {"list": list(pixels), "generator": (picture for picture in pixels)}
+    forms |= {"list": list(pixels), "generator": (image for image in pixels)}
     conversion = convert(source, forms[form])
-    assert (conversion.model.ranges.pictures, conversion.verdict.pictures) == (48, 12)
+    assert (conversion.model.ranges.images, conversion.verdict.images) == (48, 12)
     assert conversion.verdict.agreement == 1
     assert conversion.skipped == {}
 
 
-def test_no_picture_is_both_calibrated_and_judged_on(source, folder, tmp_path):
-    """Spoiling a picture tells where it was used: the digest is that of the calibration alone."""
+def test_no_image_is_both_calibrated_and_judged_on(source, folder, tmp_path):
+    """Spoiling an image tells where it was used: the digest is that of the calibration alone."""
     shutil.copytree(folder, tmp_path / "p")
     whole = convert(source, tmp_path / "p").model.ranges.digest
     kept = 0
@@ -87,11 +87,11 @@ def test_normalized_arrays_give_the_same_ranges_as_their_pixels(source, folder):
     plain = replace(source, rescales=False, stated=SPEC.with_convention("0..1"))
     arrays = stack(folder).astype(np.float32) / 255
     conversion = convert(plain, arrays)
-    assert conversion.verdict.pictures == 12
-    assert conversion.model.ranges.bounds["picture_0"][1] <= 1
+    assert conversion.verdict.images == 12
+    assert conversion.model.ranges.bounds["image_0"][1] <= 1
 
 
-def test_normalized_pictures_to_judge_on_are_not_scaled_twice(source, folder):
+def test_normalized_images_to_judge_on_are_not_scaled_twice(source, folder):
     plain = replace(source, rescales=False, stated=SPEC.with_convention("-1..1"))
     pixels = stack(folder)
     conversion = convert(plain, pixels, verify_data=(pixels.astype(np.float32) - 127.5) / 127.5)
@@ -112,7 +112,7 @@ def test_the_classifier_agrees_with_the_conversion(source, folder, io):
             assert runtime.classify(folder / colour / "00.png").classes[0].label == colour
 
 
-def test_another_seed_draws_other_pictures(source, folder):
+def test_another_seed_draws_other_images(source, folder):
     first, second = (convert(source, folder, recipe=Recipe(seed=seed), verify=False) for seed in (0, 1))
     assert first.model.ranges.digest != second.model.ranges.digest
 
@@ -264,20 +264,20 @@ def run_json(*arguments):
 def test_lite0_is_converted_without_data_and_names_what_is_in_photographs(lite0, tmp_path):
     document = run_json("convert", lite0, "--int8", "-o", tmp_path / "l.tflite")
     verdict = document["verdict"]
-    assert (verdict["source"], verdict["pictures"], document["preprocess"]) == ("synthetic", 100, "lite")
-    # Pictures of nothing in particular, near the border between classes: photographs agree on 97 % and more.
+    assert (verdict["source"], verdict["images"], document["preprocess"]) == ("synthetic", 100, "lite")
+    # Images of nothing in particular, near the border between classes: photographs agree on 97 % and more.
     assert verdict["agreement"] >= 0.9
     assert verdict["sqnr_db"] > 15
     photos = run_json("zoo", "--photos", tmp_path / "photos")["photos"]
     answers = run_json("classify", tmp_path / "l.tflite", *photos, "-k", 3)
-    best = {Path(answer["picture"]).stem: answer["predictions"][0] for answer in answers}
+    best = {Path(answer["image"]).stem: answer["predictions"][0] for answer in answers}
     assert 281 <= best["chelsea"]["index"] <= 285  # ImageNet's five kinds of domestic cat
     assert re.search("espresso|cup", best["coffee"]["label"])
 
 
 @pytest.fixture(scope="module")
 def imagenet(shared, lite0):
-    """(validation pictures with their classes, conversion with data, conversion without)."""
+    """(validation images with their classes, conversion with data, conversion without)."""
     source = load_source(lite0)
     with_data = convert(source, shared / "imagenet/calibration", verify=False)
     without = convert(source, verify=False)
@@ -292,14 +292,14 @@ def test_lite0_on_photographs(imagenet, kind, agreement, sqnr_db, lite0):
     folder, with_data, without = imagenet
     conversion = with_data if kind == "data" else without
     verdict = judged(load_source(lite0), conversion, folder)
-    assert (verdict.pictures, verdict.labelled) == (500, 500)
+    assert (verdict.images, verdict.labelled) == (500, 500)
     assert verdict.agreement >= agreement
     assert verdict.sqnr_db >= sqnr_db
-    assert verdict.drop <= 0.01 + 1e-9  # five pictures: differences of fewer are chance
+    assert verdict.drop <= 0.01 + 1e-9  # five images: differences of fewer are chance
 
 
 def judged(source, conversion, folder):
-    """The int8 model against the float export on labelled pictures."""
+    """The int8 model against the float export on labelled images."""
     with (folder.parent / "validation.csv").open(newline="") as file:
         labels = {Path(row["file"]).name: int(row["label"]) for row in csv.DictReader(file)}
     spec = conversion.preprocessing.spec

@@ -10,16 +10,16 @@ from edgekit.errors import (
     DataError,
     DeviceError,
     EdgekitError,
+    ImageError,
     ModelError,
     ModelFormatError,
-    PictureError,
     PreprocessingError,
     UnsupportedModelError,
     UsageError,
 )
 from edgekit.preprocess import InputSpec
 from edgekit.tflite.metadata import Metadata, write_metadata
-from tests.tflite.build import GraphBuilder, colour_classifier
+from tests.support.build import GraphBuilder, colour_classifier
 
 COLOURS = ("red", "green", "blue")
 
@@ -63,10 +63,10 @@ def test_logits_are_softmaxed():
 
 
 def test_without_metadata_the_graph_tells_logits_from_probabilities():
-    picture = _colour(255, 0, 0)
+    image = _colour(255, 0, 0)
     for softmax in (True, False):
         with Classifier(colour_classifier("float32", softmax=softmax), preprocess="0..1") as classifier:
-            scores = [c.score for c in classifier.classify(picture).classes]
+            scores = [c.score for c in classifier.classify(image).classes]
         assert scores[0] == pytest.approx(np.e / (np.e + 2), abs=1e-6)
 
 
@@ -74,29 +74,29 @@ def test_a_quantized_model_answers_as_a_bare_interpreter_does():
     from ai_edge_litert.interpreter import Interpreter
 
     content = _model("uint8", mean=100, std=50, convention="raw")
-    picture = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
     interpreter = Interpreter(model_content=content)
     interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], picture[np.newaxis])
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image[np.newaxis])
     interpreter.invoke()
     expected = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0] / 256
     spec = InputSpec(8, 8, mean=(100,) * 3, std=(50,) * 3)
     with Classifier(content, preprocess=spec) as classifier:
-        found = classifier.classify(picture).classes
+        found = classifier.classify(image).classes
     assert {c.index: c.score for c in found} == pytest.approx(dict(enumerate(expected)))
 
 
 @pytest.mark.parametrize("kind", ["path", "string", "bytes", "pillow", "array"])
-def test_takes_every_kind_of_picture(tmp_path, kind):
-    picture = _colour(0, 255, 0)
+def test_takes_every_kind_of_image(tmp_path, kind):
+    image = _colour(0, 255, 0)
     path = tmp_path / "green.png"
-    picture.save(path)
+    image.save(path)
     given = {
         "path": path,
         "string": str(path),
         "bytes": path.read_bytes(),
-        "pillow": picture,
-        "array": np.asarray(picture),
+        "pillow": image,
+        "array": np.asarray(image),
     }[kind]
     with Classifier(_model("uint8")) as classifier:
         assert classifier.classify(given, k=1).classes[0].label == "green"
@@ -110,7 +110,7 @@ def test_takes_a_model_by_path(tmp_path):
             assert classifier.classify(_colour(0, 0, 255), k=1).classes == (ClassScore(2, "blue", 0.99609375),)
 
 
-def test_the_same_picture_twice_gives_the_same_classes():
+def test_the_same_image_twice_gives_the_same_classes():
     with Classifier(_model("int8")) as classifier:
         first, second = (classifier.classify(_colour(9, 80, 70)) for _ in range(2))
     assert isinstance(first, Prediction) and first.classes == second.classes
@@ -228,10 +228,10 @@ def _graph(shape, outputs, opcode="LOGISTIC", dtype="float32"):
         (_graph((1, 8, 8, 3), 1), "map"),
         (_graph((1, 8, 8, 3), 2), "2 outputs"),
         (_graph((1, 8, 8, 3), 4), "object detector"),
-        (_graph((1, 10), 1), "not one picture"),
-        (_graph((1, 3, 8, 8), 1), "not one picture"),
-        (_graph((32, 8, 8, 3), 1), "not one picture"),
-        (_graph((1, 8, 8, 4), 1), "not one picture"),
+        (_graph((1, 10), 1), "not one image"),
+        (_graph((1, 3, 8, 8), 1), "not one image"),
+        (_graph((32, 8, 8, 3), 1), "not one image"),
+        (_graph((1, 8, 8, 4), 1), "not one image"),
     ],
 )
 def test_what_is_no_classifier_is_refused_with_what_it_looks_like(content, reason):
@@ -255,7 +255,7 @@ def test_class_numbers_are_no_scores():
         Classifier(content, preprocess="raw")
 
 
-def test_a_picture_size_unknown_until_run_time_is_refused():
+def test_an_image_size_unknown_until_run_time_is_refused():
     graph = GraphBuilder()
     x = graph.input((1, 1, 1, 3), signature=(-1, -1, -1, 3))
     axes = graph.constant(np.array([1, 2], np.int32))
@@ -360,11 +360,11 @@ def _jpeg():
     return stream.getvalue()
 
 
-@pytest.mark.parametrize("picture", [b"", b"GIF89a", _jpeg()[:300], np.zeros((0, 3, 3)), np.zeros(5), "none.jpg"])
-def test_what_is_no_picture_is_a_picture_error_and_the_next_one_works(picture):
+@pytest.mark.parametrize("image", [b"", b"GIF89a", _jpeg()[:300], np.zeros((0, 3, 3)), np.zeros(5), "none.jpg"])
+def test_what_is_no_image_is_an_image_error_and_the_next_one_works(image):
     with Classifier(_model("uint8")) as classifier:
-        with pytest.raises(PictureError) as caught:
-            classifier.classify(picture)
+        with pytest.raises(ImageError) as caught:
+            classifier.classify(image)
         assert isinstance(caught.value, DataError) and isinstance(caught.value, EdgekitError)
         assert classifier.classify(_colour(200, 0, 0), k=1).classes[0].label == "red"
 
@@ -372,19 +372,19 @@ def test_what_is_no_picture_is_a_picture_error_and_the_next_one_works(picture):
 @pytest.mark.shared
 def test_a_model_maker_file_recognises_flowers(shared):
     model = shared / "user-models" / "flowers-model-maker" / "FlowerModel.tflite"
-    pictures = sorted((shared / "flowers" / "validation").glob("*/*.jpg"))[::25]
+    images = sorted((shared / "flowers" / "validation").glob("*/*.jpg"))[::25]
     with Classifier(model) as classifier:
-        right = sum(classifier.classify(path).classes[0].label == path.parent.name for path in pictures)
-    assert right >= 0.8 * len(pictures)
+        right = sum(classifier.classify(path).classes[0].label == path.parent.name for path in images)
+    assert right >= 0.8 * len(images)
 
 
-# Many pictures, several threads.
+# Many images, several threads.
 
 
-def test_many_pictures_one_after_the_other():
-    pictures = [_colour(*colour) for colour in ((200, 9, 9), (9, 9, 200), (9, 200, 9))]
+def test_many_images_one_after_the_other():
+    images = [_colour(*colour) for colour in ((200, 9, 9), (9, 9, 200), (9, 200, 9))]
     with Classifier(_model("uint8")) as classifier:
-        answers = classifier.classify_many((picture for picture in pictures), k=1)
+        answers = classifier.classify_many((image for image in images), k=1)
         assert [answer.classes[0].label for answer in answers] == ["red", "blue", "green"]
 
 
@@ -398,11 +398,11 @@ def test_an_endless_stream_is_taken_as_it_comes():
         assert next(answers) and next(answers).classes[0].label == "green"
 
 
-def test_a_wrong_picture_among_many_is_told_where_it_comes():
+def test_a_wrong_image_among_many_is_told_where_it_comes():
     with Classifier(_model("uint8")) as classifier:
-        answers = classifier.classify_many([_colour(9, 200, 9), b"no picture"])
+        answers = classifier.classify_many([_colour(9, 200, 9), b"no image"])
         assert next(answers).classes[0].label == "green"
-        with pytest.raises(PictureError):
+        with pytest.raises(ImageError):
             next(answers)
 
 

@@ -8,15 +8,15 @@ from edgekit.devices.delegate import Trial, library_name, load_edgetpu, try_libr
 from edgekit.devices.failover import open_steady
 from edgekit.devices.opening import open_model
 from edgekit.errors import DeviceError
-from tests.devices.pairs import pictures, write_pair
+from tests.support.pairs import images, write_pair
 
 
 def test_a_compiled_model_runs_on_the_library(fake_edgetpu, tmp_path):
     fake_edgetpu()
     model = open_model(write_pair(tmp_path, "apart"), device="edgetpu")
-    picture = pictures(1)[0]
+    image = images(1)[0]
     for call in (2, 4):  # two custom ops, each of them a call; the outputs hold its number
-        (answer,) = model.run(picture)
+        (answer,) = model.run(image)
         np.testing.assert_array_equal(answer, np.full((1, 3), call, np.uint8))
     assert (model.device, model.reason) == ("edgetpu", "it was asked for")
 
@@ -103,12 +103,12 @@ def test_the_usual_name_of_the_library(monkeypatch):
 def test_auto_takes_the_device_that_is_attached_and_survives_its_failure(fake_edgetpu, one_usb_device, tmp_path):
     fake_edgetpu(fake_fail_at=2)
     path = write_pair(tmp_path)
-    model, picture = open_steady(path), pictures(1)[0]
+    model, image = open_steady(path), images(1)[0]
     assert (model.device, model.reason) == ("edgetpu", "an Edge TPU is attached")
-    model.run(picture)
-    (answer,) = model.run(picture)
+    model.run(image)
+    (answer,) = model.run(image)
     assert model.device == "cpu"
-    np.testing.assert_array_equal(answer, open_model(path, device="cpu").run(picture)[0])
+    np.testing.assert_array_equal(answer, open_model(path, device="cpu").run(image)[0])
     model.close()
 
 

@@ -7,8 +7,8 @@ from PIL import Image
 from edgekit.cli import main
 from edgekit.devices import discovery
 from edgekit.devices.discovery import EdgeTpu, attached
-from tests.devices.pairs import twin, write_pair
-from tests.devices.recorded import plant
+from tests.support.pairs import twin, write_pair
+from tests.support.recorded import plant
 
 
 def test_a_usb_accelerator(tmp_path):

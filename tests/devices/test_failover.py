@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from edgekit.devices import Classifier
-from edgekit.devices.emulated import EmulatedEdgeTpu
+from edgekit.devices.emulator.emulated import EmulatedEdgeTpu
 from edgekit.devices.failover import SteadyModel, open_steady
 from edgekit.devices.opening import OpenModel, open_accelerated, open_model, open_twin
 from edgekit.errors import DeviceError, UsageError
 from edgekit.tflite.reader import read_graph
-from tests.devices.pairs import pictures, write_pair
+from tests.support.pairs import images, write_pair
 
 SOON = (0.01, 0.02, 0.05)
 
@@ -37,7 +37,7 @@ def _until(condition, seconds=10.0):
 
 def test_a_thousand_frames_with_a_device_that_dies_and_returns(tmp_path):
     path, tpu = write_pair(tmp_path), EmulatedEdgeTpu()
-    inputs, twin = pictures(1000), open_model(tmp_path / "net.tflite", device="cpu")
+    inputs, twin = images(1000), open_model(tmp_path / "net.tflite", device="cpu")
     steady, answers, times = _steady(path, tpu), [], [time.perf_counter()]
     for number, array in enumerate(inputs):
         if number == 300:
@@ -68,7 +68,7 @@ def test_a_thousand_frames_with_a_device_that_dies_and_returns(tmp_path):
 def test_both_switches_are_told(tmp_path, caplog):
     tpu = EmulatedEdgeTpu()
     steady = _steady(write_pair(tmp_path), tpu)
-    array = pictures(1)[0]
+    array = images(1)[0]
     with caplog.at_level(logging.WARNING, "edgekit.devices"):
         tpu.unplug()
         steady.run(array)
@@ -83,7 +83,7 @@ def test_both_switches_are_told(tmp_path, caplog):
 
 def test_a_call_that_never_returns_is_left_behind(tmp_path):
     tpu = EmulatedEdgeTpu(hang_at=[3])
-    steady, array = _steady(write_pair(tmp_path), tpu, back_off=(60,)), pictures(1)[0]
+    steady, array = _steady(write_pair(tmp_path), tpu, back_off=(60,)), images(1)[0]
     devices = []
     for _ in range(4):
         steady.run(array)
@@ -96,7 +96,7 @@ def test_a_call_that_never_returns_is_left_behind(tmp_path):
 def test_a_device_that_failed_is_free_at_once(tmp_path):
     """Its runtime lets nobody open it while the old interpreter lives, and garbage collection may come late."""
     tpu = EmulatedEdgeTpu()
-    steady, array = _steady(write_pair(tmp_path), tpu, back_off=(60,)), pictures(1)[0]
+    steady, array = _steady(write_pair(tmp_path), tpu, back_off=(60,)), images(1)[0]
     failed = weakref.ref(steady._primary)
     gc.disable()
     try:
@@ -123,13 +123,13 @@ def test_a_wrong_input_is_no_failure_of_the_device(tmp_path):
     with closing(_steady(write_pair(tmp_path), EmulatedEdgeTpu())) as steady:
         with pytest.raises(UsageError, match="does not take this input"):
             steady.run(np.zeros(3))
-        steady.run(pictures(1)[0])
+        steady.run(images(1)[0])
         assert steady.device == "emulated"
 
 
 def test_one_bad_call_does_not_end_it(tmp_path):
     tpu = EmulatedEdgeTpu(fail_at=[2])
-    steady, array = _steady(write_pair(tmp_path), tpu), pictures(1)[0]
+    steady, array = _steady(write_pair(tmp_path), tpu), images(1)[0]
     devices = set()
     assert _until(lambda: steady.run(array) and devices.add(steady.device) is None and len(tpu.invocations) > 20)
     steady.close()
@@ -138,7 +138,7 @@ def test_one_bad_call_does_not_end_it(tmp_path):
 
 def test_a_closed_model_says_so_and_stops_trying(tmp_path):
     tpu = EmulatedEdgeTpu()
-    steady, array = _steady(write_pair(tmp_path), tpu), pictures(1)[0]
+    steady, array = _steady(write_pair(tmp_path), tpu), images(1)[0]
     tpu.unplug()
     steady.run(array)
     steady.close()
@@ -153,8 +153,8 @@ def test_a_closed_model_says_so_and_stops_trying(tmp_path):
 def test_a_classifier_goes_on(tmp_path):
     tpu = EmulatedEdgeTpu(fail_at=[2])
     with Classifier(write_pair(tmp_path), device=tpu) as classifier:
-        picture = np.full((8, 8, 3), (0, 200, 0), np.uint8)
-        answers = [classifier.classify(picture) for _ in range(2)]
+        image = np.full((8, 8, 3), (0, 200, 0), np.uint8)
+        answers = [classifier.classify(image) for _ in range(2)]
         assert [answer.device for answer in answers] == ["emulated", "cpu"]
         assert answers[0].classes == answers[1].classes and answers[0].classes[0].label == "green"
         assert classifier.device == "cpu"
@@ -171,7 +171,7 @@ def test_without_its_twin_at_hand_or_a_device_to_replace_there_is_nothing_to_fai
 
 def test_closing_while_a_call_is_under_way_ends_it_with_a_word(tmp_path, caplog):
     tpu = EmulatedEdgeTpu(hang_at=[2])
-    steady, array = _steady(write_pair(tmp_path), tpu), pictures(1)[0]
+    steady, array = _steady(write_pair(tmp_path), tpu), images(1)[0]
     steady.run(array)
     closer = threading.Timer(0.2, steady.close)
     closer.start()
@@ -183,7 +183,7 @@ def test_closing_while_a_call_is_under_way_ends_it_with_a_word(tmp_path, caplog)
 
 
 def test_a_call_after_the_close_does_not_wait(tmp_path):
-    steady, array = _steady(write_pair(tmp_path), EmulatedEdgeTpu()), pictures(1)[0]
+    steady, array = _steady(write_pair(tmp_path), EmulatedEdgeTpu()), images(1)[0]
     primary = steady._primary
     steady.close()
     steady._primary = primary  # as for a call that looked at it just before
@@ -197,7 +197,7 @@ def test_a_model_that_nobody_holds_is_not_kept_for_being_revived(tmp_path):
     tpu = EmulatedEdgeTpu()
     steady = _steady(write_pair(tmp_path), tpu, back_off=(0.01,))
     tpu.unplug()
-    steady.run(pictures(1)[0])
+    steady.run(images(1)[0])
     reviving = [thread for thread in threading.enumerate() if thread.name == "edgekit-revive"]
     gone = weakref.ref(steady)
     del steady

@@ -7,7 +7,7 @@ import pytest
 from edgekit.devices.interpreter import allowed_cores, open_interpreter
 from edgekit.devices.opening import cpu_twin, open_model
 from edgekit.errors import DeviceError, ModelFormatError
-from tests.tflite.build import GraphBuilder, colour_classifier
+from tests.support.build import GraphBuilder, colour_classifier
 
 # What stands in for machines where the packages are missing or broken: a finder placed before all
 # others, in a process of its own.

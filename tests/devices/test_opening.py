@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 
 from edgekit.devices import Classifier
-from edgekit.devices.emulated import EmulatedEdgeTpu
+from edgekit.devices.emulator.emulated import EmulatedEdgeTpu
 from edgekit.devices.opening import open_model
 from edgekit.devices.request import Request, parse_device
 from edgekit.devices.twin import cpu_twin, matching_ends, read_twin
 from edgekit.errors import DeviceError, EdgekitError, ModelFormatError, UsageError
 from edgekit.tflite.metadata import Metadata, write_metadata
 from edgekit.tflite.reader import read_graph
-from tests.devices.pairs import PIXEL, PROBABILITY, compiled, pictures, twin, write_pair
-from tests.edgetpu.recordings import custom_options, typical_package
-from tests.tflite.build import GraphBuilder, colour_classifier
+from tests.support.build import GraphBuilder, colour_classifier
+from tests.support.pairs import PIXEL, PROBABILITY, compiled, images, twin, write_pair
+from tests.support.recordings import custom_options, typical_package
 
 
 @pytest.fixture(autouse=True)
@@ -210,7 +210,7 @@ def test_every_real_pair_is_known_as_one(shared):
 def test_a_bare_run_says_which_device_failed(tmp_path):
     model = open_model(write_pair(tmp_path), device=EmulatedEdgeTpu(fail_at=[1]))
     with pytest.raises(DeviceError, match="failed on the device emulated"):
-        model.run(pictures(1)[0])
+        model.run(images(1)[0])
     with pytest.raises(UsageError, match="Cannot set tensor"):
         model.run(np.zeros(3))
 

@@ -1,8 +1,8 @@
 import pytest
 
 from edgekit.devices.profiles import PROFILES, this_profile
-from edgekit.edgetpu.profiles import HOSTS
-from tests.devices.recorded import plant
+from edgekit.edgetpu.estimate.profiles import HOSTS
+from tests.support.recorded import plant
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from edgekit.tflite.graph import QuantParams, Tensor
 from edgekit.tflite.metadata import Metadata, pixel_input
 from edgekit.tflite.quant import affine_params
 from edgekit.tflite.reader import read_graph
-from tests.tflite.build import GraphBuilder, colour_classifier
+from tests.support.build import GraphBuilder, colour_classifier
 
 ALL_LEVELS = np.repeat(np.arange(256, dtype=np.uint8)[:, np.newaxis, np.newaxis], 3, axis=2)
 

@@ -2,18 +2,18 @@ import sys
 
 import pytest
 
+from edgekit.calibration.labelled import Labelled, from_csv, from_folder
 from edgekit.errors import DataError, DeviceError, MissingDependencyError, ModelFormatError, UsageError
 from edgekit.evaluation import wilson_interval
 from edgekit.evaluation.accuracy import Answer, Outcome, Subject, evaluate, summarize
-from edgekit.evaluation.labelled import Labelled, from_csv, from_folder
-from tests.evaluation.colours import NAMES, folder, model, picture, with_background
+from tests.support.colours import NAMES, folder, image, model, with_background
 
 
 @pytest.fixture
 def mixed(tmp_path):
-    """Seven pictures in three classes, two of them in the wrong one; one broken file among them."""
+    """Seven images in three classes, two of them in the wrong one; one broken file among them."""
     root = folder(tmp_path / "mixed", {"red": "rrg", "green": "gg", "blue": "bg"})
-    (root / "blue" / "broken.png").write_bytes(b"no picture")
+    (root / "blue" / "broken.png").write_bytes(b"no image")
     return root
 
 
@@ -24,9 +24,9 @@ def labelled(root, subject):
 def test_every_figure_of_an_evaluation(mixed):
     subject = Subject(model())
     found = evaluate(subject, labelled(mixed, subject))
-    assert (found.pictures, found.top1, found.top5) == (7, 5 / 7, 1.0)
+    assert (found.images, found.top1, found.top5) == (7, 5 / 7, 1.0)
     assert found.top1_interval == wilson_interval(5, 7)
-    assert [(c.label, c.pictures, c.top1) for c in found.classes] == [
+    assert [(c.label, c.images, c.top1) for c in found.classes] == [
         ("red", 3, 2 / 3),
         ("green", 2, 1),
         ("blue", 2, 0.5),
@@ -39,7 +39,7 @@ def test_every_figure_of_an_evaluation(mixed):
         Outcome(2, 2, 1),
     )
     assert list(found.skipped) == ["blue/broken.png"]
-    assert "not a picture" in found.skipped["blue/broken.png"]
+    assert "not an image" in found.skipped["blue/broken.png"]
 
 
 def test_labels_given_replace_the_models(mixed):
@@ -55,17 +55,17 @@ def test_folders_name_the_outputs_of_a_model_without_names(tmp_path):
 
 
 def test_missing_files_are_counted_not_fatal(tmp_path):
-    picture(0, tmp_path / "there.png")
+    image(0, tmp_path / "there.png")
     (tmp_path / "t.csv").write_text("there.png,red\nmissing.png,red\n.,red\n")
     subject = Subject(model())
     found = evaluate(subject, from_csv(tmp_path / "t.csv", None, *subject.classes()))
-    assert (found.pictures, found.top1, set(found.skipped)) == (1, 1.0, {"missing.png", "."})
+    assert (found.images, found.top1, set(found.skipped)) == (1, 1.0, {"missing.png", "."})
 
 
 def test_nothing_to_decode_is_an_error(tmp_path):
     (tmp_path / "t.csv").write_text("missing.png,red\n")
     subject = Subject(model())
-    with pytest.raises(DataError, match=r"None of the 1 pictures can be decoded; the first: missing\.png"):
+    with pytest.raises(DataError, match=r"None of the 1 images can be decoded; the first: missing\.png"):
         evaluate(subject, from_csv(tmp_path / "t.csv", None, *subject.classes()))
 
 
@@ -80,14 +80,14 @@ def test_the_background_is_found_on_evidence(tmp_path, first, offset):
 
 
 def test_top5_counts_the_class_among_the_best_five():
-    pictures = Labelled(None, ("a", "b", "c"), (4, 5, 6), "by number")
+    images = Labelled(None, ("a", "b", "c"), (4, 5, 6), "by number")
     answers = [Answer((4, 1, 2, 3, 0)), Answer((0, 1, 2, 3, 5)), Answer((0, 1, 2, 3, 4))]
-    found = summarize(pictures, answers, [])
+    found = summarize(images, answers, [])
     assert (found.top1, found.top5) == (1 / 3, 2 / 3)
     assert [c.label for c in found.classes] == ["class 4", "class 5", "class 6"]
 
 
-def test_progress_counts_the_pictures(mixed):
+def test_progress_counts_the_images(mixed):
     subject, seen = Subject(model()), []
     evaluate(subject, labelled(mixed, subject), progress=lambda *step: seen.append(step))
     assert seen == [("Evaluating", done, 8) for done in range(1, 9)]
@@ -113,10 +113,10 @@ def cluster():
 def test_a_cluster_gives_the_same_result_to_the_last_digit(mixed, cluster):
     folder(mixed, {"red": "r" * 20 + "g" * 30})
     subject = Subject(model())
-    pictures = labelled(mixed, subject)
-    assert evaluate(subject, pictures, scheduler=cluster) == evaluate(subject, pictures)
+    images = labelled(mixed, subject)
+    assert evaluate(subject, images, scheduler=cluster) == evaluate(subject, images)
     other = Subject(model(labels=("x", "y", "z")), labels=NAMES)  # workers must not answer with the model before
-    assert evaluate(other, pictures, scheduler=cluster) == evaluate(other, pictures)
+    assert evaluate(other, images, scheduler=cluster) == evaluate(other, images)
 
 
 @pytest.mark.filterwarnings("ignore")

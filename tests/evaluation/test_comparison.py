@@ -11,8 +11,8 @@ from edgekit.errors import UsageError
 from edgekit.evaluation.comparison import compare_models, significance, to_csv, to_json
 from edgekit.evaluation.verdict import Runner, Verdict, compare
 from edgekit.preprocess import InputSpec
-from tests.evaluation.test_layers import NAMES, PICTURES, SPEC, float_model, int8_model
-from tests.tflite.build import colour_classifier
+from tests.support.build import colour_classifier
+from tests.support.layered_nets import IMAGES, NAMES, SPEC, float_model, int8_model
 
 
 def verdict(lost, gained, labelled=100):
@@ -36,7 +36,7 @@ def test_significance_in_plain_words():
 @pytest.fixture(scope="module")
 def comparison():
     reference, candidate = Runner(float_model(), SPEC), Runner(int8_model(conv=(0.005, 0)), SPEC)
-    return compare_models(reference, candidate, open_samples(PICTURES, SPEC))
+    return compare_models(reference, candidate, open_samples(IMAGES, SPEC))
 
 
 def test_culprits_come_with_the_worst_first(comparison):
@@ -61,23 +61,23 @@ def test_json_and_csv_hold_every_layer(comparison):
 
 
 def colours(size=12):
-    pictures = np.zeros((6, size, size, 3), np.uint8)
-    pictures[np.arange(6), ..., np.arange(6) % 3] = 200
-    return pictures
+    images = np.zeros((6, size, size, 3), np.uint8)
+    images[np.arange(6), ..., np.arange(6) % 3] = 200
+    return images
 
 
-def test_models_of_different_sizes_see_the_same_pictures():
+def test_models_of_different_sizes_see_the_same_images():
     small, large = InputSpec(8, 8), InputSpec(12, 12)
     first, second = Runner(colour_classifier(size=8), small), Runner(colour_classifier(size=12), large)
     found = compare(first, second, open_samples(colours(), small))
-    assert (found.agreement, found.pictures) == (1.0, 6)
+    assert (found.agreement, found.images) == (1.0, 6)
     assert found.sqnr_db > 30
 
 
 def test_models_of_different_tasks_are_refused():
-    pictures = open_samples(colours(6), SPEC)
+    images = open_samples(colours(6), SPEC)
     with pytest.raises(UsageError, match="4 outputs, the other 3"):
-        compare(Runner(float_model(), SPEC), Runner(colour_classifier(size=6), InputSpec(6, 6)), pictures)
+        compare(Runner(float_model(), SPEC), Runner(colour_classifier(size=6), InputSpec(6, 6)), images)
 
 
 def test_logits_and_probabilities_have_no_ratio_in_common():
@@ -89,11 +89,11 @@ def test_logits_and_probabilities_have_no_ratio_in_common():
     assert to_json(found)["sqnr_db"] is None
 
 
-def test_pictures_that_only_one_model_gets_right_are_counted(tmp_path):
-    from tests.evaluation.colours import folder
+def test_images_that_only_one_model_gets_right_are_counted(tmp_path):
+    from tests.support.colours import folder
 
     spec = InputSpec(8, 8)
-    pictures = open_samples(folder(tmp_path, {"a": "rrg", "b": "g", "c": "b"}), spec, count=None)
+    images = open_samples(folder(tmp_path, {"a": "rrg", "b": "g", "c": "b"}), spec, count=None)
     bgr = InputSpec(8, 8, order="bgr")
-    found = compare(Runner(colour_classifier(), spec), Runner(colour_classifier(), bgr), pictures, classes=(0, 1, 2))
+    found = compare(Runner(colour_classifier(), spec), Runner(colour_classifier(), bgr), images, classes=(0, 1, 2))
     assert (found.lost, found.gained, found.labelled) == (3, 0, 5)

@@ -5,17 +5,17 @@ import pytest
 
 from edgekit.calibration import open_samples
 from edgekit.devices.interpreter import open_interpreter
-from edgekit.evaluation.impact import PICTURES as MEASURED
+from edgekit.evaluation.impact import IMAGES as MEASURED
 from edgekit.evaluation.impact import with_impact
 from edgekit.evaluation.layers import layer_report
 from edgekit.evaluation.verdict import Runner
 from edgekit.tflite import read_graph
 from edgekit.tflite.expose import disturbed
 from edgekit.tflite.scores import score_tensor
-from tests.evaluation.test_layers import PICTURES, SPEC, float_model, int8_model, tensors_of
-from tests.tflite.build import GraphBuilder
+from tests.support.build import GraphBuilder
+from tests.support.layered_nets import IMAGES, SPEC, float_model, int8_model, tensors_of
 
-SAMPLES = open_samples(PICTURES, SPEC)
+SAMPLES = open_samples(IMAGES, SPEC)
 
 
 def measured(candidate):

@@ -7,16 +7,16 @@ from edgekit.evaluation.sufficiency import TOLERANCE, sufficiency
 
 
 def observations(ends, labels=None):
-    """Of pictures whose tensors' ends are `ends` (pictures, tensors, 2), whatever the tail."""
+    """Of images whose tensors' ends are `ends` (images, tensors, 2), whatever the tail."""
     each = np.repeat(np.asarray(ends, np.float32)[..., None], len(TAILS), axis=-1)
     names = tuple(f"{number}.jpg" for number in range(len(each)))
     tensors = {f"t{number}": None for number in range(each.shape[1])}
     return Observations(tensors, len(each), "", each, names, tuple(labels or [None] * len(each)))
 
 
-def noisy(pictures, spread, tensors=40, seed=0):
+def noisy(images, spread, tensors=40, seed=0):
     random = np.random.default_rng(seed)
-    ends = np.tile([-1.0, 1.0], (pictures, tensors, 1))
+    ends = np.tile([-1.0, 1.0], (images, tensors, 1))
     return ends + random.normal(scale=spread, size=ends.shape)
 
 
@@ -27,7 +27,7 @@ def test_the_movement_of_a_mean_is_its_standard_error():
     assert found.worst > found.movement
 
 
-def test_pictures_that_hardly_differ_are_enough():
+def test_images_that_hardly_differ_are_enough():
     found = sufficiency(observations(noisy(20, 0.01)), "mean")
     assert (found.enough, found.add) == (True, 0)
     assert str(found).startswith("enough")
@@ -63,16 +63,16 @@ def test_the_classes_that_set_the_extremes_are_named():
     assert found.classes == ("cat",)
 
 
-def test_a_picture_that_sets_them_alone_is_named():
+def test_an_image_that_sets_them_alone_is_named():
     ends = noisy(40, 0.2)
     ends[7] *= 10
     found = sufficiency(observations(ends), "mean")
     assert (found.classes, found.kinds) == ((), ("7.jpg",))
 
 
-@pytest.mark.parametrize("pictures", [1, 3])
-def test_too_few_pictures_cannot_be_resampled(pictures):
-    assert sufficiency(observations(noisy(pictures, 0.1)), "mean") is None
+@pytest.mark.parametrize("images", [1, 3])
+def test_too_few_images_cannot_be_resampled(images):
+    assert sufficiency(observations(noisy(images, 0.1)), "mean") is None
 
 
 def test_the_same_seed_gives_the_same_answer():

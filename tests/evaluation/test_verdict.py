@@ -10,12 +10,12 @@ from edgekit.errors import DataError
 from edgekit.evaluation import compare
 from edgekit.evaluation.verdict import Runner, Verdict, class_indices, decibels, decide, wilson_interval
 from edgekit.preprocess import InputSpec
-from tests.tflite.build import GraphBuilder, colour_classifier
+from tests.support.build import GraphBuilder, colour_classifier
 
 SPEC = InputSpec(8, 8)
 
 
-def pictures(*colours):
+def images(*colours):
     return open_samples(np.array([np.full((8, 8, 3), colour, np.uint8) for colour in colours]), SPEC)
 
 
@@ -23,7 +23,7 @@ RED, GREEN, BLUE = (200, 10, 10), (10, 200, 10), (10, 10, 200)
 
 
 def scores_model(values):
-    """A float model that answers `values`, whatever the picture."""
+    """A float model that answers `values`, whatever the image."""
     graph = GraphBuilder()
     x = graph.input((1, 8, 8, 3))
     axes = graph.constant(np.array([1, 2, 3], np.int32))
@@ -91,8 +91,8 @@ def test_decibels(signal, noise, expected):
 
 def test_a_model_agrees_with_itself():
     model = Runner(colour_classifier("float32"), SPEC)
-    verdict = compare(model, model, pictures(RED, GREEN, BLUE))
-    assert (verdict.agreement, verdict.pictures, verdict.sqnr_db, verdict.labelled) == (1, 3, math.inf, 0)
+    verdict = compare(model, model, images(RED, GREEN, BLUE))
+    assert (verdict.agreement, verdict.images, verdict.sqnr_db, verdict.labelled) == (1, 3, math.inf, 0)
     assert verdict.interval == wilson_interval(3, 3)
     assert verdict.drop is None
 
@@ -102,14 +102,14 @@ def test_every_input_and_output_type_is_compared():
     for dtype in ("uint8", "int8"):
         spec = InputSpec(8, 8, std=(100.0,) * 3)
         quantized = Runner(colour_classifier(dtype, softmax=False, std=100.0), spec)
-        verdict = compare(float_model, quantized, pictures(RED, GREEN, BLUE, (30, 20, 10)))
+        verdict = compare(float_model, quantized, images(RED, GREEN, BLUE, (30, 20, 10)))
         assert verdict.agreement == 1
         assert verdict.sqnr_db > 60
 
 
 def test_the_ratio_of_signal_to_noise():
     reference, candidate = scores_model([0.9, 0.3, 0.1]), scores_model([0.8, 0.35, 0.1])
-    verdict = compare(reference, candidate, pictures(RED, BLUE), source="synthetic")
+    verdict = compare(reference, candidate, images(RED, BLUE), source="synthetic")
     assert verdict.sqnr_db == pytest.approx(10 * math.log10((0.81 + 0.09 + 0.01) / (0.01 + 0.0025)), abs=1e-4)
     assert verdict.source == "synthetic"
 
@@ -129,15 +129,15 @@ def test_accuracy_where_folders_name_classes(tmp_path):
     assert verdict.drop == 0.25
 
 
-def test_progress_counts_the_pictures():
+def test_progress_counts_the_images():
     model, calls = Runner(colour_classifier("float32"), SPEC), []
-    compare(model, model, pictures(RED, GREEN), progress=lambda *call: calls.append(call))
+    compare(model, model, images(RED, GREEN), progress=lambda *call: calls.append(call))
     assert calls == [("Verifying", 1, 2), ("Verifying", 2, 2)]
 
 
 def test_nothing_to_compare_on():
     model = Runner(colour_classifier("float32"), SPEC)
-    with pytest.raises(DataError, match="no picture to verify on"):
+    with pytest.raises(DataError, match="no image to verify on"):
         compare(model, model, [])
 
 

@@ -4,14 +4,14 @@ from importlib.util import find_spec
 import pytest
 
 from edgekit.errors import MissingDependencyError, OutputError
+from edgekit.image import decode
 from edgekit.models.photos import copy_demo_photos, demo_photos
-from edgekit.picture import decode
 
 photos = pytest.mark.skipif(find_spec("skimage") is None, reason="scikit-image is not installed")
 
 
 @photos
-def test_the_photographs_are_pictures_of_photographs_size():
+def test_the_photographs_are_images_of_photographs_size():
     found = demo_photos()
     assert len(found) >= 3
     assert all(min(decode(photo).size) >= 256 for photo in found)

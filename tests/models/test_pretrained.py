@@ -10,7 +10,7 @@ from edgekit.errors import MissingDependencyError, ModelFormatError, OutputError
 from edgekit.models import ZOO, build_pretrained, imagenet_labels, save_pretrained
 from edgekit.models.packages import package_folder
 from edgekit.preprocess import InputSpec, fit, normalize
-from tests.models import legacy_torch as legacy
+from tests.support import legacy_torch as legacy
 
 weights = pytest.mark.skipif(
     find_spec("keras") is None or any(find_spec(entry.package) is None for entry in ZOO.values()),
@@ -64,9 +64,9 @@ def test_a_saved_model_opens_in_keras_and_answers_alike(tmp_path, suffix):
     assert saved.labels.read_text(encoding="utf-8").splitlines() == list(imagenet_labels())
     assert len(stages) == 2
     output = output.rename(tmp_path / f"renamed{suffix.lower()}")
-    picture = np.random.default_rng(0).uniform(-1, 1, (1, 224, 224, 3)).astype(np.float32)
-    found = keras.models.load_model(output, compile=False)(picture)
-    np.testing.assert_allclose(found, build_pretrained("lite0")(picture), atol=1e-6)
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 224, 224, 3)).astype(np.float32)
+    found = keras.models.load_model(output, compile=False)(image)
+    np.testing.assert_allclose(found, build_pretrained("lite0")(image), atol=1e-6)
 
 
 @weights
@@ -87,7 +87,7 @@ def test_a_disk_that_fills_up_is_an_output_error_and_leaves_nothing(tmp_path, su
 
 @weights
 @pytest.mark.shared
-def test_lite0_names_what_is_in_pictures(shared):
+def test_lite0_names_what_is_in_images(shared):
     with open(shared / "imagenet" / "validation.csv", newline="") as file:
         rows = list(csv.DictReader(file))[:100]
     spec = InputSpec(224, 224, interpolation="bicubic").with_convention("lite")

@@ -6,7 +6,7 @@ import pytest
 from edgekit.errors import ModelFormatError, UnsafeModelError
 from edgekit.models import torchfile
 from edgekit.models.torchfile import read_torch_weights
-from tests.models import legacy_torch as legacy
+from tests.support import legacy_torch as legacy
 
 SIX = np.arange(6, dtype=np.float32)
 

@@ -7,7 +7,7 @@ from edgekit.errors import ModelFormatError
 from edgekit.models.efficientnet import build
 from edgekit.models.family import HEAD_FILTERS, Variant, blocks
 from edgekit.models.weights import load_torch_weights
-from tests.models.reference import forward
+from tests.support.torch_reference import forward
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="Keras is not installed")
 
@@ -55,10 +55,10 @@ def tensors():
 
 def test_the_model_computes_what_the_paper_defines(model, tensors):
     load_torch_weights(model, TINY, tensors)
-    picture = np.random.default_rng(1).uniform(-1, 1, (37, 37, 3)).astype(np.float32)
-    expected = forward(picture, tensors, [(block.kernel, block.stride) for block in blocks(TINY)])
+    image = np.random.default_rng(1).uniform(-1, 1, (37, 37, 3)).astype(np.float32)
+    expected = forward(image, tensors, [(block.kernel, block.stride) for block in blocks(TINY)])
     assert np.ptp(expected) > 0.05
-    np.testing.assert_allclose(model(picture[None]).numpy()[0], expected, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(model(image[None]).numpy()[0], expected, rtol=1e-3, atol=1e-5)
 
 
 def test_input_output_and_names_are_what_conversion_needs(model):

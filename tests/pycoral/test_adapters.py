@@ -7,8 +7,8 @@ from PIL import Image
 from edgekit.pycoral.adapters import classify, common, detect, segment
 from edgekit.pycoral.adapters.detect import BBox, Object
 from edgekit.pycoral.utils.edgetpu import make_interpreter
-from tests.pycoral import models
-from tests.tflite.build import GraphBuilder, colour_classifier
+from tests.support import pycoral_models as models
+from tests.support.build import GraphBuilder, colour_classifier
 
 
 def opened(content):
@@ -33,7 +33,7 @@ def test_sizes_are_width_before_height():
     assert common.output_tensor(interpreter, 0).shape == (1, 4, 6, 3)
 
 
-def test_set_input_takes_arrays_and_pictures():
+def test_set_input_takes_arrays_and_images():
     interpreter = opened(wide())
     pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
     for data in (pixels, Image.fromarray(pixels)):
@@ -52,7 +52,7 @@ def test_set_input_refuses_other_shapes(shape):
     ("size", "resized", "scale"),
     [((12, 8), (6, 4), 0.5), ((6, 2), (6, 2), 1.0), ((3, 8), (1, 4), 0.5), ((12, 2), (6, 1), 0.5)],
 )
-def test_a_resized_picture_keeps_its_aspect_and_zeros_fill_the_rest(size, resized, scale):
+def test_a_resized_image_keeps_its_aspect_and_zeros_fill_the_rest(size, resized, scale):
     interpreter, asked = opened(wide()), []
     common.set_input(interpreter, np.full((4, 6, 3), 9))
 
@@ -60,11 +60,11 @@ def test_a_resized_picture_keeps_its_aspect_and_zeros_fill_the_rest(size, resize
         asked.append(to)
         return Image.new("RGB", to, (1, 2, 3))
 
-    picture, answered = common.set_resized_input(interpreter, size, resize)
+    image, answered = common.set_resized_input(interpreter, size, resize)
     expected = np.zeros((4, 6, 3), np.uint8)
     expected[: resized[1], : resized[0]] = (1, 2, 3)
     np.testing.assert_array_equal(common.input_tensor(interpreter), expected)
-    assert (asked, picture.size, answered) == ([resized], resized, (scale, scale))
+    assert (asked, image.size, answered) == ([resized], resized, (scale, scale))
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "float32"])

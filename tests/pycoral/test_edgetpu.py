@@ -7,9 +7,9 @@ from edgekit.devices import discovery
 from edgekit.pycoral import interpreter as runtime
 from edgekit.pycoral.utils import edgetpu
 from edgekit.tflite import read_graph
-from tests.devices.pairs import pictures, twin, write_pair
-from tests.edgetpu.recordings import custom_options, typical_package
-from tests.tflite.build import GraphBuilder, colour_classifier
+from tests.support.build import GraphBuilder, colour_classifier
+from tests.support.pairs import images, twin, write_pair
+from tests.support.recordings import custom_options, typical_package
 
 
 @pytest.fixture(autouse=True)
@@ -23,18 +23,18 @@ def no_device(tmp_path, monkeypatch):
     monkeypatch.setattr(discovery, "ROOT", tmp_path / "bare machine")
 
 
-def answer(interpreter, picture):
+def answer(interpreter, image):
     interpreter.allocate_tensors()
-    edgetpu.run_inference(interpreter, picture.reshape(-1))
+    edgetpu.run_inference(interpreter, image.reshape(-1))
     return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
 
 def test_the_cpu_twin_serves_and_says_so_once(tmp_path, no_device, capfd):
     path = str(write_pair(tmp_path))
-    picture = pictures(1)[0]
-    expected = answer(edgetpu.make_interpreter(twin()), picture)
+    image = images(1)[0]
+    expected = answer(edgetpu.make_interpreter(twin()), image)
     for delegate in (None, edgetpu.load_edgetpu_delegate()):
-        got = answer(edgetpu.make_interpreter(path, device=":0", delegate=delegate), picture)
+        got = answer(edgetpu.make_interpreter(path, device=":0", delegate=delegate), image)
         np.testing.assert_array_equal(got, expected)
     said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("edgekit")]
     assert said == [f"edgekit: no Edge TPU is attached: {tmp_path / 'net.tflite'} runs on the CPU in place of {path}."]
@@ -47,23 +47,23 @@ def test_the_emulated_edge_tpu_computes_the_compiled_file(tmp_path, no_device, m
     interpreter = edgetpu.make_interpreter(
         str(write_pair(tmp_path, "apart")), device="emulated" if emulate == "argument" else "usb:0"
     )
-    picture = pictures(1)[0]
+    image = images(1)[0]
     np.testing.assert_array_equal(
-        answer(interpreter, picture), answer(edgetpu.make_interpreter(twin(), device="cpu"), picture)
+        answer(interpreter, image), answer(edgetpu.make_interpreter(twin(), device="cpu"), image)
     )
     assert "no chip is at work" in capfd.readouterr().err
 
 
 def test_a_plain_model_runs_and_nothing_is_said(no_device, capfd):
-    answer(edgetpu.make_interpreter(twin()), pictures(1)[0])
+    answer(edgetpu.make_interpreter(twin()), images(1)[0])
     assert "edgekit" not in capfd.readouterr().err
 
 
 def test_the_library_computes_where_a_device_is_attached(fake_edgetpu, one_usb_device, tmp_path):
     fake_edgetpu()
     interpreter = edgetpu.make_interpreter(str(write_pair(tmp_path)), device="usb:0")
-    picture = pictures(1)[0]
-    assert answer(interpreter, picture).tolist() == [[1, 1, 1]] and answer(interpreter, picture).tolist() == [[2, 2, 2]]
+    image = images(1)[0]
+    assert answer(interpreter, image).tolist() == [[1, 1, 1]] and answer(interpreter, image).tolist() == [[2, 2, 2]]
 
 
 def test_a_program_may_bring_its_own_library(fake_edgetpu, one_usb_device, tmp_path, monkeypatch):
@@ -71,7 +71,7 @@ def test_a_program_may_bring_its_own_library(fake_edgetpu, one_usb_device, tmp_p
     monkeypatch.delenv("EDGEKIT_LIBEDGETPU")
     delegate = runtime.load_delegate(library, {"device": "usb:0"})
     interpreter = runtime.Interpreter(str(write_pair(tmp_path)), experimental_delegates=[delegate])
-    assert answer(interpreter, pictures(1)[0]).tolist() == [[1, 1, 1]]
+    assert answer(interpreter, images(1)[0]).tolist() == [[1, 1, 1]]
 
 
 @pytest.mark.parametrize("mode", ["no-device", "crash-at-open"])
@@ -161,9 +161,9 @@ def write_segments(folder):
 def test_a_segment_is_served_by_its_part_of_the_whole_model(tmp_path, no_device):
     (tmp_path / "net.tflite").write_bytes(twin())
     middle, end = (edgetpu.make_interpreter(path) for path in write_segments(tmp_path))
-    picture = pictures(1)[0]
-    between = answer(middle, picture)
-    np.testing.assert_array_equal(answer(end, between), answer(edgetpu.make_interpreter(twin()), picture))
+    image = images(1)[0]
+    between = answer(middle, image)
+    np.testing.assert_array_equal(answer(end, between), answer(edgetpu.make_interpreter(twin()), image))
 
 
 def test_a_segment_without_its_whole_model_or_with_another_one_is_refused(tmp_path, no_device):
@@ -178,26 +178,26 @@ def test_a_segment_without_its_whole_model_or_with_another_one_is_refused(tmp_pa
 def test_every_kind_of_input_gives_the_same_answer(no_device):
     interpreter = edgetpu.make_interpreter(twin())
     interpreter.allocate_tensors()
-    picture = pictures(1)[0].reshape(-1)
-    longer = np.concatenate([picture, [1, 2, 3]]).astype(np.uint8)
-    address = picture.ctypes.data_as(ctypes.c_void_p)
+    image = images(1)[0].reshape(-1)
+    longer = np.concatenate([image, [1, 2, 3]]).astype(np.uint8)
+    address = image.ctypes.data_as(ctypes.c_void_p)
     handle, index = interpreter._native_handle(), interpreter.get_output_details()[0]["index"]
 
     class GstBuffer:
         def get_size(self):
-            return picture.size
+            return image.size
 
         def extract_dup(self, offset, size):
-            return picture.tobytes()[offset : offset + size]
+            return image.tobytes()[offset : offset + size]
 
     answers = []
-    spread = np.repeat(picture, 2)[::2]
-    for data in (picture, picture.tobytes(), longer, (address, picture.size), GstBuffer(), spread):
+    spread = np.repeat(image, 2)[::2]
+    for data in (image, image.tobytes(), longer, (address, image.size), GstBuffer(), spread):
         edgetpu.run_inference(interpreter, data)
         answers.append(interpreter.get_tensor(index))
     edgetpu.invoke_with_bytes(handle, longer.tobytes())
     answers.append(interpreter.get_tensor(index))
-    edgetpu.invoke_with_membuffer(handle, picture.ctypes.data, picture.size)
+    edgetpu.invoke_with_membuffer(handle, image.ctypes.data, image.size)
     answers.append(interpreter.get_tensor(index))
     assert len({found.tobytes() for found in answers}) == 1 and answers[0].std() > 0
 
@@ -266,7 +266,7 @@ def test_other_delegates_and_names_are_the_interpreters_own(tmp_path):
     reference = runtime.Interpreter(
         model_content=twin(), num_threads=1, experimental_op_resolver_type=runtime.OpResolverType.BUILTIN_REF
     )
-    picture = pictures(1)[0]
-    np.testing.assert_allclose(answer(plain, picture).astype(int), answer(reference, picture).astype(int), atol=2)
+    image = images(1)[0]
+    np.testing.assert_allclose(answer(plain, image).astype(int), answer(reference, image).astype(int), atol=2)
     with pytest.raises(AttributeError, match="nonsense"):
         runtime.nonsense  # noqa: B018

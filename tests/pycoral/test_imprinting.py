@@ -6,10 +6,10 @@ from edgekit.pycoral.interpreter import say_once
 from edgekit.pycoral.learn.imprinting.engine import FACTOR, ImprintingEngine
 from edgekit.tflite import Metadata, read_graph, read_metadata
 from edgekit.tflite.metadata import pixel_input, write_metadata
-from tests.edgetpu.recordings import custom_options, typical_package
-from tests.pycoral import models
-from tests.pycoral.models import COLOURS, scores, written
-from tests.tflite.build import GraphBuilder, colour_classifier
+from tests.support import pycoral_models as models
+from tests.support.build import GraphBuilder, colour_classifier
+from tests.support.pycoral_models import COLOURS, scores, written
+from tests.support.recordings import custom_options, typical_package
 
 KINDS = {
     "pycoral's own": models.imprinting_model,
@@ -21,7 +21,7 @@ KINDS = {
 
 
 def trained(path, keep_classes=False, first=0):
-    """An engine that has seen two pictures of each colour, and the embeddings of each class."""
+    """An engine that has seen two images of each colour, and the embeddings of each class."""
     engine, seen = ImprintingEngine(path, keep_classes), {}
     for number, colour in enumerate(COLOURS):
         for shade in (colour, colour // 2 + 20):
@@ -154,7 +154,7 @@ def test_weights_that_do_not_fit_the_models_quantization_get_their_own(tmp_path)
     assert scores(again.serialize_model(), np.array([255, 0, 0])).argmax() == 1
 
 
-def test_how_pictures_become_the_input_is_taken_over_and_labels_are_not(tmp_path):
+def test_how_images_become_the_input_is_taken_over_and_labels_are_not(tmp_path):
     content = models.classifier("uint8")
     spec = pixel_input(read_graph(content).tensors[0])
     path = written(tmp_path, write_metadata(content, Metadata(labels=("a", "b", "c", "d"), input=spec)))

@@ -7,8 +7,8 @@ import pytest
 
 from edgekit.pycoral.pipeline.pipelined_model_runner import PipelinedModelRunner
 from edgekit.pycoral.utils.edgetpu import make_interpreter
-from tests.pycoral.models import segments
-from tests.tflite.build import colour_classifier
+from tests.support.build import colour_classifier
+from tests.support.pycoral_models import segments
 
 WAIT_S = 10
 

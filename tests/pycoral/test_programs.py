@@ -12,9 +12,9 @@ from PIL import Image
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.pycoral.utils.edgetpu import make_interpreter
 from edgekit.tflite.reader import read_graph
-from tests.devices.pairs import write_pair
-from tests.pycoral import models
-from tests.tflite.build import colour_classifier
+from tests.support import pycoral_models as models
+from tests.support.build import colour_classifier
+from tests.support.pairs import write_pair
 
 PROGRAMS = Path(__file__).with_name("programs")
 ROOT = str(Path(__file__).resolve().parents[2])
@@ -32,7 +32,7 @@ def plainly(*arguments, cwd=None):
 
 
 @pytest.fixture
-def picture(tmp_path):
+def image(tmp_path):
     path = tmp_path / "green.png"
     Image.new("RGB", (20, 10), (0, 200, 0)).save(path)
     return path
@@ -43,11 +43,11 @@ def said_by_edgekit(done):
 
 
 @pytest.mark.parametrize("device", ["", "emulated"])
-def test_a_compiled_model_is_classified_without_an_edge_tpu(tmp_path, picture, device):
+def test_a_compiled_model_is_classified_without_an_edge_tpu(tmp_path, image, device):
     path = write_pair(tmp_path)
     (tmp_path / "labels.txt").write_text("0 red\n1 green\n2 blue\n")
     done = run(
-        *(PROGRAMS / "classify.py", "--model", path, "--input", picture, "--labels", tmp_path / "labels.txt"),
+        *(PROGRAMS / "classify.py", "--model", path, "--input", image, "--labels", tmp_path / "labels.txt"),
         EDGEKIT_DEVICE=device,
     )
     assert done.returncode == 0, done.stderr
@@ -108,12 +108,12 @@ def test_failures_look_as_under_plain_python(tmp_path, body):
     assert (ours.returncode, ours.stderr) == (theirs.returncode, theirs.stderr)
 
 
-def test_errors_of_the_names_are_pycorals(tmp_path, picture):
-    done = run(PROGRAMS / "classify.py", "--model", "none.tflite", "--input", picture)
+def test_errors_of_the_names_are_pycorals(tmp_path, image):
+    done = run(PROGRAMS / "classify.py", "--model", "none.tflite", "--input", image)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "ValueError: Could not open 'none.tflite'."
     (tmp_path / "float.tflite").write_bytes(colour_classifier("float32"))
-    done = run(PROGRAMS / "classify.py", "--model", tmp_path / "float.tflite", "--input", picture)
+    done = run(PROGRAMS / "classify.py", "--model", tmp_path / "float.tflite", "--input", image)
     assert done.stderr.splitlines()[-1] == "ValueError: Only support uint8 input type."
 
 
@@ -134,8 +134,8 @@ def test_nothing_named_pycoral_is_there_otherwise():
 @pytest.mark.parametrize("name", ["mobilenet_v1_0.25_128_quant__5", "mobilenet_v2_1.0_224_inat_bird_quant__7"])
 def test_a_real_pair_gives_the_twins_answers(shared, name):
     folder = shared / "edgetpu/pairs" / name
-    picture = sorted((shared / "flowers/validation").rglob("*.jpg"))[0]
-    program = (PROGRAMS / "classify.py", "--top", 5, "--input", picture, "--model")
+    image = sorted((shared / "flowers/validation").rglob("*.jpg"))[0]
+    program = (PROGRAMS / "classify.py", "--top", 5, "--input", image, "--model")
     answers = [
         run(*program, path, EDGEKIT_DEVICE=device)
         for path, device in (

@@ -6,18 +6,18 @@ from edgekit.pycoral.learn.backprop.softmax_regression import SoftmaxRegression
 from edgekit.pycoral.learn.head import embedding_extractor
 from edgekit.pycoral.utils.edgetpu import make_interpreter
 from edgekit.tflite import read_graph
-from tests.pycoral import models
-from tests.pycoral.models import COLOURS, scores, written
+from tests.support import pycoral_models as models
+from tests.support.pycoral_models import COLOURS, scores, written
 
 KINDS = {"int8": "FULLY_CONNECTED", "uint8": "CONV_2D", "float32": "FULLY_CONNECTED"}
 
 
-def clouds(pictures=120, spread=1.0, seed=0):
+def clouds(images=120, spread=1.0, seed=0):
     """Three classes around three points of the plane."""
     rng = np.random.default_rng(seed)
-    labels = rng.integers(0, 3, pictures)
+    labels = rng.integers(0, 3, images)
     centres = np.array([[3, 3], [-3, -3], [3, -3]])
-    return (centres[labels] + spread * rng.normal(size=(pictures, 2))).astype(np.float32), labels
+    return (centres[labels] + spread * rng.normal(size=(images, 2))).astype(np.float32), labels
 
 
 def data(spread=1.0):
@@ -121,7 +121,7 @@ def test_no_layer(features, classes):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"data_train": np.zeros((120, 3))}, r"shape \(120, 3\), expected \(pictures, 2\)"),
+        ({"data_train": np.zeros((120, 3))}, r"shape \(120, 3\), expected \(images, 2\)"),
         ({"data_train": np.zeros((0, 2)), "labels_train": []}, r"shape \(0, 2\)"),
         ({"labels_train": [0, 1]}, r"labels of shape \(2,\) for 120"),
         ({"labels_val": np.full(60, 3)}, "from 3 to 3, but there are 3 classes"),

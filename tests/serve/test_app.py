@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from edgekit.devices import Classifier
 from edgekit.serve.model import ServedModel
 from tests.serve.conftest import encoded
-from tests.tflite.build import colour_model
+from tests.support.build import colour_model
 
 
 def _bomb(width=60_000, height=60_000):
@@ -34,7 +34,7 @@ def _bomb(width=60_000, height=60_000):
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
-def test_names_what_is_in_a_picture(served, kind):
+def test_names_what_is_in_an_image(served, kind):
     answer = served().post("/predict", content=encoded((9, 9, 220), kind)).json()
     assert [best["label"] for best in answer["predictions"]] == ["blue", "red", "green"]
     assert answer["device"] == "cpu" and answer["reason"] and set(answer["latency_ms"]) == {"pre", "infer", "post"}
@@ -73,7 +73,7 @@ def test_health_needs_no_token(served):
     ("content", "status"),
     [
         (b"", 400),
-        (b"not a picture", 415),
+        (b"not an image", 415),
         (b"\x89PNG\r\n\x1a\n", 415),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", 415),
         (encoded(kind="JPEG", size=(200, 200))[:400], 415),
@@ -83,7 +83,7 @@ def test_health_needs_no_token(served):
         (bytes(20_001), 413),
     ],
 )
-def test_what_is_no_picture_is_refused_in_words(served, content, status):
+def test_what_is_no_image_is_refused_in_words(served, content, status):
     client = served(limit=20_000)
     answer = client.post("/predict", content=content)
     assert answer.status_code == status
@@ -233,12 +233,12 @@ def test_the_page_loads_nothing_and_its_policy_lets_it_run(served):
     assert "secret" not in answer.text
 
 
-def test_an_upright_picture_is_what_cameras_mean(served):
+def test_an_upright_image_is_what_cameras_mean(served):
     """The orientation tag is heeded over HTTP too."""
-    stream, picture = io.BytesIO(), Image.new("RGB", (16, 16), (220, 9, 9))
+    stream, image = io.BytesIO(), Image.new("RGB", (16, 16), (220, 9, 9))
     exif = Image.Exif()
     exif[0x0112] = 6
-    picture.save(stream, "JPEG", exif=exif)
+    image.save(stream, "JPEG", exif=exif)
     assert served().post("/predict?k=1", content=stream.getvalue()).json()["predictions"][0]["label"] == "red"
 
 

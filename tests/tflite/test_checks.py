@@ -4,7 +4,7 @@ import pytest
 from edgekit.errors import ModelFormatError
 from edgekit.tflite.checks import check_graph
 from edgekit.tflite.reader import read_graph
-from tests.tflite.build import GraphBuilder
+from tests.support.build import GraphBuilder
 
 
 def _refused(graph, outputs, reason):

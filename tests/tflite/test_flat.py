@@ -5,7 +5,7 @@ import pytest
 
 from edgekit.errors import ModelFormatError
 from edgekit.tflite.flat import Table
-from tests.tflite.build import GraphBuilder, colour_classifier
+from tests.support.build import GraphBuilder, colour_classifier
 
 # Field numbers of TFLite's schema: Model 0 version, 2 subgraphs, 3 description, 4 buffers;
 # SubGraph 0 tensors, 1 inputs; Tensor 0 shape, 3 name, 4 quantization; Buffer 0 data.

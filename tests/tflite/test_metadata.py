@@ -11,7 +11,7 @@ from edgekit.tflite import flat
 from edgekit.tflite.graph import QuantParams, Tensor
 from edgekit.tflite.metadata import Metadata, pixel_input, read_metadata, write_metadata
 from edgekit.tflite.reader import read_graph
-from tests.tflite.build import GraphBuilder, colour_classifier
+from tests.support.build import GraphBuilder, colour_classifier
 
 FULL = Metadata(
     name="colours",
@@ -251,7 +251,7 @@ def test_pixel_input_is_what_scale_and_zero_point_mean():
 
 
 @pytest.mark.parametrize("tensor", [_tensor("float32"), _tensor("uint8", (1, 10)), _tensor("uint8", (1, 3, 8, 8))])
-def test_pixel_input_of_no_8_bit_picture_is_unknown(tensor):
+def test_pixel_input_of_no_8_bit_image_is_unknown(tensor):
     assert pixel_input(tensor) is None
 
 

@@ -6,8 +6,8 @@ from edgekit.errors import ModelError
 from edgekit.tflite.checks import check_graph
 from edgekit.tflite.part import extract, ops_between
 from edgekit.tflite.reader import read_graph
-from tests.devices.pairs import pictures, twin
-from tests.tflite.build import GraphBuilder
+from tests.support.build import GraphBuilder
+from tests.support.pairs import images, twin
 
 
 def _named(graph):
@@ -24,14 +24,14 @@ def _run(content, tensor, value, output):
 def test_two_parts_one_after_the_other_are_the_whole():
     graph = read_graph(twin())
     at = _named(graph)
-    picture = pictures(1)[0]
+    image = images(1)[0]
     first = extract(graph, [at["image"]], [at["squashed"]])
     second = extract(graph, [at["squashed"]], [at["soft"]])
     assert [op.opcode for op in read_graph(first).ops] == ["MAX_POOL_2D", "LOGISTIC"]
     assert [op.opcode for op in read_graph(second).ops] == ["MEAN", "SOFTMAX"]
     check_graph(read_graph(first)), check_graph(read_graph(second))
-    between = _run(first, at["image"], picture, at["squashed"])
-    whole = _run(graph.content, at["image"], picture, at["soft"])
+    between = _run(first, at["image"], image, at["squashed"])
+    whole = _run(graph.content, at["image"], image, at["soft"])
     np.testing.assert_array_equal(_run(second, at["squashed"], between, at["soft"]), whole)
 
 

@@ -5,7 +5,7 @@ from edgekit.errors import ModelFormatError
 from edgekit.tflite.checks import check_graph
 from edgekit.tflite.graph import QuantParams
 from edgekit.tflite.reader import constant, read_graph
-from tests.tflite.build import GraphBuilder, colour_classifier
+from tests.support.build import GraphBuilder, colour_classifier
 
 
 def _convolution():

@@ -5,7 +5,7 @@ import numpy as np
 from edgekit.tflite.metadata import Metadata
 from edgekit.tflite.reader import read_graph
 from edgekit.tflite.summary import quantization, to_json
-from tests.tflite.build import GraphBuilder, colour_classifier
+from tests.support.build import GraphBuilder, colour_classifier
 
 
 def test_a_fully_quantized_graph():

@@ -7,8 +7,8 @@ import pytest
 from edgekit.errors import ModelFormatError, UnsupportedModelError, UsageError
 from edgekit.tflite.reader import read_graph
 from edgekit.tflite.versions import COMPILERS, minimal_versions, set_op_versions
-from tests.tflite.build import GraphBuilder, colour_classifier
-from tests.tflite.one_op import Q, activation, one_op
+from tests.support.build import GraphBuilder, colour_classifier
+from tests.support.one_op import Q, activation, one_op
 
 
 def versions_of(content):

@@ -11,7 +11,7 @@ def input_details(interpreter: Any, key: str) -> Any:
 
 
 def input_size(interpreter: Any) -> Tuple[int, int]:
-    """(width, height) of the picture that the model takes."""
+    """(width, height) of the image that the model takes."""
     _, height, width, _ = input_details(interpreter, "shape")
     return int(width), int(height)
 
@@ -32,19 +32,19 @@ def output_tensor(interpreter: Any, i: int) -> np.ndarray:
 
 
 def set_input(interpreter: Any, data: Any) -> None:
-    """Copies a picture, (height, width, channels) or anything numpy takes for that, to the first input."""
+    """Copies an image, (height, width, channels) or anything numpy takes for that, to the first input."""
     input_tensor(interpreter)[:, :] = data
 
 
 def set_resized_input(
     interpreter: Any, size: Tuple[int, int], resize: Callable[[Tuple[int, int]], Any]
 ) -> Tuple[Any, Tuple[float, float]]:
-    """Copies a picture to the upper left of the first input, as large as its aspect ratio allows; the rest is 0.
+    """Copies an image to the upper left of the first input, as large as its aspect ratio allows; the rest is 0.
 
     Args:
       interpreter: whose tensors are allocated.
-      size: (width, height) of the picture.
-      resize: called with the (width, height) that the picture has to get; returns it so.
+      size: (width, height) of the image.
+      resize: called with the (width, height) that the image has to get; returns it so.
 
     Returns:
       What `resize` returned, and the scale, the same in x and y; `detect.get_objects` takes it.
@@ -54,6 +54,6 @@ def set_resized_input(
     width, height = (int(side * scale) for side in size)
     memory = input_tensor(interpreter)
     memory.fill(0)
-    picture = resize((width, height))
-    memory[:height, :width] = np.reshape(picture, (height, width, memory.shape[2]))
-    return picture, (scale, scale)
+    image = resize((width, height))
+    memory[:height, :width] = np.reshape(image, (height, width, memory.shape[2]))
+    return image, (scale, scale)

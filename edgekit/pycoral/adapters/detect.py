@@ -8,7 +8,7 @@ from edgekit.pycoral.adapters import common
 
 
 class BBox(NamedTuple):
-    """A box, edges parallel to the picture's.
+    """A box, edges parallel to the image's.
 
     Attributes:
       xmin, ymin: upper left corner.
@@ -75,7 +75,7 @@ class Object(NamedTuple):
     Attributes:
       id: its class.
       score: from 0 to 1.
-      bbox: where it is, in pixels of the picture.
+      bbox: where it is, in pixels of the image.
     """
 
     id: int
@@ -92,7 +92,7 @@ def get_objects(
       interpreter: of a detector whose four outputs are boxes, classes, scores and their count; which is which is
         known from the signature, or from the two orders in use.
       score_threshold: the least score of an object that is returned.
-      image_scale: scale of the picture in the input, in x and y, as `common.set_resized_input` returns it.
+      image_scale: scale of the image in the input, in x and y, as `common.set_resized_input` returns it.
 
     Raises:
       ValueError: the model has several signatures, or its outputs are others.

@@ -11,7 +11,7 @@ from typing import Optional, Tuple
 import numpy as np
 
 from edgekit.devices.discovery import attached
-from edgekit.edgetpu.package import CUSTOM_OP, is_compiled
+from edgekit.edgetpu.compiler.package import CUSTOM_OP, is_compiled
 from edgekit.errors import DeviceError, ModelError, UnsupportedModelError
 from edgekit.pycoral.interpreter import say_once
 from edgekit.pycoral.twin import served_twin

@@ -66,7 +66,7 @@ def begin(content: bytes) -> Appending:
 def finish(work: Appending, source: Optional[Metadata] = None) -> bytes:
     """The model as a file, each op at the lowest version that its types need.
 
-    How pictures become the input is taken over from the metadata of its source; labels are not, as they
+    How images become the input is taken over from the metadata of its source; labels are not, as they
     name other classes.
     """
     content = set_op_versions(edit.pack(work.model), compiler_version=None)

@@ -1,4 +1,4 @@
-"""A model cut into segments, each run by a thread of its own, so that several pictures are under way at once."""
+"""A model cut into segments, each run by a thread of its own, so that several images are under way at once."""
 
 import sys
 import threading
@@ -21,7 +21,7 @@ class PipelinedModelRunner:
     """Runs the segments of a model one after the other, several requests at a time.
 
         runner = PipelinedModelRunner([first, second])
-        runner.push({"input": picture})
+        runner.push({"input": image})
         scores = runner.pop()["output"]
         runner.push({})     # no more to come: runner.pop() is None after the last result
 

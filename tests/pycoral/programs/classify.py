@@ -1,4 +1,4 @@
-"""Written for pycoral: names what is in a picture."""
+"""Written for pycoral: names what is in an image."""
 
 import argparse
 import time
@@ -23,8 +23,8 @@ def main():
     interpreter.allocate_tensors()
     if common.input_details(interpreter, "dtype") != np.uint8:
         raise ValueError("Only support uint8 input type.")
-    picture = Image.open(arguments.input).convert("RGB").resize(common.input_size(interpreter), Image.ANTIALIAS)
-    common.set_input(interpreter, picture)
+    image = Image.open(arguments.input).convert("RGB").resize(common.input_size(interpreter), Image.ANTIALIAS)
+    common.set_input(interpreter, image)
     start = time.perf_counter()
     interpreter.invoke()
     assert time.perf_counter() > start

@@ -1,4 +1,4 @@
-"""Written for pycoral, with the delegate loaded beforehand: finds objects in a picture."""
+"""Written for pycoral, with the delegate loaded beforehand: finds objects in an image."""
 
 import sys
 
@@ -11,8 +11,8 @@ print(edgetpu.list_edge_tpus(), edgetpu.get_runtime_version() != "")
 delegate = edgetpu.load_edgetpu_delegate({"device": "usb"})
 interpreter = edgetpu.make_interpreter(sys.argv[1], delegate=delegate)
 interpreter.allocate_tensors()
-picture = Image.open(sys.argv[2])
-_, scale = common.set_resized_input(interpreter, picture.size, lambda size: picture.resize(size, Image.NEAREST))
+image = Image.open(sys.argv[2])
+_, scale = common.set_resized_input(interpreter, image.size, lambda size: image.resize(size, Image.NEAREST))
 interpreter.invoke()
 for found in get_objects(interpreter, score_threshold=0.4, image_scale=scale):
     print(found.id, round(found.score, 3), *found.bbox)

@@ -15,7 +15,7 @@ class SoftmaxRegression:
     """A fully connected layer and a softmax, trained on embeddings.
 
         extractor = make_interpreter(embedding_extractor("lite0_int8.tflite"))
-        ...                                                   # embeddings of all pictures
+        ...                                                   # embeddings of all images
         model = SoftmaxRegression(1280, classes)
         model.train_with_sgd(data, num_iter=500, learning_rate=0.01)
         open("mine.tflite", "wb").write(model.serialize_model("lite0_int8.tflite"))
@@ -60,11 +60,11 @@ class SoftmaxRegression:
         """Trains by stochastic gradient descent on batches drawn with replacement.
 
         Args:
-          data: "data_train" and "data_val": (pictures, feature_dim) embeddings; "labels_train" and
-            "labels_val": (pictures,) class ids.
+          data: "data_train" and "data_val": (images, feature_dim) embeddings; "labels_train" and
+            "labels_val": (images,) class ids.
           num_iter: number of batches.
           learning_rate: factor on the gradient.
-          batch_size: pictures in a batch.
+          batch_size: images in a batch.
           print_every: every so many iterations loss and accuracies go to standard error; 0 for never.
 
         Raises:
@@ -80,7 +80,7 @@ class SoftmaxRegression:
                 print(f"Loss: {loss:g}\nTrain Acc: {trained:g}\nValid Acc: {validated:g}", file=sys.stderr)
 
     def get_accuracy(self, mat_x: np.ndarray, labels: Any) -> float:
-        """The share of embeddings, (pictures, feature_dim), whose best class is the label; nan of none.
+        """The share of embeddings, (images, feature_dim), whose best class is the label; nan of none.
 
         Raises:
           ValueError: as `train_with_sgd`.
@@ -136,7 +136,7 @@ class SoftmaxRegression:
         rows, numbers = np.asarray(features, np.float32), np.asarray(labels)
         wanted, classes = self._weights.shape
         if rows.ndim != 2 or rows.shape[1] != wanted or len(rows) < least:
-            raise ValueError(f"Embeddings are of shape {rows.shape}, expected (pictures, {wanted}).")
+            raise ValueError(f"Embeddings are of shape {rows.shape}, expected (images, {wanted}).")
         if numbers.shape != (len(rows),):
             raise ValueError(f"There are labels of shape {numbers.shape} for {len(rows)} embeddings.")
         numbers = numbers.astype(np.int64)

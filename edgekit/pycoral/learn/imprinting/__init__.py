@@ -1,1 +1,1 @@
-"""Weight imprinting: new classes from a few pictures, without gradients."""
+"""Weight imprinting: new classes from a few images, without gradients."""

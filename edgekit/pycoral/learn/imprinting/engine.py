@@ -1,7 +1,7 @@
 """Weight imprinting (H. Qi, M. Brown, D. Lowe: Low-shot learning with imprinted weights, CVPR 2018).
 
-The weights of a class are the mean of its pictures' embeddings, scaled to length 1. The last layer then
-answers with the cosine between a picture's embedding and each class; a constant factor and a softmax
+The weights of a class are the mean of its images' embeddings, scaled to length 1. The last layer then
+answers with the cosine between an image's embedding and each class; a constant factor and a softmax
 make probabilities of the cosines.
 """
 
@@ -35,7 +35,7 @@ class ImprintingEngine:
 
         engine = ImprintingEngine("lite0_int8.tflite")
         extractor = make_interpreter(engine.serialize_extractor_model())
-        ...                                      # set_input, invoke, for each picture of class 0:
+        ...                                      # set_input, invoke, for each image of class 0:
         engine.train(classify.get_scores(extractor), class_id=0)
         open("mine.tflite", "wb").write(engine.serialize_model())
 
@@ -103,7 +103,7 @@ class ImprintingEngine:
         return layers.finish(work, self._metadata)
 
     def train(self, embedding: np.ndarray, class_id: int) -> None:
-        """Adds a picture to a class.
+        """Adds an image to a class.
 
         Args:
           embedding: (embedding_dim,), as the extractor answers it, dequantized.

@@ -1,0 +1,59 @@
+"""The float model that a conversion starts from, and that its result is compared with."""
+
+from dataclasses import replace
+
+from edgekit.calibration.samples import Samples, open_samples
+from edgekit.converters.export.find_preprocessing import Finding, find_preprocessing
+from edgekit.converters.export.fold import fold_preprocessing
+from edgekit.converters.export.through_tensorflow import FloatModel, check_export, export_float
+from edgekit.converters.sources.source import Source
+from edgekit.preprocess import InputSpec, describe, parse_preprocess
+from edgekit.progress import Progress, silent
+
+#: Images to find the preprocessing by; more of them do not change the answer (see preprocessing.py).
+PROBES = 32
+#: Images to check the float export on: a wrong graph is wrong on the first one.
+EXPORT_CHECKS = 3
+
+
+def resolve_preprocessing(
+    source: Source, samples: Samples, given: str | None = None, *, progress: Progress = silent
+) -> Finding:
+    """How the source's images must be scaled: as the user says, else as found on sample images.
+
+    Args:
+      given: a convention or «mean/std», as `parse_preprocess` takes them.
+
+    Raises:
+      UsageError: `given` is neither.
+      PreprocessingError: what is found is not clear.
+    """
+    if given is not None:
+        spec = parse_preprocess(given, source.spec)
+        return Finding(spec, describe(spec), "given with --preprocess", {}, True)
+    progress("Finding the preprocessing", 0, None)
+    # Arrays that are normalized already do not tell how images come to be so.
+    images = open_samples(None, source.spec, count=PROBES) if samples.prepared else samples.take(PROBES)
+    return find_preprocessing(source, images)
+
+
+def float_reference(
+    source: Source, spec: InputSpec, samples: Samples, *, fold: bool = True, progress: Progress = silent
+) -> FloatModel:
+    """The source as a float `.tflite`, its preprocessing folded in if asked, checked against the source.
+
+    Args:
+      spec: the source's preprocessing.
+      samples: images to check on; the first few are used.
+
+    Raises:
+      ConversionError: the export failed, or computes something else than the source.
+    """
+    progress("Exporting", 0, None)
+    model = export_float(source, spec)
+    if fold:
+        content, folded = fold_preprocessing(model.content, spec)
+        model = replace(model, content=content, spec=folded)
+    progress("Checking the export", 0, None)
+    check_export(source, spec, model, samples.take(EXPORT_CHECKS))
+    return model

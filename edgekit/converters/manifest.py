@@ -1,0 +1,114 @@
+"""The artefact: a `.tflite` that describes itself, with a manifest beside it."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from edgekit import __version__
+from edgekit.calibration import Ranges, Samples
+from edgekit.converters.export.find_preprocessing import Finding
+from edgekit.converters.quantization.search.search import Choice
+from edgekit.converters.sources.source import Source
+from edgekit.evaluation import Verdict
+from edgekit.files import write_bytes, write_text
+from edgekit.preprocess import InputSpec
+
+_TOOLS = ("ai-edge-litert", "keras", "litert-quantizer", "numpy", "pillow", "tensorflow", "tf-keras")
+
+
+@dataclass(frozen=True)
+class Int8Model:
+    """A full-int8 `.tflite` and how it came to be.
+
+    Attributes:
+      content: the file, with metadata.
+      spec: the preprocessing that belongs to it.
+      ranges: the activations' ranges it was quantized with.
+      provenance: JSON-ready record of source, recipe, tool versions, digests and verdict.
+    """
+
+    content: bytes = field(repr=False)
+    spec: InputSpec
+    ranges: Ranges = field(repr=False)
+    provenance: Mapping[str, Any] = field(repr=False)
+
+
+def provenance(
+    source: Source,
+    recipe: Mapping[str, Any],
+    finding: Finding,
+    calibration: tuple[Samples, Choice],
+    verdict: Verdict | None,
+) -> dict[str, Any]:
+    """How a model was made, ready for JSON. Without times and paths: the same input gives the same bytes."""
+    samples, choice = calibration
+    ranges = choice.ranges
+    return {
+        "tool": f"edgekit {__version__}",
+        "source": {
+            "file": Path(source.path).name,
+            "format": source.format,
+            "framework": source.framework,
+            "sha256": source.sha256,
+            "architecture": source.architecture,
+        },
+        "recipe": dict(recipe),
+        "preprocessing": {"name": finding.name, "how": finding.how},
+        "calibration": {
+            "kind": samples.kind,
+            "origin": samples.origin,
+            "images": ranges.images,
+            "seed": samples.seed,
+            "sha256": ranges.digest,
+            "method": ranges.method,
+            "correction": choice.form.correction,
+            "trials": [asdict(trial) for trial in choice.trials],
+        },
+        "versions": tool_versions(),
+        "verdict": verdict_json(verdict),
+    }
+
+
+def verdict_json(verdict: Verdict | None) -> dict[str, Any] | None:
+    """A verdict for JSON; an infinite SQNR becomes null."""
+    if verdict is None:
+        return None
+    record = asdict(verdict)
+    record["interval"] = list(verdict.interval)
+    record["sqnr_db"] = round(verdict.sqnr_db, 2) if math.isfinite(verdict.sqnr_db) else None
+    return record
+
+
+def tool_versions() -> dict[str, str]:
+    """Versions of the packages that a model's bytes depend on, of those that are installed."""
+    found = {}
+    for name in _TOOLS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def save(model: Int8Model, path: str | Path) -> Path:
+    """Writes the model, and its manifest as `<stem>.json` beside it. Returns the manifest's path.
+
+    Raises:
+      OutputError: one of them cannot be written; what was there before is then still there.
+    """
+    path = Path(path)
+    manifest = {
+        "model": path.name,
+        "sha256": hashlib.sha256(model.content).hexdigest(),
+        "bytes": len(model.content),
+        "input": model.spec.to_json(),
+        **model.provenance,
+    }
+    write_bytes(path, model.content)
+    write_text(path.with_suffix(".json"), json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+    return path.with_suffix(".json")

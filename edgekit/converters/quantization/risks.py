@@ -1,0 +1,157 @@
+"""What is known to lose accuracy in int8, told before the work and not only measured after it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import permutations
+from pathlib import Path
+
+from edgekit.tflite.graph import Graph, Op, Tensor
+
+#: Ops that squeeze an image's height and width away.
+_POOLING = ("MEAN", "AVERAGE_POOL_2D", "SUM")
+
+
+@dataclass(frozen=True)
+class Trait:
+    """A part of models that int8 does harm to.
+
+    Attributes:
+      plural: what to call several of it.
+      count: how many of it a float graph has.
+      evidence: what it has cost, on which models, and who measured that.
+    """
+
+    plural: str
+    count: Callable[[Graph], int]
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What to expect of a model in int8, and what the conversion does about it.
+
+    Attributes:
+      found: name of a trait → how many of it there are.
+      expected: what that is known to cost, a sentence.
+      measures: what will be done about it and what not, a sentence.
+      handled: whether nothing that edgekit could do without training is left undone.
+    """
+
+    found: Mapping[str, int]
+    expected: str
+    measures: str
+    handled: bool
+
+    def __str__(self) -> str:
+        return f"{'Expect' if self.handled else 'Beware'}: {self.expected}\n{self.measures}"
+
+
+def swishes(graph: Graph) -> int:
+    """How often a tensor is multiplied by its own sigmoid."""
+    sigmoids = {op.outputs[0]: op.inputs[0] for op in graph.ops if op.opcode == "LOGISTIC"}
+    products = [op.inputs for op in graph.ops if op.opcode == "MUL"]
+    return sum(any(sigmoids.get(a) == b for a, b in permutations(inputs, 2)) for inputs in products)
+
+
+def hard_swishes(graph: Graph) -> int:
+    """How many HARD_SWISH ops there are, which is what TensorFlow's converter makes of x * relu6(x + 3) / 6."""
+    return graph.op_counts().get("HARD_SWISH", 0)
+
+
+def squeeze_excitations(graph: Graph) -> int:
+    """How often the channels of a tensor are multiplied by something computed from that tensor's own means."""
+    makers = {index: op for op in graph.ops for index in op.outputs}
+    return sum(
+        any(
+            _is_gate(graph.tensors[gate], graph.tensors[whole]) and _squeezes(makers, gate, whole)
+            for gate, whole in permutations(op.inputs, 2)
+        )
+        for op in graph.ops
+        if op.opcode == "MUL"
+    )
+
+
+def _is_gate(gate: Tensor, whole: Tensor) -> bool:
+    """Whether it holds one number for each channel of an image."""
+    return len(whole.shape) == 4 and gate.elements == whole.shape[-1] < whole.elements
+
+
+def _squeezes(makers: Mapping[int, Op], gate: int, whole: int) -> bool:
+    """Whether the gate is computed from a pooling of the whole tensor."""
+    waiting, seen = [gate], {gate}
+    while waiting:
+        op = makers.get(waiting.pop())
+        if op is None or op.opcode in _POOLING:
+            if op is not None and whole in op.inputs:
+                return True
+            continue
+        waiting += set(op.inputs) - seen
+        seen |= set(op.inputs)
+    return False
+
+
+#: What to look for, the worst first. To recognize another trait, add a row.
+TRAITS: Mapping[str, Trait] = {
+    # R. Liu, «Higher accuracy on vision models with EfficientNet-Lite», blog.tensorflow.org, March 2020.
+    "swish": Trait(
+        "swishes",
+        swishes,
+        "TensorFlow's own EfficientNet fell from 75 to 46 % top-1 in plain int8 until its swishes were replaced",
+    ),
+    # tensorflow/models, research/slim/nets/mobilenet/README.md: checkpoints in float and in 8 bits.
+    "hard-swish": Trait(
+        "hard-swishes",
+        hard_swishes,
+        "the authors of MobileNetV3 lost 1.3 (Large) and 2.6 points (Small) of top-1 in 8 bits",
+    ),
+    # Measured for edgekit, one group of tensors quantized at a time.
+    "squeeze-and-excitation block": Trait(
+        "squeeze-and-excitation blocks",
+        squeeze_excitations,
+        "their products were among the least exact int8 tensors of an EfficientNet-B0 measured for edgekit",
+    ),
+}
+#: Of models by name. Plain min-max ranges, 100 calibration images, 500 others to compare on.
+_EFFICIENTNET_B = "; of two B0 measured for edgekit one kept 76 % of its answers, the other 43 %"
+
+
+def foresee(graph: Graph, architecture: str | None, *, ranges: str, corrections: str) -> Outlook | None:
+    """What to expect of a model in int8; None where nothing is known to speak against it.
+
+    Args:
+      graph: of the float model.
+      architecture: its name, where it is known.
+      ranges, corrections: how it is going to be quantized, as in `pipeline.Recipe`.
+    """
+    counts = {name: trait.count(graph) for name, trait in TRAITS.items()}
+    found = {name: count for name, count in counts.items() if count}
+    if not found:
+        return None
+    listing = " and ".join(f"{n} {name if n == 1 else TRAITS[name].plural}" for name, n in found.items())
+    known = TRAITS[next(iter(found))].evidence
+    if (architecture or "").startswith("EfficientNetB"):
+        known += _EFFICIENTNET_B
+    measures = [*([_about_swishes(corrections)] if "swish" in found else []), _about_ranges(ranges)]
+    handled = ranges != "minmax" and ("swish" not in found or corrections != "none")
+    rest = "" if handled else "; without these options edgekit does more"
+    done = ", ".join(measures) + rest
+    return Outlook(
+        found,
+        expected=f"{architecture or 'The model'} has {listing}. Known: {known}.",
+        measures=f"{done[0].upper()}{done[1:]}.",
+        handled=handled,
+    )
+
+
+def _about_swishes(corrections: str) -> str:
+    if corrections == "none":
+        return "swishes stay as they are (--corrections none)"
+    return f"swishes are split per channel{' where that helps' if corrections == 'auto' else ''}"
+
+
+def _about_ranges(ranges: str) -> str:
+    if ranges == "auto":
+        return "the range method is chosen by what the scores lose"
+    if ranges == "minmax":
+        return "every outlier widens its range (--ranges minmax)"
+    return f"ranges are {'those of ' + Path(ranges).name if ranges.endswith('.json') else 'chosen by ' + ranges}"

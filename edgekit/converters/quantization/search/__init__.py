@@ -1,0 +1,1 @@
+"""Which ranges and corrections bring the int8 scores nearest."""

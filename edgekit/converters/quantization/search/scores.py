@@ -1,0 +1,61 @@
+"""How near one form of a model comes to another: both models' scores on the same images."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from edgekit.calibration import Sample, Samples
+from edgekit.calibration.parallel import map_samples
+from edgekit.devices.interpreter import open_interpreter
+from edgekit.errors import ConversionError
+from edgekit.evaluation.verdict import decibels, run
+from edgekit.preprocess import InputSpec
+from edgekit.tflite import read_graph
+from edgekit.tflite.expose import exposed
+from edgekit.tflite.scores import centred, score_tensor
+
+#: A rewrite that keeps the function changes its scores by float rounding only, relative to the largest of them.
+SAME = 1e-3
+#: Signal to noise ratios are counted up to this many dB: an image without any error must not outweigh all others.
+BEST_DB = 60.0
+#: Power of scores that say nothing: what is less counts as this.
+_LEAST = 1e-12
+
+
+def scores(content: bytes, images: list[Sample], spec: InputSpec) -> Iterator[np.ndarray]:
+    """The model's scores, float64 (classes,), for each image."""
+    graph = read_graph(content)
+    scoring = exposed(graph, [score_tensor(graph).index])
+
+    def worker() -> Callable[[Sample], np.ndarray]:
+        interpreter = open_interpreter(scoring, threads=1)
+        return lambda sample: run(interpreter, sample.input(spec))
+
+    return (result for _, result in map_samples(worker, images))
+
+
+def mean_sqnr(expected: np.ndarray, found: np.ndarray) -> float:
+    """Mean over the images of the SQNR of their scores, in dB.
+
+    The mean is taken of the decibels, so that a few images with large errors do not decide alone.
+
+    Args:
+      expected, found: float arrays (images, classes).
+    """
+    signal, noise = (np.square(centred(values)).sum(axis=1) for values in (expected, found - expected))
+    return float(np.mean([min(decibels(max(s, _LEAST), n), BEST_DB) for s, n in zip(signal, noise, strict=True)]))
+
+
+def check_same(before: bytes, after: bytes, samples: Samples, spec: InputSpec) -> None:
+    """Makes sure that a rewrite has not changed what the model computes.
+
+    Raises:
+      ConversionError: it has.
+    """
+    images = list(samples.take(2))
+    for expected, found in zip(scores(before, images, spec), scores(after, images, spec), strict=True):
+        if not np.abs(expected - found).max() <= SAME * max(float(np.abs(expected).max()), 1e-6):
+            raise ConversionError(
+                "Splitting the model's swishes changed its answers.",
+                "Convert with --corrections none, and report the model's architecture.",
+            )

@@ -1,0 +1,94 @@
+"""Whether a loaded model is an image classifier: the checks that all formats share."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from edgekit.errors import UnsupportedModelError
+from edgekit.preprocess import InputSpec
+
+#: A shape with None (or -1) where a size is open.
+Shape = Sequence[int | None]
+_ONE_INPUT = "edgekit converts classifiers that take one image."
+
+
+def image_spec(name: str, shape: Shape, size: tuple[int, int] | None) -> InputSpec:
+    """The input of a model as an InputSpec with neutral scaling.
+
+    Args:
+      name: the file, for messages.
+      shape: of the input, batch first.
+      size: (height, width) that the user asked for, where the model leaves it open.
+
+    Raises:
+      UnsupportedModelError: not one NHWC image of 1 or 3 channels, or of open size without `size`.
+    """
+    dims = [None if dim is None or dim < 0 else int(dim) for dim in shape]
+    if len(dims) != 4:
+        raise UnsupportedModelError(f"{name} takes an input of shape {_drawn(dims)}, which is no image.", _ONE_INPUT)
+    _, height, width, channels = dims
+    if channels not in (1, 3):
+        raise UnsupportedModelError(*_channel_problem(name, dims))
+    fixed = (height, width)
+    if size is not None and any(dim not in (None, asked) for dim, asked in zip(fixed, size)):
+        raise UnsupportedModelError(
+            f"{name} takes images of {height}x{width} only, not {size[0]}x{size[1]}.", "Leave --size away."
+        )
+    height, width = size or fixed
+    if height is None or width is None:
+        raise UnsupportedModelError(f"{name} leaves the image size open.", "Give one with --size, such as --size 224.")
+    return InputSpec(height, width, channels, (0.0,) * channels, (1.0,) * channels)
+
+
+def _channel_problem(name: str, dims: Shape) -> tuple[str, str]:
+    if dims[1] in (1, 3):
+        return (
+            f"{name} takes channels-first images {_drawn(dims)}.",
+            "Rebuild it with data_format='channels_last': TFLite and the Edge TPU know no other order.",
+        )
+    return f"{name} takes {dims[3] or 'an open number of'} channels, not 1 (grey) or 3 (colour).", _ONE_INPUT
+
+
+def class_count(name: str, shape: Shape) -> int:
+    """The number of classes in an output of shape (batch, classes).
+
+    Raises:
+      UnsupportedModelError: a map, a list of boxes, or anything else that is no row of class scores.
+    """
+    dims = [None if dim is None or dim < 0 else int(dim) for dim in shape]
+    if len(dims) == 2 and dims[1]:
+        return dims[1]
+    kind = {3: "boxes or a sequence", 4: "a feature map or a segmentation"}.get(len(dims), "something else")
+    raise UnsupportedModelError(
+        f"{name} answers with {kind} of shape {_drawn(dims)}, not with one score per class.",
+        "edgekit converts classifiers; a backbone without its head wants GlobalAveragePooling2D and Dense on top.",
+    )
+
+
+def single(name: str, what: str, names: Sequence[str]) -> None:
+    """Raises UnsupportedModelError unless there is exactly one input, or output, among `names`."""
+    if len(names) != 1:
+        listed = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
+        raise UnsupportedModelError(f"{name} has {len(names)} {what}s ({listed}), expected one.", _ONE_INPUT)
+
+
+def output_kind(predict: Callable[[np.ndarray], np.ndarray], spec: InputSpec) -> tuple[str, tuple[str, ...]]:
+    """("probabilities" or "logits", notes), judged by what the model answers to a few odd images.
+
+    Scores that sum to 1 in every row are a softmax's; scores that only stay within 0…1 are sigmoids'.
+    """
+    ramp = np.linspace(0, 1, spec.height * spec.width, dtype=np.float32).reshape(1, spec.height, spec.width, 1)
+    noise = np.random.default_rng(0).random((2, *spec.shape), dtype=np.float32)
+    images = np.concatenate([np.repeat(ramp, spec.channels, axis=3), noise[:1] * 2 - 1])
+    scores = np.concatenate([predict(images), predict(images * 255)])
+    if np.any(~np.isfinite(scores)) or np.any((scores < 0) | (scores > 1)):
+        return "logits", ()
+    if scores.shape[1] == 1:
+        return "probabilities", ("One sigmoid output: its score is the probability of the second of two classes.",)
+    if np.allclose(scores.sum(axis=1), 1, atol=1e-3):
+        return "probabilities", ()
+    return "probabilities", ("Independent scores per class (sigmoid): they need not sum to 1.",)
+
+
+def _drawn(dims: Shape) -> str:
+    return "(" + ", ".join("?" if dim is None else str(dim) for dim in dims) + ")"

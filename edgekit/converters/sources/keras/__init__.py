@@ -1,0 +1,1 @@
+"""Keras files, of Keras 2 and 3."""

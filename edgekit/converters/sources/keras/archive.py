@@ -1,0 +1,159 @@
+"""The two containers Keras saves whole models in, `.h5` and `.keras`, read and rewritten without Keras."""
+
+import json
+import shutil
+import zipfile
+import zlib
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from edgekit.converters.sources.keras.hdf5 import MAX_UNPACKED_BYTES, check_contents, rehearse
+from edgekit.converters.sources.sniff import KERAS_H5
+from edgekit.errors import MissingDependencyError, ModelFormatError, UnsupportedModelError
+
+MAX_CONFIG_BYTES = 64 << 20
+#: What the json, zipfile, zlib and h5py modules raise over damaged bytes.
+_DAMAGE = (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_WEIGHTS = "model.weights.h5"
+_OLD_LAYERS = "_layer_checkpoint_dependencies"
+_AGAIN = "Copy or download it again."
+_WHOLE = "Rebuild the model in Python, load the weights into it, and save it whole: `model.save('model.keras')`."
+
+
+@dataclass(frozen=True)
+class KerasArchive:
+    """A saved Keras model before anything of it is built.
+
+    Attributes:
+      path: the file.
+      kind: `sniff.KERAS_ZIP` or `sniff.KERAS_H5`.
+      config: the model's configuration, as Keras's JSON has it.
+      version: of the Keras that wrote it, such as "2.11.0"; "" where the file does not say.
+    """
+
+    path: Path
+    kind: str
+    config: dict[str, Any]
+    version: str
+
+
+def read_archive(path: Path, kind: str) -> KerasArchive:
+    """Reads a model's configuration and checks the container.
+
+    Raises:
+      ModelFormatError: truncated or damaged, empty, or larger unpacked than any classifier is.
+      UnsupportedModelError: it holds weights without a model.
+      UnsafeModelError: it refers to data outside itself.
+      MissingDependencyError: h5py is not installed.
+    """
+    if find_spec("h5py") is None:
+        raise MissingDependencyError(
+            "Opening Keras models needs h5py, which is not installed.", "Run `pip install edgekit[convert]`."
+        )
+    reader = _read_h5 if kind == KERAS_H5 else _read_zip
+    try:
+        text, version = reader(path)
+        config = json.loads(text)
+    except _DAMAGE as error:
+        raise ModelFormatError(f"{path} is damaged or cut short ({_reason(error)}).", _AGAIN) from error
+    if not isinstance(config, dict) or not isinstance(config.get("class_name"), str):
+        raise ModelFormatError(f"{path} is damaged: its configuration describes no model.", _AGAIN)
+    return KerasArchive(path, kind, config, version)
+
+
+def write_archive(archive: KerasArchive, config: dict[str, Any], folder: Path) -> Path:
+    """Copies a model with another configuration, without its training state, under its proper suffix.
+
+    Raises:
+      ModelFormatError: the weights are damaged.
+    """
+    text = json.dumps(config)
+    try:
+        if archive.kind == KERAS_H5:
+            return _write_h5(archive, text, folder / "model.h5")
+        return _write_zip(archive, text, folder / "model.keras")
+    except _DAMAGE as error:
+        raise ModelFormatError(f"{archive.path} is damaged or cut short ({_reason(error)}).", _AGAIN) from error
+
+
+def _read_h5(path: Path) -> tuple[str, str]:
+    import h5py
+
+    rehearse(path, str(path))
+    with h5py.File(path, "r") as file:
+        if "model_config" not in file.attrs:
+            raise _no_model(path, file)
+        check_contents(file, str(path))
+        text = file.attrs["model_config"]
+        version = file.attrs.get("keras_version", "")
+    return _decoded(text), _decoded(version)
+
+
+def _no_model(path: Path, file: Any) -> Exception:
+    if not len(file):
+        return ModelFormatError(f"{path} is empty: it holds neither layers nor weights.", "Save the model again.")
+    if "layer_names" in file.attrs or "layers" in file or _OLD_LAYERS in file:
+        return UnsupportedModelError(f"{path} holds weights only, no model.", _WHOLE)
+    return UnsupportedModelError(f"{path} is an HDF5 file, but no Keras model is in it.", _WHOLE)
+
+
+def _read_zip(path: Path) -> tuple[str, str]:
+    with zipfile.ZipFile(path) as file:
+        if sum(member.file_size for member in file.infolist()) > MAX_UNPACKED_BYTES:
+            raise ModelFormatError(f"{path} unpacks to more than {MAX_UNPACKED_BYTES >> 30} GB.")
+        if file.getinfo("config.json").file_size > MAX_CONFIG_BYTES:
+            raise ModelFormatError(f"{path} has a configuration of more than {MAX_CONFIG_BYTES >> 20} MB.")
+        text = file.read("config.json").decode("utf-8")
+        metadata = json.loads(file.read("metadata.json")) if "metadata.json" in file.namelist() else {}
+    version = metadata.get("keras_version", "") if isinstance(metadata, dict) else ""
+    return text, str(version)
+
+
+def _write_h5(archive: KerasArchive, text: str, target: Path) -> Path:
+    import h5py
+
+    shutil.copyfile(archive.path, target)
+    with h5py.File(target, "r+") as file:
+        file.attrs["model_config"] = text.encode("utf-8")
+        if "training_config" in file.attrs:
+            del file.attrs["training_config"]
+    return target
+
+
+def _write_zip(archive: KerasArchive, text: str, target: Path) -> Path:
+    with zipfile.ZipFile(archive.path) as old, zipfile.ZipFile(target, "w") as new:
+        if _WEIGHTS not in old.namelist():
+            raise UnsupportedModelError(
+                f"{archive.path} keeps its weights in an unusual form.", "Save it again: `model.save('model.keras')`."
+            )
+        weights = Path(old.extract(_WEIGHTS, target.parent))
+        _mend_weights(archive.path, weights)
+        new.writestr("config.json", text)
+        new.writestr("metadata.json", old.read("metadata.json"))
+        new.write(weights, _WEIGHTS)
+    return target
+
+
+def _mend_weights(path: Path, weights: Path) -> None:
+    """Checks the weights of a `.keras`, and names the groups of Keras 2.12 to 2.14 as later ones do."""
+    import h5py
+
+    rehearse(weights, str(path))
+    with h5py.File(weights, "r+") as file:
+        check_contents(file, str(path))
+        old: list[str] = []
+        file.visit(lambda name: old.append(name) if name.split("/")[-1] == _OLD_LAYERS else None)
+        for name in sorted(old, key=len, reverse=True):
+            new = name[: -len(_OLD_LAYERS)] + "layers"
+            if new not in file:
+                file.move(name, new)
+
+
+def _decoded(value: Any) -> str:
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def _reason(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:120]

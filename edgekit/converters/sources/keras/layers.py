@@ -1,0 +1,121 @@
+"""What a built Keras model's layers tell: its leading scaling, its first batch normalization.
+
+Works alike on models of Keras 2 (tf_keras) and Keras 3: only names and attributes that both share
+are used.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from edgekit.converters.sources.source import FirstNorm
+from edgekit.preprocess import InputSpec
+
+#: Layers that pass pixel values on as they are (or padded, resized, dropped in training).
+_NEUTRAL = frozenset(
+    """InputLayer Resizing CenterCrop RandomCrop ZeroPadding2D Cropping2D Dropout SpatialDropout2D GaussianNoise
+    GaussianDropout Identity Cast""".split()
+)
+#: Arithmetic that `preprocess_input` leaves in a graph, as Keras 3 operations and TensorFlow functions.
+_ARITHMETIC = frozenset("TrueDivide Divide Multiply Subtract Add Negative".split())
+_REORDERING = frozenset("GetItem SlicingOpLambda Stack Concatenate Flip".split())
+_TF_ARITHMETIC = frozenset("math.truediv math.divide math.multiply math.subtract math.add nn.bias_add".split())
+
+
+def leaves(model: Any) -> Iterator[Any]:
+    """The layers and operations of a model in order, nested models opened up."""
+    for layer in getattr(model, "operations", None) or model.layers:
+        if hasattr(layer, "layers"):
+            yield from leaves(layer)
+        else:
+            yield layer
+
+
+def model_names(model: Any) -> Iterator[str]:
+    """Names of the model and of the models nested in it."""
+    yield str(model.name)
+    for layer in getattr(model, "layers", ()):
+        if hasattr(layer, "layers"):
+            yield from model_names(layer)
+
+
+def scales_pixels(model: Any) -> bool:
+    """Whether the model begins by scaling raw 0–255 pixels.
+
+    Rescaling and Normalization layers and the arithmetic of `preprocess_input` count where together
+    they shrink: layers that stretch (Rescaling(2, offset=-1), or a Normalization adapted to 0…1)
+    want pixels that somebody scaled before.
+    """
+    gain, shifted, reckoned = 1.0, False, False
+    for layer in leaves(model):
+        kind = type(layer).__name__
+        if kind == "Rescaling":
+            gain, shifted = gain * float(np.mean(layer.scale)), shifted or bool(np.any(np.asarray(layer.offset)))
+        elif kind == "Normalization":
+            gain /= float(np.mean(np.sqrt(np.maximum(_numbers(layer.variance), 1e-12))))
+            shifted = shifted or bool(np.any(np.abs(_numbers(layer.mean)) > 1))
+        elif _is_arithmetic(layer, kind):
+            reckoned = True
+        elif not (kind in _NEUTRAL or kind in _REORDERING or _is_linear(layer, kind)):
+            break
+    return reckoned or gain < 0.999 or (shifted and gain < 1.001)
+
+
+def _is_arithmetic(layer: Any, kind: str) -> bool:
+    return kind in _ARITHMETIC or (kind == "TFOpLambda" and layer.get_config()["function"] in _TF_ARITHMETIC)
+
+
+def _is_linear(layer: Any, kind: str) -> bool:
+    return kind == "Activation" and getattr(layer.activation, "__name__", "") == "linear"
+
+
+def _numbers(value: Any) -> np.ndarray:
+    """A weight, tensor or number of either Keras as an array."""
+    return np.asarray(value.numpy() if hasattr(value, "numpy") else value, np.float64)
+
+
+def first_norm(model: Any, spec: InputSpec) -> FirstNorm | None:
+    """The first batch normalization in the model's layers, or None."""
+    norm = next((layer for layer in leaves(model) if type(layer).__name__ == "BatchNormalization"), None)
+    if norm is None or not norm.built:
+        return None
+    mean, variance = (_numbers(value).astype(np.float32) for value in (norm.moving_mean, norm.moving_variance))
+    return FirstNorm(str(norm.name), mean, variance, _moments_before(model, norm, spec))
+
+
+class _Reached(BaseException):  # Keras rewraps whatever is an Exception
+    """Thrown with the tensor that reached a layer, to leave the model at that point."""
+
+
+def _moments_before(model: Any, layer: Any, spec: InputSpec) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """A function from images to mean and variance of what reaches `layer`, traced at its first call.
+
+    The whole model is called, the tensor is taken as it passes and the rest is given up: so it works for
+    models nested in models, too, and neither traces nor runs more than the stem.
+    """
+    import tensorflow as tf
+
+    def traced(images: Any) -> Any:
+        original = layer.call
+
+        def call(inputs: Any, *_: Any, **__: Any) -> Any:
+            raise _Reached(inputs)
+
+        layer.call = call
+        try:
+            model(images, training=False)
+        except _Reached as reached:
+            passed = reached.args[0]
+        finally:
+            layer.call = original
+        return tf.nn.moments(passed, axes=list(range(passed.shape.rank - 1)))
+
+    signature = [tf.TensorSpec((None, *spec.shape), tf.float32)]
+    compiled = tf.function(traced, input_signature=signature, autograph=False)
+
+    def moments(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean, variance = compiled(tf.constant(images, tf.float32))
+        return mean.numpy(), variance.numpy()
+
+    return moments

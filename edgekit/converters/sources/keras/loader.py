@@ -1,0 +1,168 @@
+"""Loading Keras models, of Keras 2 through tf_keras and of Keras 3 through keras, side by side.
+
+The configuration is checked and mended as JSON (`keras_config`), written into a temporary copy
+with the suffix its bytes deserve, and only then built by the Keras that wrote it; where that one
+cannot, by the other. No environment variable and no global switch is touched.
+"""
+
+import tempfile
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from edgekit.converters.sources import checks
+from edgekit.converters.sources.inference import predictor, traced
+from edgekit.converters.sources.keras.architectures import recognize
+from edgekit.converters.sources.keras.archive import KerasArchive, read_archive, write_archive
+from edgekit.converters.sources.keras.configuration import (
+    Config,
+    for_inference,
+    in_tf_keras,
+    refuse_code,
+    refuse_custom,
+)
+from edgekit.converters.sources.keras.layers import first_norm, leaves, model_names, scales_pixels
+from edgekit.converters.sources.source import Source, digest
+from edgekit.errors import MissingDependencyError, ModelError, UnsupportedModelError
+from edgekit.labels import labels_beside
+
+
+def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | None) -> Source:
+    """Opens a `.keras` or `.h5` file; see `edgekit.converters.sources.source.load_source` for errors."""
+    archive = read_archive(path, kind)
+    config, notes = for_inference({key: value for key, value in archive.config.items() if key != "compile_config"})
+    if not trust:
+        refuse_code(config, str(path))
+    model, library = _build(archive, config, trust)
+    name = str(path)
+    inputs, outputs = _ends(model, name)
+    checks.single(name, "input", [tensor.name for tensor in inputs])
+    checks.single(name, "output", [tensor.name for tensor in outputs])
+    spec = checks.image_spec(name, tuple(inputs[0].shape), size)
+    classes = checks.class_count(name, tuple(outputs[0].shape))
+    call = traced(_inference(model, library), spec)
+    predict = predictor(call)
+    output, output_notes = checks.output_kind(predict, spec)
+    labels, label_notes = labels_beside(path, classes)
+    return Source(
+        path=name,
+        format="keras2" if library == "tf_keras" else "keras3",
+        framework=f"keras {archive.version}" if archive.version else "keras",
+        sha256=digest(path),
+        spec=spec,
+        classes=classes,
+        output=output,
+        architecture=recognize(model_names(model), list(leaves(model))),
+        labels=labels,
+        call=call,
+        tflite=None,
+        stated=None,
+        rescales=scales_pixels(model),
+        first_norm=first_norm(model, spec),
+        notes=notes + output_notes + label_notes,
+        predict=predict,
+        build=lambda: _build(archive, config, trust)[0],
+    )
+
+
+def with_model(source: Source, model: Any) -> Source:
+    """A Keras source with another model of the same ends in its place."""
+    call = traced(_inference(model, "tf_keras" if source.format == "keras2" else "keras"), source.spec)
+    return replace(source, call=call, predict=predictor(call), first_norm=first_norm(model, source.spec), build=None)
+
+
+def _build(archive: KerasArchive, config: Config, trust: bool) -> tuple[Any, str]:
+    """(model, name of the library that could build it), the likelier library first."""
+    failures: list[ModelError] = []
+    for library in _libraries(archive, config):
+        keras = _import(library)
+        config = in_tf_keras(config) if library == "tf_keras" else config
+        try:
+            if not trust:
+                refuse_custom(config, str(archive.path), _builtin_names(keras))
+            with tempfile.TemporaryDirectory() as folder:
+                return _load(keras, write_archive(archive, config, Path(folder)), trust), library
+        except ModelError as error:
+            failures.append(error)
+        except Exception as error:  # Keras raises whatever the layers it builds raise
+            failures.append(UnsupportedModelError(f"{library} {keras.__version__}: {_reason(error)}"))
+    if all(str(error) == str(failures[0]) for error in failures):
+        raise failures[0]
+    written = f", written by Keras {archive.version}," if archive.version else ""
+    raise UnsupportedModelError(
+        f"{archive.path}{written} can be built by neither Keras. " + " ".join(error.message for error in failures),
+        "Open it where it was written, and save what it computes: `model.export('folder')`; then convert that folder.",
+    )
+
+
+def _libraries(archive: KerasArchive, config: Config) -> tuple[str, str]:
+    """The two Kerases in the order to try: by the version in the file, else by how Keras 3 spells shapes."""
+    version = archive.version or ("3" if "batch_shape" in str(config) else "2")
+    return ("keras", "tf_keras") if version.startswith("3") else ("tf_keras", "keras")
+
+
+def _import(library: str) -> ModuleType:
+    try:
+        keras = import_module(library)
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"Opening this model needs {library}, which is not installed.", "Run `pip install edgekit[convert]`."
+        ) from error
+    if library == "keras" and keras.config.backend() != "tensorflow":
+        raise MissingDependencyError(
+            f"Keras is set to its {keras.config.backend()} backend; converting needs TensorFlow's.",
+            "Unset KERAS_BACKEND, or set it to tensorflow, for this command.",
+        )
+    return keras
+
+
+def _builtin_names(keras: ModuleType) -> frozenset[str]:
+    spaces = [keras.layers, keras.initializers, keras.regularizers, keras.constraints]
+    names = {name for space in spaces for name in dir(space) if name[0].isupper()}
+    extra = {"Functional", "Sequential", "Model", "Policy", "DTypePolicy", "TFOpLambda", "SlicingOpLambda"}
+    return frozenset(names | extra)
+
+
+def _load(keras: ModuleType, file: Path, trust: bool) -> Any:
+    with warnings.catch_warnings():
+        # Both Kerases warn of their own deprecations here; none is of use to who opens a model.
+        warnings.simplefilter("ignore")
+        return keras.models.load_model(str(file), compile=False, safe_mode=not trust)
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost sentence of a Keras message, without the configuration it quotes."""
+    text = str(error).strip().rsplit("Exception encountered:", 1)[-1].strip() or type(error).__name__
+    line = text.splitlines()[0]
+    return line if len(line) <= 160 else line[:157] + "..."
+
+
+def _ends(model: Any, name: str) -> tuple[list[Any], list[Any]]:
+    try:
+        return list(model.inputs), list(model.outputs)
+    except (AttributeError, TypeError, ValueError):
+        raise UnsupportedModelError(
+            f"{name} does not say what input it takes: it was saved before it was ever built.",
+            "Call it once on an image and save it again.",
+        ) from None
+
+
+def _inference(model: Any, library: str) -> Callable[[Any], Any]:
+    """The model's call, its weights as constants where that is possible: such a function needs no freezing."""
+    if library == "tf_keras":
+        return lambda images: model(images, training=False)
+    import keras
+    import tensorflow as tf
+
+    weights = [(variable, variable.value.numpy()) for variable in model.variables]
+
+    def call(images: Any) -> Any:
+        constants = [(variable, tf.constant(value)) for variable, value in weights]
+        with keras.StatelessScope(state_mapping=constants):
+            return model(images, training=False)
+
+    return call

@@ -1,0 +1,159 @@
+"""Opening a float `.tflite` as a Source."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from edgekit.converters.sources import checks
+from edgekit.converters.sources.source import Source, digest
+from edgekit.devices.interpreter import open_interpreter
+from edgekit.errors import EdgekitError, UnsupportedModelError
+from edgekit.labels import labels_beside
+from edgekit.preprocess import InputSpec
+from edgekit.tflite.graph import Graph, Op, Tensor
+from edgekit.tflite.metadata import Metadata, read_metadata
+from edgekit.tflite.reader import constant, read_graph
+
+EDGETPU_OP = "edgetpu-custom-op"
+#: Initializations keep a convolution's gain near 1, and so do training and batch normalization; on raw
+#: pixels, whose spread is about 60, it is 1/60 or less. Measured: 0.008 (1/255 folded in) against 0.9 to 5.
+FOLDED_GAIN = 0.1
+_QUANTIZED = frozenset({"int4", "int8", "uint8", "int16"})
+_NEUTRAL = frozenset(
+    {"PAD", "PADV2", "MIRROR_PAD", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "RESHAPE", "DEQUANTIZE"}
+)
+_ARITHMETIC = frozenset({"MUL", "DIV", "ADD", "SUB"})
+
+
+def load_tflite(path: Path, *, size: tuple[int, int] | None) -> Source:
+    """Opens a float `.tflite`; see `edgekit.converters.sources.source.load_source` for errors."""
+    name, graph = str(path), read_graph(path)
+    _refuse_quantized(name, graph)
+    checks.single(name, "input", [graph.tensors[i].name for i in graph.inputs])
+    checks.single(name, "output", [graph.tensors[i].name for i in graph.outputs])
+    given, answer = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
+    _refuse_other_types(name, given, answer)
+    spec = checks.image_spec(name, given.signature, size)
+    classes = checks.class_count(name, answer.signature)
+    predict = _predictor(graph.content, name, spec, classes)
+    output, notes = checks.output_kind(predict, spec)
+    metadata = read_metadata(graph) or Metadata()
+    labels, label_notes = labels_beside(path, classes)
+    return Source(
+        path=name,
+        format="tflite",
+        framework="TFLite",
+        sha256=digest(path),
+        spec=spec,
+        classes=classes,
+        output=output,
+        architecture=None,
+        labels=metadata.labels if len(metadata.labels) == classes else labels,
+        call=None,
+        tflite=graph.content,
+        stated=_stated(metadata, spec),
+        rescales=scales_pixels(graph),
+        first_norm=None,
+        notes=notes + label_notes,
+        predict=predict,
+    )
+
+
+def _refuse_quantized(name: str, graph: Graph) -> None:
+    if EDGETPU_OP in graph.op_counts():
+        raise UnsupportedModelError(
+            f"{name} is compiled for the Edge TPU already.", "It is ready to run; to convert, give the float model."
+        )
+    quantized = [tensor for tensor in graph.tensors if tensor.quant and tensor.dtype in _QUANTIZED]
+    if not quantized:
+        return
+    computed = {tensor.dtype for tensor in quantized if not tensor.is_constant}
+    what = f"{'/'.join(sorted(computed))} inside" if computed else f"{quantized[0].dtype} weights"
+    raise UnsupportedModelError(
+        f"{name} is quantized already ({what}).",
+        "Use it as it is (`edgekit classify`, `edgekit inspect`), or give the float model that it was made from.",
+    )
+
+
+def _refuse_other_types(name: str, given: Tensor, answer: Tensor) -> None:
+    for what, tensor in (("takes", given), ("answers with", answer)):
+        if tensor.dtype != "float32":
+            raise UnsupportedModelError(
+                f"{name} {what} {tensor.dtype} numbers, not float32.", "Give the float model with a float32 interface."
+            )
+
+
+def _predictor(content: bytes, name: str, spec: InputSpec, classes: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Runs image by image; a model with a fixed batch gets the image repeated."""
+    interpreter = open_interpreter(content)
+    given = interpreter.get_input_details()[0]
+    batch = max(1, int(given["shape_signature"][0]))
+    try:
+        interpreter.resize_tensor_input(given["index"], (batch, *spec.shape), strict=True)
+        interpreter.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        raise UnsupportedModelError(
+            f"{name} cannot run on images of {spec.height}x{spec.width} ({str(error).splitlines()[0][:100]})."
+        ) from error
+    answer = interpreter.get_output_details()[0]["index"]
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        scores = np.empty((len(images), classes), np.float32)
+        for i, image in enumerate(images):
+            interpreter.set_tensor(given["index"], np.repeat(image[np.newaxis].astype(np.float32), batch, axis=0))
+            interpreter.invoke()
+            scores[i] = interpreter.get_tensor(answer)[0]
+        return scores
+
+    return predict
+
+
+def _stated(metadata: Metadata, spec: InputSpec) -> InputSpec | None:
+    """The preprocessing in the metadata, for the size and channels that the model really has."""
+    if metadata.input is None:
+        return None
+    try:
+        return replace(metadata.input, height=spec.height, width=spec.width, channels=spec.channels)
+    except EdgekitError:
+        return None
+
+
+def scales_pixels(graph: Graph) -> bool:
+    """Whether the graph takes raw pixels: it begins by shrinking them, or by only shifting them.
+
+    Converters fold a leading Rescaling, and the batch normalization behind a convolution, into the
+    convolution's weights: so weights far smaller than training leaves them count as shrinking, too.
+    """
+    gain, shifted, tensor = 1.0, False, graph.inputs[0]
+    while True:
+        consumers = graph.consumers(tensor)
+        op = consumers[0] if len(consumers) == 1 else None
+        if op is None or op.opcode not in _NEUTRAL | _ARITHMETIC:
+            break
+        if op.opcode in _ARITHMETIC:
+            gain *= _gain(graph, op)
+            shifted = shifted or op.opcode in ("ADD", "SUB")
+        tensor = op.outputs[0]
+    return gain < 0.999 or (shifted and gain < 1.001) or (op is not None and _weight_gain(graph, op) < FOLDED_GAIN)
+
+
+def _gain(graph: Graph, op: Op) -> float:
+    """By how much a binary operation with a constant multiplies; 1 for sums and where both operands vary."""
+    constants = [tensor for tensor in graph.op_inputs(op) if tensor.is_constant and tensor.dtype == "float32"]
+    if not constants or op.opcode not in ("MUL", "DIV"):
+        return 1.0
+    value = max(float(np.mean(np.abs(constant(graph, constants[0])))), 1e-12)
+    return value if op.opcode == "MUL" else 1 / value
+
+
+def _weight_gain(graph: Graph, op: Op) -> float:
+    """By how much a convolution multiplies unrelated inputs: root of its summed squared weights, per filter."""
+    if op.opcode != "CONV_2D" or graph.tensors[op.inputs[1]].dtype != "float32":
+        return 1.0
+    weights = graph.tensors[op.inputs[1]]
+    if not weights.is_constant:
+        return 1.0
+    values = constant(graph, weights).astype(np.float64)
+    return float(np.sqrt(np.median(np.sum(values**2, axis=(1, 2, 3)))))

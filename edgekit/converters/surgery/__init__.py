@@ -1,0 +1,1 @@
+"""Making another model, taught its original."""

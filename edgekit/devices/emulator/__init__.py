@@ -1,0 +1,1 @@
+"""An Edge TPU that is none: the delegate, emulated."""

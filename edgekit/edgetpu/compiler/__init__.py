@@ -1,0 +1,1 @@
+"""The closed compiler: run, read, explained, handed on."""

@@ -1,0 +1,133 @@
+"""Finding and running `edgetpu_compiler`: one process, one time limit, nothing left behind."""
+
+import contextlib
+import os
+import platform
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Union
+
+from edgekit.edgetpu.compiler.log import CompilerLog, merge_logs, parse_log
+from edgekit.edgetpu.placement.placement import CompilerOptions
+from edgekit.errors import CompilerError, UsageError
+
+#: Name of the program, and of the environment variable that may hold its path.
+PROGRAM = "edgetpu_compiler"
+VARIABLE = "EDGEKIT_EDGETPU_COMPILER"
+
+#: The compiler's own time limit for one compilation, in seconds.
+DEFAULT_TIMEOUT_S = 180
+
+# The compiler tells more than a kill does, so its own limit may pass first.
+_GRACE_S = 15.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the compiler.
+
+    Attributes:
+      output: all that it printed.
+      log: the output and the log files, parsed.
+      code: exit code, negative for a signal; None where the time limit ended it.
+    """
+
+    output: str
+    log: CompilerLog
+    code: Optional[int]
+
+
+def find_compiler(compiler: Optional[Union[str, Path]] = None) -> Path:
+    """The program: as given, as `EDGEKIT_EDGETPU_COMPILER` says, or as found on the PATH.
+
+    Raises CompilerError where it is not there or cannot be executed.
+    """
+    given = str(compiler) if compiler else os.environ.get(VARIABLE)
+    found = shutil.which(given or PROGRAM)
+    if found:
+        return Path(found).resolve()
+    if given:
+        raise CompilerError(f"{given} is not a program that can be run.", f"Give the path of {PROGRAM}.")
+    raise CompilerError(
+        f"{PROGRAM} is not installed on this machine ({platform.system()} {platform.machine()}).", _where_to_get_it()
+    )
+
+
+def _where_to_get_it() -> str:
+    hand_off = "`edgekit compile MODEL --handoff FOLDER` writes a container recipe and the exact command."
+    if (platform.system(), platform.machine()) in (("Linux", "x86_64"), ("Linux", "AMD64")):
+        return f"Install it from Coral's Debian repository; or, without installing: {hand_off}"
+    return f"It exists for Linux on x86-64 only; to compile elsewhere: {hand_off}"
+
+
+def arguments(options: CompilerOptions, timeout: int = DEFAULT_TIMEOUT_S) -> List[str]:
+    """The options and the time limit (seconds) as the compiler's flags; the table of ops is always asked for.
+
+    Raises UsageError for numbers below 1.
+    """
+    runtime = options.min_runtime_version
+    if min(options.num_segments, timeout, 1 if runtime is None else runtime) < 1:
+        raise UsageError("Segments, time limit and runtime version must be at least 1.")
+    flags = ["-s"]
+    flags += ["-a"] if options.all_subgraphs else []
+    flags += ["-d"] if options.search_delegate else []
+    flags += ["-n", str(options.num_segments)] if options.num_segments > 1 else []
+    flags += ["-m", str(runtime)] if runtime is not None else []
+    flags += ["-i", ",".join(options.intermediate_tensors)] if options.intermediate_tensors else []
+    # Old compilers have no time limit of their own and stop at a flag they do not know.
+    return flags + (["-t", str(timeout)] if timeout != DEFAULT_TIMEOUT_S else [])
+
+
+def run_compiler(compiler: Path, models: Sequence[Path], flags: Sequence[str], *, timeout: int) -> Run:
+    """Compiles models into the folder of the first one, whose log files it reads afterwards.
+
+    The program and all its children are ended at the time limit (seconds) and on Ctrl-C.
+
+    Raises:
+      CompilerError: the program could not be started.
+    """
+    folder = models[0].parent
+    command = [str(compiler), *flags, "-o", str(folder), *map(str, models)]
+    # A file, not a pipe: a child that outlives its parent would hold a pipe open forever.
+    with open(str(folder / "output.txt"), "w+b") as output:
+        code = _run(command, output, timeout + _GRACE_S)
+        output.seek(0)
+        text = output.read().decode("utf-8", "replace")
+    logs = [parse_log(path.read_text("utf-8", "replace")) for path in sorted(folder.glob("*.log"))]
+    log = parse_log(text)
+    for logged in logs:
+        log = merge_logs(log, logged)
+    return Run(text, log, code)
+
+
+def _run(command: List[str], output: object, limit: float) -> Optional[int]:
+    """Exit code of a command in a process group of its own; None where it passed the limit (seconds)."""
+    group: Dict[str, bool] = {"start_new_session": True} if os.name == "posix" else {}
+    try:
+        process = subprocess.Popen(  # type: ignore[call-overload]
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, **group
+        )
+    except OSError as error:
+        raise CompilerError(
+            f"{command[0]} could not be started: {error.strerror}.", "It is a program for Linux on x86-64."
+        ) from error
+    try:
+        code: int = process.wait(timeout=limit)
+        return code
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        _end_group(process)
+
+
+def _end_group(process: "subprocess.Popen[bytes]") -> None:
+    """Kills what is left of the process and its children: there is nothing that they could still save."""
+    if os.name == "posix":
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.wait()

@@ -1,0 +1,1 @@
+"""Which ops map to the Edge TPU, and why not."""

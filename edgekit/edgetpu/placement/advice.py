@@ -1,0 +1,208 @@
+"""A placement in words: the verdict first, then what to do about it.
+
+Rules carry their own remedies; the functions of `_ADVISERS` see causes that no single op shows.
+"""
+
+from typing import Callable, Dict, List, Optional, Tuple
+
+from edgekit.edgetpu.placement.placement import CPU, OTHER_SUBGRAPH, OpPlacement, Placement
+from edgekit.tflite.graph import Graph, Op
+from edgekit.tflite.reader import constant
+from edgekit.tflite.versions import minimal_versions
+
+Adviser = Callable[[Graph, Placement], Optional[str]]
+
+_FLOAT = ("float32", "float16")
+
+
+def verdict(placement: Placement) -> str:
+    """The outcome in a sentence or two: all on the Edge TPU, or where it stops, why, and what to do."""
+    if placement.refusal is not None:
+        why, remedy = placement.refusal
+        return f"The compiler refuses this model. {why}. {remedy}"
+    total = len(placement.ops)
+    if total == 0:
+        return "The model has no ops: there is nothing to map."
+    if placement.mapped == total:
+        mapped = f"All {total} ops map" if total > 1 else "The one op maps"
+        return f"{mapped} to the Edge TPU{_doubt(placement)}."
+    if placement.mapped == 0:
+        blocking = _blocking(placement)
+        return f"Nothing maps to the Edge TPU. Op {blocking.op.index} {name(blocking.op)}: {_because(blocking)}"
+    found = f"{placement.mapped} of {_ops(total)} map to the Edge TPU{_doubt(placement)}"
+    blocking = _blocking(placement)
+    if placement.ends_at is not None and any(placed.status == OTHER_SUBGRAPH for placed in placement.ops):
+        return f"{found}. It stops at op {blocking.op.index} {name(blocking.op)}: {_because(blocking)}"
+    stay = [(name(placed.op), placed.op.index) for placed in placement.ops if placed.device == CPU]
+    return f"{found}. On the CPU: {_grouped(stay)}. Op {blocking.op.index}: {_because(blocking)}"
+
+
+def advice(graph: Graph, placement: Placement) -> Tuple[str, ...]:
+    """What to change, most useful first; () where there is nothing to do."""
+    if _is_float(graph):
+        return (_FLOAT_MODEL,)
+    general = [text for text in (adviser(graph, placement) for adviser in _ADVISERS) if text]
+    return tuple(general + _remedies(graph, placement))
+
+
+def name(op: Op) -> str:
+    """An op's kind; a custom op's own name."""
+    return op.custom or op.opcode
+
+
+def reasons(placed: OpPlacement) -> Tuple[str, ...]:
+    """Why an op is on the CPU, or why that is uncertain: one line for each rule."""
+    if placed.violations or placed.device != CPU:
+        return tuple(f"{violation.reason} {violation.remedy}" for violation in placed.violations)
+    return ("The Edge TPU knows it, but the part of the model that is mapped ends before.",)
+
+
+def _doubt(placement: Placement) -> str:
+    uncertain = sum(not placed.certain for placed in placement.ops)
+    return f" ({uncertain} of them not certain)" if uncertain else ""
+
+
+def _ops(count: int) -> str:
+    return f"{count} op" if count == 1 else f"{count} ops"
+
+
+def _blocking(placement: Placement) -> OpPlacement:
+    """The op to name: the one that ends the first subgraph, else the first on the CPU."""
+    if placement.ends_at is not None:
+        return placement.ops[placement.ends_at]
+    return next(placed for placed in placement.ops if placed.device == CPU)
+
+
+def _because(placed: OpPlacement) -> str:
+    rejecting = [violation for violation in placed.violations if violation.rejected]
+    return f"{rejecting[0].reason} {rejecting[0].remedy}" if rejecting else f"{placed.status}."
+
+
+def _remedies(graph: Graph, placement: Placement) -> List[str]:
+    """The rejected ops' remedies, ops with the same one together; casts at the ends have advice of their own."""
+    ends = set(graph.inputs + graph.outputs)
+    places: Dict[str, List[Tuple[str, int]]] = {}
+    for placed in placement.ops:
+        if placed.op.opcode in ("QUANTIZE", "DEQUANTIZE") and ends.intersection(placed.op.inputs + placed.op.outputs):
+            continue
+        for remedy in sorted({violation.remedy for violation in placed.violations if violation.rejected}):
+            places.setdefault(remedy, []).append((name(placed.op), placed.op.index))
+    return [f"{_grouped(ops)}: {remedy}" for remedy, ops in places.items()]
+
+
+def _grouped(ops: List[Tuple[str, int]]) -> str:
+    """Ops by kind with their places: "RESHAPE (op 3), MEAN (op 5, 7)"."""
+    places: Dict[str, List[int]] = {}
+    for kind, index in ops:
+        places.setdefault(kind, []).append(index)
+    return ", ".join(f"{kind} (op {_listed(found)})" for kind, found in places.items())
+
+
+def _listed(indices: List[int], limit: int = 4) -> str:
+    shown = ", ".join(map(str, indices[:limit]))
+    return f"{shown}, … {len(indices)} in all" if len(indices) > limit else shown
+
+
+_FLOAT_MODEL = "The model computes in float, and the Edge TPU in 8 bits only: convert it with `edgekit convert --int8`."
+
+
+def _is_float(graph: Graph) -> bool:
+    return not any(t.dtype in ("int8", "uint8") for op in graph.ops for t in graph.op_outputs(op))
+
+
+def _versions(graph: Graph, placement: Placement) -> Optional[str]:
+    """Versions that are higher than they need be, in a file that the compiler refuses."""
+    high = [op for op, lowest in zip(graph.ops, minimal_versions(graph)) if op.version > lowest]
+    if placement.refusal is None or not high:
+        return None
+    return (
+        f"{_grouped([(name(op), op.index) for op in high])}: versions are higher than they need be. "
+        "`edgekit compile` lowers them without changing the result."
+    )
+
+
+def _dynamic_batch(graph: Graph, placement: Placement) -> Optional[str]:
+    """A batch that is open, and ops that compute sizes from it."""
+    sizes = [op for op in graph.ops if op.opcode == "SHAPE"]
+    if not sizes or not any(graph.tensors[index].is_dynamic for index in graph.inputs):
+        return None
+    return (
+        f"The batch size is open, and {_ops(len(sizes))} of kind SHAPE compute with it, which cuts the model into "
+        "pieces: export it with a fixed batch size of 1."
+    )
+
+
+def _float_ends(graph: Graph, placement: Placement) -> Optional[str]:
+    """Float inputs or outputs around an 8-bit model."""
+    ends = [
+        text
+        for text, indices in (("inputs", graph.inputs), ("outputs", graph.outputs))
+        if any(graph.tensors[index].dtype in _FLOAT for index in indices)
+    ]
+    if not ends:
+        return None
+    return (
+        f"Its {' and '.join(ends)} are float, so that the CPU converts at each inference: "
+        "convert with 8-bit ends (`edgekit convert --int8 --io uint8`)."
+    )
+
+
+def _channels_first(graph: Graph, placement: Placement) -> Optional[str]:
+    """Transpositions between NCHW and NHWC."""
+    swaps = [op for op in graph.ops if op.opcode == "TRANSPOSE" and _permutation(graph, op) in _LAYOUT_SWAPS]
+    if len(swaps) < 2:
+        return None
+    return (
+        f"{len(swaps)} TRANSPOSEs turn channels first into channels last or back, as conversions from PyTorch leave "
+        "them: convert the model with channels last (NHWC), then none is needed."
+    )
+
+
+_LAYOUT_SWAPS = ((0, 2, 3, 1), (0, 3, 1, 2))
+
+
+def _permutation(graph: Graph, op: Op) -> Tuple[int, ...]:
+    stored = graph.op_inputs(op)[1:2]
+    if not stored or not stored[0].is_constant or stored[0].dtype != "int32":
+        return ()
+    return tuple(int(axis) for axis in constant(graph, stored[0]).ravel())
+
+
+def _several_outputs(graph: Graph, placement: Placement) -> Optional[str]:
+    """Outputs that the CPU computes, of several."""
+    on_cpu = {index for placed in placement.ops if placed.device == CPU for index in placed.op.outputs}
+    late = [index for index in graph.outputs if index in on_cpu]
+    if len(graph.outputs) < 2 or not late:
+        return None
+    return (
+        f"{len(late)} of its {len(graph.outputs)} outputs are computed on the CPU: end the model where the Edge TPU "
+        "ends, and compute the rest in the program."
+    )
+
+
+def _later_subgraphs(graph: Graph, placement: Placement) -> Optional[str]:
+    """Supported ops behind the end of the first subgraph."""
+    behind = [placed for placed in placement.ops if placed.status == OTHER_SUBGRAPH]
+    if not behind or placement.options.all_subgraphs or placement.ends_at is None:
+        return None
+    return (
+        f"{_ops(len(behind))} more could run on the Edge TPU, but come after op {placement.ends_at}: change that one "
+        "first. `--all-subgraphs` maps them too, with a transfer at each cut."
+    )
+
+
+def _unconfirmed(graph: Graph, placement: Placement) -> Optional[str]:
+    """Ops whose outcome is not known."""
+    kinds = sorted({name(placed.op) for placed in placement.ops if not placed.certain})
+    return f"Not certain: {', '.join(kinds)}. Only the compiler can tell." if kinds else None
+
+
+_ADVISERS: Tuple[Adviser, ...] = (
+    _versions,
+    _dynamic_batch,
+    _float_ends,
+    _channels_first,
+    _later_subgraphs,
+    _several_outputs,
+    _unconfirmed,
+)

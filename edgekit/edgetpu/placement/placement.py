@@ -1,0 +1,149 @@
+"""What the Edge TPU compiler is expected to do with a model: the nouns.
+
+`mapping.map_ops` makes a `Placement`; nothing here computes.
+"""
+
+from dataclasses import dataclass
+from typing import Dict, Optional, Tuple
+
+from edgekit.edgetpu.compiler.log import MAPPED
+from edgekit.tflite.graph import Op
+
+#: The compiler's own texts for operations that it leaves on the CPU.
+BAD_RANK = "Tensor has unsupported rank (up to 3 innermost dimensions mapped)"
+BAD_DTYPE = "Operation is working on an unsupported data type"
+NOT_SUPPORTED = "Operation not supported"
+BAD_VERSION = "Operation version not supported"
+LIMITED = "Operation is otherwise supported, but not mapped due to some unspecified limitation"
+OTHER_SUBGRAPH = "More than one subgraph is not supported"
+
+#: Where several apply, the compiler names the first of these.
+STATUS_ORDER = (BAD_RANK, BAD_DTYPE, NOT_SUPPORTED, BAD_VERSION, LIMITED)
+
+EDGETPU, CPU = "edgetpu", "cpu"
+
+#: How well a rule is known: in the vendor's table; seen in compiled models and logs; told by users; not at all.
+CONFIDENCES = ("documented", "seen", "reported", "unknown")
+
+
+@dataclass(frozen=True)
+class CompilerOptions:
+    """The flags of `edgetpu_compiler` that change what it maps.
+
+    Attributes:
+      all_subgraphs: `-a`: every supported subgraph, not only the first.
+      min_runtime_version: `-m`: the oldest Edge TPU runtime that must run the model; None for the compiler's own.
+      intermediate_tensors: `-i`: names of tensors at which the graph is cut.
+      num_segments: `-n`: segments for a pipeline of several Edge TPUs; splits what is mapped, changes none of it.
+      search_delegate: `-d`: on failure the compiler leaves out ops from the end until it succeeds; where it
+        succeeds at once, which is what is predicted, nothing changes.
+      compiler_version: its release, such as "16.0".
+    """
+
+    all_subgraphs: bool = False
+    min_runtime_version: Optional[int] = None
+    intermediate_tensors: Tuple[str, ...] = ()
+    num_segments: int = 1
+    search_delegate: bool = False
+    compiler_version: str = "16.0"
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A rule that an op breaks, or may break.
+
+    Attributes:
+      rule: the rule's name.
+      limit: what the Edge TPU asks for, in a sentence.
+      value: what the op has instead.
+      remedy: what to change in the model.
+      confidence: how well the rule is known, one of CONFIDENCES.
+      status: the compiler's text for it.
+      rejected: False where the value lies in a range of which nothing is known; the op is then taken as mapped.
+      certain: whether the outcome is known.
+    """
+
+    rule: str
+    limit: str
+    value: str
+    remedy: str
+    confidence: str
+    status: str
+    rejected: bool = True
+    certain: bool = True
+
+    @property
+    def reason(self) -> str:
+        """Value and limit in a line."""
+        return f"{self.value}. {self.limit}"
+
+
+@dataclass(frozen=True)
+class OpPlacement:
+    """Where one op runs.
+
+    Attributes:
+      op: the op.
+      device: "edgetpu" or "cpu".
+      status: the compiler's text.
+      violations: every rule that it breaks or may break.
+      subgraph: which Edge TPU subgraph it is part of, from 0; None on the CPU.
+    """
+
+    op: Op
+    device: str
+    status: str
+    violations: Tuple[Violation, ...] = ()
+    subgraph: Optional[int] = None
+
+    @property
+    def certain(self) -> bool:
+        """Whether all rules that decide about it are known."""
+        rejecting = [violation for violation in self.violations if violation.rejected]
+        return any(violation.certain for violation in rejecting) if rejecting else not self.violations
+
+    @property
+    def supported(self) -> bool:
+        """Whether the Edge TPU could run it, had the graph not been cut before."""
+        return not any(violation.rejected for violation in self.violations)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a model's ops run once it is compiled.
+
+    Attributes:
+      ops: one for each op, in order.
+      subgraphs: number of Edge TPU subgraphs.
+      ends_at: index of the op that ends the first subgraph: the first one on the CPU after it began; None where
+        it reaches the model's end, or never begins.
+      refusal: why the compiler would not accept the file at all, and what to do; None where it would.
+      options: the compiler's flags that were assumed.
+    """
+
+    ops: Tuple[OpPlacement, ...]
+    subgraphs: int
+    ends_at: Optional[int]
+    refusal: Optional[Tuple[str, str]]
+    options: CompilerOptions
+
+    @property
+    def mapped(self) -> int:
+        """How many ops run on the Edge TPU."""
+        return sum(placed.device == EDGETPU for placed in self.ops)
+
+    @property
+    def fully_mapped(self) -> bool:
+        """Whether the compiler takes the model, and all of it runs on the Edge TPU."""
+        return self.refusal is None and bool(self.ops) and self.mapped == len(self.ops)
+
+    def table(self) -> Dict[Tuple[str, str], int]:
+        """(op, status) → count, as the compiler's log has it: custom ops as "CUSTOM"."""
+        counts: Dict[Tuple[str, str], int] = {}
+        for placed in self.ops:
+            key = (placed.op.opcode, placed.status)
+            counts[key] = counts.get(key, 0) + 1
+        return counts
+
+
+__all__ = ["CPU", "EDGETPU", "MAPPED", "CompilerOptions", "OpPlacement", "Placement", "Violation"]

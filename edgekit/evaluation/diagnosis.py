@@ -1,0 +1,117 @@
+"""Why a quantized layer errs, told from its errors' parts, and what edgekit can do about it."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+#: How many times the root mean square of a tensor's values its range may span before it counts as too wide. A normal
+#: distribution reaches 4 of them on either side once in 16 000 values; twice that spends half of the steps on nothing.
+WIDE = 16.0
+#: How many times the middle channel's span that of all may be: at 8, that channel is left with 5 of the 8 bits.
+DISPARATE = 8.0
+#: Ops whose output quantization the TFLite specification fixes.
+_FIXED = ("LOGISTIC", "SOFTMAX", "TANH", "L2_NORMALIZATION")
+
+
+@dataclass(frozen=True)
+class Reason:
+    """What most of a layer's error comes from.
+
+    Attributes:
+      name: for machines, such as "clipped".
+      meaning: the same for people.
+      remedy: what to do about it.
+    """
+
+    name: str
+    meaning: str
+    remedy: str
+
+
+CLIPPED = Reason(
+    "clipped",
+    "range clipped: values beyond it are cut off",
+    "a wider range: --ranges minmax, or calibrate on more images like these",
+)
+TOO_WIDE = Reason(
+    "too wide",
+    "range too wide: a few outliers take most of the 256 steps",
+    "a tighter range: --ranges auto, percentile or mse",
+)
+DISPARITY = Reason(
+    "channel disparity",
+    "channel disparity: one range for channels of very different size",
+    "channels scaled to one size, after swish: --corrections auto; else a tighter range: --ranges auto or percentile",
+)
+WEIGHTS = Reason(
+    "weights",
+    "weights rounded to 8 bits",
+    "taken back in part: --corrections auto or rounding; the rest takes training",
+)
+ROUNDING = Reason("rounding", "rounding: the range fits, 8 bits are what they are", "none that 8 bits allow")
+FIXED = Reason("fixed range", "rounding to the range that the format fixes for this op", "none that the format allows")
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Sums over all values of one layer's output, in all images.
+
+    Attributes:
+      signal, accumulated: power of the float model's tensor, and of its difference from the int8 model's.
+      local_signal, local: power of the severed float op's answer, and of its difference from the int8 op's.
+      clipped, rounded: the parts of `local` that the output's range and its steps explain.
+      count: how many values.
+      channels: float64 (2, channels): lowest and highest value of the severed op's answer.
+    """
+
+    signal: float
+    accumulated: float
+    local_signal: float
+    local: float
+    clipped: float
+    rounded: float
+    count: int
+    channels: np.ndarray
+
+    def __add__(self, other: "Errors") -> "Errors":
+        low, high = np.minimum(self.channels, other.channels)[0], np.maximum(self.channels, other.channels)[1]
+        return Errors(
+            self.signal + other.signal,
+            self.accumulated + other.accumulated,
+            self.local_signal + other.local_signal,
+            self.local + other.local,
+            self.clipped + other.clipped,
+            self.rounded + other.rounded,
+            self.count + other.count,
+            np.stack([low, high]),
+        )
+
+
+def blame(errors: Errors, span: float, opcode: str) -> tuple[Reason, float]:
+    """(what most of the local error comes from, what part of it that is, 0–1).
+
+    Args:
+      errors: of one layer.
+      span: width of the range that its int8 output can hold.
+      opcode: the layer's kind.
+    """
+    if errors.local == 0:
+        return ROUNDING, 0.0
+    if opcode in _FIXED:
+        return FIXED, 1.0
+    rest = max(0.0, errors.local - errors.clipped - errors.rounded)
+    parts = {"clipped": errors.clipped, "rounded": errors.rounded, "weights": rest}
+    largest = max(parts, key=lambda name: parts[name])
+    share = min(1.0, parts[largest] / errors.local)
+    if largest != "rounded":
+        return (CLIPPED if largest == "clipped" else WEIGHTS), share
+    return _of_rounding(errors, span), share
+
+
+def _of_rounding(errors: Errors, span: float) -> Reason:
+    spans = errors.channels[1] - errors.channels[0]
+    whole = float(errors.channels[1].max() - errors.channels[0].min())
+    if spans.size > 1 and whole > DISPARATE * float(np.median(spans)):
+        return DISPARITY
+    return TOO_WIDE if span > WIDE * math.sqrt(errors.local_signal / errors.count) else ROUNDING

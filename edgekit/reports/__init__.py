@@ -1,0 +1,1 @@
+"""What users and machines read: one text and one JSON document for each value."""

@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+
+from edgekit.calibration import Ranges, observe
+from edgekit.converters.quantization.backend import quantize_int8
+from edgekit.converters.quantization.transforms.equalize import SATURATION, split_like, split_swish
+from edgekit.tflite import edit, read_graph
+from tests.support.gated_net import SAMPLES, SPEC, Net, answers
+
+
+def split(content):
+    return split_swish(content, observe(content, SAMPLES, SPEC))
+
+
+def test_the_function_stays_and_channels_come_to_one_size():
+    content = Net().content
+    result = split(content)
+    assert result.count == 1
+    np.testing.assert_allclose(answers(result.content), answers(content), rtol=1e-4, atol=1e-4)
+    before = observe(content, SAMPLES, SPEC).tensors["y"].channels[1, 0]
+    after = observe(result.content, SAMPLES, SPEC).tensors["y"].channels[1, 0]
+    assert before.max() / before.min() > 30 > 10 * after.max() / after.min()
+
+
+def test_limits_hold_what_matters():
+    result = split(Net().content)
+    assert result.limits["x"] == (-SATURATION, SATURATION)
+    low, high = result.limits["edgekit/swish0/scaled"]
+    assert low < 0 and high == float("inf")
+
+
+def test_unused_constants_are_dropped():
+    graph = read_graph(split(Net().content).content)
+    used = {i for op in graph.ops for i in (*op.inputs, *op.outputs) if i >= 0} | {*graph.inputs, *graph.outputs}
+    assert used == set(range(len(graph.tensors)))
+
+
+def test_the_same_model_gives_the_same_bytes():
+    content = Net().content
+    assert split(content).content == split(content).content
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        Net(wide=True),  # too expensive to double
+        Net(gate="TANH"),  # a factor cannot be told from a gate that is no sigmoid
+        Net(extra_reader="TANH"),  # a reader that cannot take the factor back
+        Net(activation=1),  # what enters the sigmoid is clipped at zero
+    ],
+    ids=["wide", "gate", "reader", "relu"],
+)
+def test_what_cannot_be_split_stays_as_it_is(net):
+    result = split(net.content)
+    assert (result.count, result.limits) == (0, {})
+    np.testing.assert_array_equal(answers(result.content), answers(net.content))
+
+
+def test_a_graph_output_is_not_scaled():
+    net = Net()
+    model = edit.unpack(net.content)
+    graph = model.subgraphs[0]
+    names = [edit.name_of(tensor) for tensor in graph.tensors]
+    graph.outputs = np.array([*graph.outputs, names.index("y")], np.int32)
+    assert split(edit.pack(model)).count == 0
+
+
+def quantized(content):
+    pytest.importorskip("litert_quantizer")
+    tensors = observe(content, SAMPLES, SPEC).tensors
+    bounds = {name: (float(seen.tails[0, 0, 1]), float(seen.tails[1, 0, 1])) for name, seen in tensors.items()}
+    return quantize_int8(content, Ranges(bounds, "minmax", len(SAMPLES), ""), SPEC)
+
+
+def test_the_split_of_an_int8_model_is_found_again_in_its_float_source():
+    """From the doubled weights' scales alone: names, factors, and with them every tensor's values are the same."""
+    content = Net().content
+    rewritten = split(content).content
+    again = split_like(content, read_graph(quantized(rewritten)))
+    expected, found = read_graph(rewritten), read_graph(again)
+    assert [(op.opcode, op.inputs, op.outputs) for op in found.ops] == [
+        (op.opcode, op.inputs, op.outputs) for op in expected.ops
+    ]
+    assert [tensor.name for tensor in found.tensors] == [tensor.name for tensor in expected.tensors]
+    before, after = (observe(one, SAMPLES, SPEC).tensors for one in (rewritten, again))
+    for name, seen in before.items():
+        np.testing.assert_allclose(after[name].channels, seen.channels, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(answers(again), answers(content), rtol=1e-4, atol=1e-4)
+
+
+def test_a_float_model_stays_as_it_is_beside_an_int8_model_that_has_no_split():
+    content = Net().content
+    again = split_like(content, read_graph(quantized(content)))
+    assert read_graph(again).ops == read_graph(content).ops
+    np.testing.assert_array_equal(answers(again), answers(content))

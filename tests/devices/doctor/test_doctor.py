@@ -1,0 +1,145 @@
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgekit.devices.delegate import Trial
+from edgekit.devices.doctor.causebook import all_causes
+from edgekit.devices.doctor.doctor import diagnose, page
+from edgekit.devices.doctor.machine import Identity, elf_architecture, examine, kernel_log
+from edgekit.errors import ModelFormatError, UsageError
+from tests.support.pairs import twin, write_pair
+from tests.support.recorded import STRANGER, machine, plant
+
+UNOPENED = Trial("library", "Failed to open", runtime=14)
+FOREIGN = Trial("device", "Internal: Unsupported data type in custom op handler: 0", runtime=14)
+MISSING_USB = Trial("nothing", "libusb-1.0.so.0: cannot open shared object file")
+
+# cause → trees, what else is known, what the evidence says
+CASES = [
+    ("no-interpreter", ["usb"], {"problem": "No TFLite interpreter is installed.", "trial": None}, "No TFLite"),
+    ("no-library", ["usb", "no-library"], {"trial": Trial("nothing", "no file")}, "not found"),
+    ("wrong-architecture", ["usb", "wrong-architecture"], {"trial": Trial("nothing", "wrong class")}, "for x86_64"),
+    ("library-does-not-load", ["usb"], {"trial": MISSING_USB}, "libusb-1.0"),
+    ("library-for-another-tflite", ["usb"], {"trial": Trial("device", "signal 11", crashed=True)}, "signal 11"),
+    ("library-for-another-tflite", ["pci"], {"trial": FOREIGN}, "custom op handler"),
+    ("no-device", ["nothing"], {"trial": UNOPENED}, "neither on USB nor on PCIe"),
+    ("no-such-device", ["usb"], {"device": "usb:1", "trial": UNOPENED}, "usb:1 was asked for; there are 1"),
+    ("apex-is-not-usb", ["usb"], {"device": "pci:0", "trial": UNOPENED}, "attached: usb:0"),
+    ("apex-is-not-usb", ["pci"], {"device": "usb", "trial": UNOPENED}, "attached: pci:0"),
+    ("firmware-not-loaded", ["usb", "booting"], {"trial": UNOPENED}, "usb:0 has the id 1a6e:089a"),
+    ("no-usb-permission", ["usb", "no-udev-rule"], {"trial": UNOPENED}, "/dev/bus/usb/002/003"),
+    ("no-apex-permission", ["pci", "no-apex-group"], {"trial": UNOPENED}, "/dev/apex_0"),
+    ("apex-driver-missing", ["pci", "no-apex-driver"], {"trial": UNOPENED}, "no driver for 0000:01:00.0"),
+    ("pcie-interrupts", ["pci", "no-interrupts"], {"trial": UNOPENED}, "initialize interrupts: -28"),
+    ("container-without-device", ["usb", "container"], {"trial": UNOPENED}, "usb:0 is attached to the host"),
+    ("container-without-device", ["nothing", "container-without-any"], {"trial": UNOPENED}, "no device is visible"),
+    ("virtual-machine", ["nothing", "virtual-machine"], {"trial": UNOPENED}, "QEMU"),
+    ("virtual-machine", ["nothing", "wsl"], {"trial": UNOPENED}, "WSL"),
+    ("held-by-another-process", ["usb", "held"], {"trial": UNOPENED}, "frigate.detector (4711)"),
+    ("usb-2-port", ["usb", "usb2"], {}, "480 Mbit/s"),
+    ("power-or-cable", ["usb", "over-current"], {}, "over-current change #2"),
+    ("power-or-cable", ["usb", "resets"], {}, "3 resets on port 2-1"),
+    ("too-hot", ["pci", "hot"], {}, "91 °C"),
+    ("runtime-too-old", ["usb"], {"trial": Trial("device", "too old", runtime=13), "needs": 14}, "needs runtime 14"),
+    ("model-does-not-run", ["usb"], {"trial": Trial("device", "failed to prepare", runtime=14)}, "failed to prepare"),
+    ("does-not-open", ["usb"], {"trial": UNOPENED}, "Failed to open"),
+]
+
+
+@pytest.mark.parametrize(("cause", "trees", "facts", "evidence"), CASES, ids=[f"{c[0]}-{c[1][-1]}" for c in CASES])
+def test_each_cause_is_found_on_its_tree_and_nothing_else(tmp_path, cause, trees, facts, evidence):
+    (finding,) = diagnose(machine(tmp_path / "root", *trees, **facts))
+    assert finding.cause == cause and evidence in finding.evidence
+    assert finding.what.endswith(".") and finding.fix.endswith((".", ":"))
+
+
+@pytest.mark.parametrize("trees", [["usb"], ["pci"], ["usb", "booting"], ["usb", "pci"], ["usb", "one-reset"]])
+def test_nothing_is_found_where_all_is_well(tmp_path, trees):
+    assert diagnose(machine(tmp_path / "root", *trees, needs=14)) == ()
+
+
+def test_every_cause_has_a_case_and_two_paragraphs():
+    assert {case[0] for case in CASES} == {cause.name for cause in all_causes()}
+    for cause in all_causes():
+        assert len(cause._paragraphs()) == 2
+    assert len(all_causes()) >= 12
+
+
+def test_the_page_is_up_to_date():
+    written = Path(__file__).parents[3] / "docs" / "doctor.md"
+    assert written.read_text(encoding="utf-8") == page() + "\n", (
+        "run python -m edgekit.devices.doctor.doctor > docs/doctor.md"
+    )
+
+
+def test_permission_follows_owner_group_and_others(tmp_path):
+    found = machine(tmp_path / "root", "usb", "no-udev-rule")
+    node = found.node(found.tpus[0])
+    owner, group = node.stat().st_uid, node.stat().st_gid
+    for identity, allowed in [
+        (STRANGER, False),
+        (Identity(0, frozenset()), True),
+        (Identity(54321, frozenset([group])), True),
+        (Identity(owner or 54321, frozenset()), owner != 0),
+    ]:
+        assert type(found)(**{**vars(found), "identity": identity}).may_open(node) is allowed
+
+
+def test_ones_own_process_does_not_hold_the_device(tmp_path):
+    root = plant(tmp_path / "root", "usb")
+    folder = root / "proc" / str(os.getpid()) / "fd"
+    folder.mkdir(parents=True)
+    (folder / "9").symlink_to("/dev/bus/usb/002/003")
+    assert diagnose(machine(root)) == ()
+
+
+def test_elsewhere_than_on_linux_no_device_is_no_finding(tmp_path):
+    assert diagnose(machine(tmp_path / "root", "nothing", system="Darwin")) == ()
+
+
+def test_the_kernels_log_ends_and_may_be_missing(tmp_path):
+    assert list(kernel_log(tmp_path)) == []
+    plant(tmp_path, "one-reset")
+    assert len(list(kernel_log(tmp_path))) == 4
+    (tmp_path / "dev/kmsg").write_bytes(b"\xff\xfe;no text\n" * 10)
+    assert len(list(kernel_log(tmp_path))) == 10
+
+
+def test_architectures_are_read_from_the_file(tmp_path):
+    assert elf_architecture(tmp_path / "none") == ""
+    short, big = tmp_path / "short", tmp_path / "big"
+    short.write_bytes(b"\x7fELF")
+    big.write_bytes(b"\x7fELF\x01\x02\x01" + bytes(11) + b"\x00\x15")
+    assert (elf_architecture(short), elf_architecture(big)) == ("", "machine 21")
+    if sys.platform.startswith("linux"):
+        assert elf_architecture(Path(sys.executable)) in ("x86_64", "aarch64", "arm", "i386", "riscv")
+
+
+# This machine, with a library of our own.
+
+
+def test_a_library_that_crashes_is_a_finding(fake_edgetpu, one_usb_device, tmp_path):
+    fake_edgetpu("crash-at-run")
+    found = [finding.cause for finding in diagnose(examine("auto", str(write_pair(tmp_path))))]
+    assert "library-for-another-tflite" in found
+
+
+def test_a_library_that_works_is_none(fake_edgetpu, one_usb_device, tmp_path):
+    fake_edgetpu()
+    found = examine("usb")
+    assert found.trial == Trial("device", runtime=13) and [tpu.name for tpu in found.tpus] == ["usb:0"]
+    assert found.library is not None and found.library_architecture() == found.architecture
+    assert [finding.cause for finding in diagnose(examine("auto", str(write_pair(tmp_path))))] == ["runtime-too-old"]
+
+
+def test_wrong_questions_are_refused(fake_edgetpu, tmp_path):
+    fake_edgetpu()
+    with pytest.raises(UsageError, match="no device 'gpu'"):
+        examine("gpu")
+    with pytest.raises(ModelFormatError, match="no file"):
+        examine("auto", str(tmp_path / "none.tflite"))
+    (tmp_path / "plain.tflite").write_bytes(twin())
+    with pytest.raises(ModelFormatError, match="not compiled"):
+        examine("auto", str(tmp_path / "plain.tflite"))

@@ -1,0 +1,178 @@
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edgekit.devices.emulator import native
+from edgekit.devices.emulator.emulated import EmulatedEdgeTpu
+from edgekit.devices.interpreter import open_interpreter
+from edgekit.devices.opening import open_model
+from edgekit.edgetpu.estimate.profiles import HOSTS
+from edgekit.errors import DeviceError, UnsupportedModelError, UsageError
+from edgekit.tflite.reader import read_graph
+from tests.support.build import GraphBuilder
+from tests.support.pairs import PIXEL, PROBABILITY, compiled, images, twin, write_pair
+from tests.support.recordings import custom_options, typical_package
+
+KINDS = ("whole", "apart", "neighbours")
+
+
+def _twins_answers(inputs):
+    graph = read_graph(twin())
+    interpreter = open_interpreter(graph.content)
+    for array in inputs:
+        interpreter.set_tensor(graph.inputs[0], array)
+        interpreter.invoke()
+        yield interpreter.get_tensor(graph.outputs[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_answers_are_the_twins_bit_for_bit(tmp_path, kind):
+    model = open_model(write_pair(tmp_path, kind), device="emulated")
+    inputs = images(20)
+    answers = [model.run(array)[0] for array in inputs]
+    assert len({answer.tobytes() for answer in answers}) > 1
+    for answer, expected in zip(answers, _twins_answers(inputs)):
+        np.testing.assert_array_equal(answer, expected)
+    assert model.device == "emulated" and "no chip is at work" in model.reason
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_call_of_a_custom_op_is_recorded(kind):
+    tpu, graph = EmulatedEdgeTpu(), read_graph(compiled(kind))
+    interpreter = tpu.open(graph, read_graph(twin()))
+    for _ in range(3):
+        interpreter.invoke()
+    ops = [op.index for op in graph.ops if op.custom]
+    assert [call.op for call in tpu.invocations] == ops * 3
+    assert not any(call.failed for call in tpu.invocations)
+
+
+def test_a_fault_fails_one_call_and_the_next_one_works():
+    tpu = EmulatedEdgeTpu(fail_at=[2])
+    interpreter = tpu.open(read_graph(compiled()), read_graph(twin()))
+    interpreter.invoke()
+    with pytest.raises(RuntimeError, match="edgetpu-custom-op"):
+        interpreter.invoke()
+    interpreter.invoke()
+    assert [call.failed for call in tpu.invocations] == [False, True, False]
+
+
+def test_an_unplugged_device_fails_and_models_opened_before_stay_dead():
+    tpu, graph, other = EmulatedEdgeTpu(), read_graph(compiled()), read_graph(twin())
+    before = tpu.open(graph, other)
+    tpu.unplug()
+    with pytest.raises(RuntimeError):
+        before.invoke()
+    with pytest.raises(DeviceError, match="unplugged"):
+        tpu.open(graph, other)
+    tpu.plug_in()
+    with pytest.raises(RuntimeError):
+        before.invoke()
+    tpu.open(graph, other).invoke()
+    assert [call.failed for call in tpu.invocations] == [True, True, False]
+
+
+def test_latency_of_a_host_is_imitated():
+    tpu = EmulatedEdgeTpu(host="usb3")
+    tpu.open(read_graph(compiled()), read_graph(twin())).invoke()
+    assert tpu.invocations[0].ms >= HOSTS["usb3"].fixed_ms
+
+
+def test_an_unknown_host_is_refused():
+    with pytest.raises(UsageError, match="toaster"):
+        EmulatedEdgeTpu(host="toaster")
+    with pytest.raises(UsageError, match="toaster"):
+        open_model(compiled(), device="emulated:toaster")
+
+
+def test_constants_and_left_out_inputs_of_a_custom_op_are_not_passed():
+    graph = GraphBuilder()
+    x = graph.input((1, 8, 8, 3), "uint8", quant=PIXEL, name="image")
+    soft = graph.tensor((1, 3), "uint8", quant=PROBABILITY, name="soft")
+    extra = graph.constant(np.zeros(4, np.uint8), quant=PIXEL)
+    options = custom_options(typical_package())
+    graph.raw_op("CUSTOM:edgetpu-custom-op", [x, extra, -1], [soft], options=options)
+    interpreter = EmulatedEdgeTpu().open(read_graph(graph.finish([soft])), read_graph(twin()))
+    image = images(1)[0]
+    interpreter.set_tensor(x, image)
+    interpreter.invoke()
+    np.testing.assert_array_equal(interpreter.get_tensor(soft), next(_twins_answers([image])))
+
+
+def _renamed(name):
+    graph = GraphBuilder()
+    x = graph.input((1, 8, 8, 3), "uint8", quant=PIXEL, name=name)
+    soft = graph.tensor((1, 3), "uint8", quant=PROBABILITY, name="soft")
+    graph.raw_op("CUSTOM:edgetpu-custom-op", [x], [soft], options=custom_options(typical_package()))
+    return graph.finish([soft])
+
+
+@pytest.mark.parametrize("name", ["another", "squashed", "soft"])
+def test_a_twin_whose_tensors_do_not_match_is_refused(name):
+    with pytest.raises(DeviceError, match="does not match"):
+        EmulatedEdgeTpu().open(read_graph(_renamed(name)), read_graph(twin()))
+
+
+def test_an_interpreter_of_an_unknown_release_is_refused(monkeypatch):
+    monkeypatch.setattr(native, "KNOWN_RELEASES", {"ai_edge_litert": ("0.1",)})
+    with pytest.raises(DeviceError, match="does not know the interpreter ai_edge_litert"):
+        EmulatedEdgeTpu().open(read_graph(compiled()), read_graph(twin()))
+
+
+@pytest.mark.parametrize("change", ["scale", "shape", "type", "count"])
+def test_a_layout_that_reads_back_wrong_is_refused(change):
+    """The file says one thing and the interpreter's memory another: as on an interpreter of another layout."""
+    graph = read_graph(compiled())
+    first = graph.tensors[0]
+    changed = {
+        "scale": replace(first, quant=replace(first.quant, scale=(0.5,))),
+        "shape": replace(first, shape=(1, 8, 8, 4)),
+        "type": replace(first, dtype="int8"),
+        "count": first,
+    }[change]
+    tensors = (changed, *graph.tensors[1:]) + ((first,) if change == "count" else ())
+    delegate = native.NativeDelegate(replace(graph, tensors=tensors), "edgetpu-custom-op", lambda ops: None)
+    with pytest.raises(UnsupportedModelError, match="edgetpu-custom-op"):
+        open_interpreter(graph.content, delegates=[delegate])
+    assert isinstance(delegate.problem, DeviceError) and "memory layout" in delegate.problem.message
+
+
+@pytest.mark.shared
+def test_real_pairs_give_the_bytes_of_their_twins(shared):
+    pairs = [folder for folder in sorted((shared / "edgetpu" / "pairs").iterdir()) if "posenet" not in folder.name]
+    assert len(pairs) == 21  # two more end in an operator that no plain interpreter has
+    for folder in pairs:
+        tpu = EmulatedEdgeTpu()
+        model = open_model(folder / "model_edgetpu.tflite", device=tpu)
+        other = open_model(folder / "model_edgetpu.tflite", device="cpu")
+        inputs = [_random(model.graph.tensors[index]) for index in model.inputs]
+        for answer, expected in zip(model.run(*inputs), other.run(*inputs)):
+            np.testing.assert_array_equal(answer, expected, err_msg=folder.name)
+        assert (model.device, other.device) == ("emulated", "cpu")
+        assert len(tpu.invocations) == model.graph.op_counts()["edgetpu-custom-op"]
+
+
+def _random(tensor):
+    generator = np.random.default_rng(0)
+    if tensor.dtype == "float32":
+        return generator.random(tensor.shape, dtype=np.float32)
+    return generator.integers(*(0, 256) if tensor.dtype == "uint8" else (-128, 128), tensor.shape).astype(tensor.dtype)
+
+
+def test_calls_of_several_threads_never_share_a_number(tmp_path):
+    path = write_pair(tmp_path)
+    tpu = EmulatedEdgeTpu(fail_at=range(1, 400, 2))
+
+    def failures(seed):
+        model, failed = open_model(path, device=tpu), 0
+        for array in images(50, seed):
+            try:
+                model.run(array)
+            except DeviceError:
+                failed += 1
+        return failed
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(failures, range(4))) == 100

@@ -1,0 +1,212 @@
+import csv
+
+import numpy as np
+import pytest
+
+from edgekit.edgetpu import map_ops
+from edgekit.edgetpu.estimate.estimate import estimate, estimate_work
+from edgekit.edgetpu.estimate.profiles import EDGE_TPU, HOSTS
+from edgekit.edgetpu.estimate.savings import savings
+from edgekit.edgetpu.estimate.work import layer_work, op_work
+from edgekit.edgetpu.placement.placement import CompilerOptions
+from edgekit.tflite.reader import read_graph
+from tests.support.build import GraphBuilder
+from tests.support.recordings import int8_model
+
+QUANT = (0.1, 0)
+
+
+def conv_model(*, filters=16, side=8, channels=3, cpu_between=False, flatten=False):
+    """A convolution; with `cpu_between` a float detour and another; with `flatten` a dense layer."""
+    graph = GraphBuilder()
+    x = graph.input((1, side, side, channels), "int8", quant=QUANT)
+    x = _conv(graph, x, (side, side), channels, filters)
+    if cpu_between:
+        x = graph.op("DEQUANTIZE", [x], (1, side, side, filters), "float32", version=2)
+        x = graph.op("QUANTIZE", [x], (1, side, side, filters), "int8", quant=QUANT)
+        x = _conv(graph, x, (side, side), filters, filters)
+    if flatten:
+        shape = graph.constant(np.array([1, side * side * filters], np.int32))
+        x = graph.op("RESHAPE", [x, shape], (1, side * side * filters), "int8", quant=QUANT)
+        weights = graph.constant(np.ones((10, side * side * filters), np.int8), quant=QUANT)
+        x = graph.op("FULLY_CONNECTED", [x, weights], (1, 10), "int8", quant=QUANT, options={}, version=4)
+    return read_graph(graph.finish([x]))
+
+
+def _conv(graph, x, size, channels, filters):
+    scales = ((0.1,) * filters, (0,) * filters, 0)
+    weights = graph.constant(np.ones((filters, 3, 3, channels), np.int8), quant=scales)
+    options = {"strideW": 1, "strideH": 1, "dilationWFactor": 1, "dilationHFactor": 1}
+    return graph.op("CONV_2D", [x, weights], (1, *size, filters), "int8", quant=QUANT, options=options, version=3)
+
+
+# The payload of real compiled files with one layer more or less (N32 … N280 and dense_256 … of the shared data),
+# as differences: bytes = taps · inputs by fours · outputs by sixteens, by 64 above 64, and 8 bytes for each output.
+@pytest.mark.parametrize(
+    ("source", "output", "kernel", "stored"),
+    [
+        ((64, 64, 3), (64, 64, 32), (3, 3), 9 * 4 * 32 + 8 * 32),
+        ((64, 64, 32), (64, 64, 33), (3, 3), 9 * 32 * 48 + 8 * 48),
+        ((64, 64, 37), (64, 64, 64), (3, 3), 9 * 40 * 64 + 8 * 64),
+        ((64, 64, 64), (64, 64, 65), (1, 1), 64 * 128 + 8 * 128),
+    ],
+)
+def test_convolutions_are_stored_in_groups(source, output, kernel, stored):
+    assert layer_work("CONV_2D", source, output, kernel=kernel).parameter_bytes == stored
+
+
+@pytest.mark.parametrize(("width", "stored"), [(256, 67584), (512, 266240), (1024, 1056768)])
+def test_dense_layers_take_the_bytes_of_real_ones(width, stored):
+    work = layer_work("FULLY_CONNECTED", (1, 1, width), (1, 1, width))
+    assert (work.parameter_bytes, work.on_chip_bytes) == (stored, stored)
+
+
+def test_the_chip_keeps_whole_passes_of_channels():
+    work = layer_work("CONV_2D", (64, 64, 32), (64, 64, 32), kernel=(3, 3))
+    assert work.on_chip_bytes == 2 * work.parameter_bytes
+
+
+def test_utilization_is_what_the_array_computes():
+    full = layer_work("CONV_2D", (8, 8, 64), (8, 8, 128))
+    assert (full.macs, full.array_passes, full.utilization) == (8 * 8 * 64 * 128, 128.0, 1.0)
+    assert layer_work("CONV_2D", (8, 8, 64), (8, 8, 65)).utilization == pytest.approx(65 / 128)
+    assert layer_work("CONV_2D", (8, 8, 3), (8, 8, 64)).utilization == pytest.approx(3 / 4)
+    assert layer_work("ADD", (8, 8, 64), (8, 8, 64)).utilization == 1.0
+
+
+def test_a_graphs_op_has_the_work_of_its_shapes():
+    graph = conv_model()
+    assert op_work(graph, graph.ops[0]) == layer_work("CONV_2D", (8, 8, 3), (8, 8, 16), kernel=(3, 3))
+    mean, soft = (op_work(read_graph(int8_model()), op) for op in read_graph(int8_model()).ops)
+    assert (mean.vector_passes, mean.macs, soft.parameter_bytes) == (16.0, 0, 0)
+
+
+def test_depthwise_layers_quantized_per_tensor_are_smaller():
+    both = [
+        layer_work("DEPTHWISE_CONV_2D", (8, 8, 64), (8, 8, 64), kernel=(3, 3), per_channel=p) for p in (True, False)
+    ]
+    assert [work.parameter_bytes for work in both] == [52 * 64, 36 * 64]
+    assert both[0].macs == 9 * 8 * 8 * 64
+
+
+def test_latency_is_the_sum_of_its_parts():
+    work = layer_work("CONV_2D", (8, 8, 64), (8, 8, 64))
+    found = estimate_work({0: work}, sent=1000, fetched=500)
+    host = HOSTS["usb3"]
+    passes = 8 * 8 * EDGE_TPU.array_ns
+    expected = host.fixed_ms + (1000 * host.byte_ns + 500 * EDGE_TPU.output_ns + passes) * 1e-6
+    assert found.latency["usb3"].expected == pytest.approx(expected)
+    assert found.latency["usb3"].low < expected < found.latency["usb3"].high
+    assert set(found.latency) == set(HOSTS) == {"usb3", "pcie", "devboard"}
+
+
+def test_what_does_not_fit_is_streamed_whole():
+    # Three layers of 2.57 MiB: the compiler printed 5.34 MiB on chip and 2.57 MiB streamed for these shapes.
+    sizes = [64, 1620, 1620, 1620, 1620, 10]
+    works = {i: layer_work("FULLY_CONNECTED", (1, 1, a), (1, 1, b)) for i, (a, b) in enumerate(zip(sizes, sizes[1:]))}
+    found = estimate_work(works, 64, 10)
+    assert [layer.streamed for layer in found.layers] == [False, False, False, True, False]
+    assert found.on_chip_bytes == pytest.approx(5.34 * 2**20, rel=0.01)
+    assert found.streamed_bytes == pytest.approx(2.57 * 2**20, rel=0.01)
+    assert found.on_chip_bytes + found.remaining_bytes == EDGE_TPU.on_chip_bytes
+    assert found.costliest(1)[0].index == 3
+
+
+def test_streamed_parameters_are_sent_for_each_piece_of_a_large_output():
+    assert layer_work("CONV_2D", (8, 8, 64), (8, 8, 64)).pieces == 1.0
+    assert layer_work("CONV_2D", (64, 64, 64), (64, 64, 512)).pieces == pytest.approx(4.0)
+
+
+def test_activations_cross_the_bus_at_each_end_of_a_subgraph():
+    graph = conv_model(cpu_between=True)
+    first = estimate(graph, map_ops(graph))
+    assert (first.input_bytes, first.output_bytes, len(first.layers)) == (8 * 8 * 3, 8 * 8 * 16, 1)
+    both = estimate(graph, map_ops(graph, CompilerOptions(all_subgraphs=True)))
+    assert (both.input_bytes, both.output_bytes, len(both.layers)) == (8 * 8 * (3 + 16), 2 * 8 * 8 * 16, 2)
+    assert both.latency["usb3"].expected > first.latency["usb3"].expected + HOSTS["usb3"].fixed_ms
+    assert "3 ops on the CPU are not in the latency" in first.cautions
+
+
+def test_a_model_with_nothing_on_the_edge_tpu_has_no_latency():
+    graph = GraphBuilder()
+    x = graph.input((1, 4), "float32")
+    y = graph.op("SOFTMAX", [x], (1, 4), "float32", options={"beta": 1.0})
+    model = read_graph(graph.finish([y]))
+    found = estimate(model, map_ops(model))
+    assert (found.latency, found.layers, found.on_chip_bytes, found.input_bytes) == ({}, (), 0, 0)
+    assert savings(found) == ()
+
+
+def test_says_when_it_was_not_checked():
+    assert estimate(conv_model(), map_ops(conv_model())).cautions == ()
+    graph = GraphBuilder()
+    x = graph.input((1, 1024, 1024, 8), "int8", quant=QUANT)
+    y = graph.op("LOGISTIC", [x], (1, 1024, 1024, 8), "int8", quant=(1 / 256, -128), version=2)
+    large = read_graph(graph.finish([y]))
+    cautions = estimate(large, map_ops(large)).cautions
+    assert cautions == ("not checked with LOGISTIC", "not checked with inputs this large")
+
+
+def test_warns_of_uneven_channels_before_a_dense_layer():
+    even, uneven = (conv_model(filters=filters, flatten=True) for filters in (16, 18))
+    assert estimate(even, map_ops(even)).cautions == ()
+    (caution,) = estimate(uneven, map_ops(uneven)).cautions
+    assert caution.startswith("op 1 flattens a number of channels that is no multiple of 4")
+
+
+def test_savings_name_the_streamed_parameters_and_the_width_that_fits():
+    wide = layer_work("FULLY_CONNECTED", (1, 1, 4096), (1, 1, 4096))
+    texts = savings(estimate_work({0: wide}, 4096, 4096))
+    assert texts[0].startswith("Op 0 is a dense layer of 16.03MiB, more than the chip holds")
+    assert "split it into 3 or more" in texts[0]
+    assert "0.70 times the width would make them fit" in texts[1]
+
+
+def test_savings_name_idle_lanes_and_large_outputs():
+    idle = layer_work("CONV_2D", (56, 56, 256), (56, 56, 66), kernel=(3, 3))
+    (text,) = savings(estimate_work({4: idle}, 1000, 1000))
+    assert text == "Op 4 (CONV_2D) has 66 output channels, and the chip works by 64: 64 would take less, 128 no more."
+    (text,) = savings(estimate_work({0: layer_work("ADD", (8, 8, 8), (8, 8, 8))}, 100, 1 << 20))
+    assert text.startswith("Input and output, 1.00MiB, take 6.6 ms")
+
+
+def test_a_balanced_model_needs_no_advice():
+    assert savings(estimate_work({0: layer_work("CONV_2D", (56, 56, 64), (56, 56, 64))}, 1000, 1000)) == ()
+
+
+def _table(name):
+    from pathlib import Path
+
+    lines = (Path(__file__).parents[3] / "benchmarks" / name).read_text().splitlines()
+    return list(csv.DictReader(line for line in lines if not line.startswith("#")))
+
+
+def test_printed_memory_of_the_published_series_is_met():
+    from benchmarks.estimates import estimates
+
+    rows = _table("printed.csv")
+    found = estimates(rows)
+    errors = [found[row["model"]].on_chip_bytes / 2**20 / float(row["on_chip_mib"]) - 1 for row in rows]
+    assert np.median(np.abs(errors)) < 0.01
+    assert np.mean(np.abs(errors) < 0.1) > 0.9
+
+
+def test_published_latencies_without_keras_models_are_met():
+    from benchmarks.estimates import error, estimates
+
+    rows = [row for row in _table("published.csv") if row["model"].startswith(("squeezenet", "efficientnet", "conv2"))]
+    found = estimates(rows)
+    assert all(abs(error(row, found)) < 0.4 for row in rows)
+    assert np.median([abs(error(row, found)) for row in rows]) < 0.1
+
+
+@pytest.mark.shared
+def test_parameters_of_real_compiled_files_are_met(shared):
+    from benchmarks.estimates import DEVELOPED_ON, memory_rows
+
+    errors = {True: [], False: []}
+    for _, repository, real, expected in memory_rows(shared / "edgetpu"):
+        errors[repository in DEVELOPED_ON].append(abs(expected / real - 1))
+    assert np.median(errors[True]) < 0.001
+    assert len(errors[False]) == 23 and np.median(errors[False]) < 0.01
+    assert np.mean(np.array(errors[False]) < 0.1) > 0.8

@@ -1,0 +1,139 @@
+import numpy as np
+import pytest
+
+from edgekit.edgetpu import CompilerOptions, map_ops
+from edgekit.edgetpu.placement.advice import advice, reasons, verdict
+from edgekit.tflite.reader import read_graph
+from tests.support.build import GraphBuilder, colour_classifier
+from tests.support.one_op import Q, activation, one_op
+
+X = activation(1, 8, 8, 4)
+
+
+def chain(*opcodes, outputs=1):
+    """A model of ops in a row; its outputs are the last tensors."""
+    graph = GraphBuilder()
+    tensors = [graph.input(X[0], "int8", quant=Q)]
+    for opcode in opcodes:
+        tensors.append(graph.op(opcode, [tensors[-1]], X[0], "int8", quant=Q))
+    return graph.finish(tensors[-outputs:])
+
+
+def told(model, **options):
+    graph = read_graph(model)
+    placement = map_ops(graph, CompilerOptions(**options))
+    return verdict(placement), "\n".join(advice(graph, placement))
+
+
+def test_a_model_that_maps_needs_no_advice():
+    assert told(chain("TANH", "LOGISTIC")) == ("All 2 ops map to the Edge TPU.", "")
+
+
+def test_the_verdict_names_the_op_that_ends_the_first_part_and_what_to_do():
+    said, todo = told(chain("TANH", "LEAKY_RELU", "TANH"))
+    assert said.startswith("1 of 3 ops map to the Edge TPU. It stops at op 1 LEAKY_RELU: ")
+    assert "maximum(x, alpha * x)" in said
+    assert "1 op more could run" in todo and "`--all-subgraphs`" in todo
+    assert "LEAKY_RELU (op 1): Write it as maximum" in todo
+
+
+def test_with_all_subgraphs_there_is_nothing_behind_the_end():
+    said, todo = told(chain("TANH", "HARD_SWISH", "TANH"), all_subgraphs=True)
+    assert said.startswith("2 of 3 ops map to the Edge TPU. On the CPU: HARD_SWISH (op 1). Op 1: ")
+    assert "--all-subgraphs" not in todo and "minimalistic" in todo
+
+
+def test_ops_with_the_same_remedy_are_told_together():
+    _, todo = told(chain("TANH", *["HARD_SWISH"] * 6))
+    assert "HARD_SWISH (op 1, 2, 3, 4, … 6 in all): Train with" in todo
+
+
+def test_nothing_maps():
+    assert told(chain("HARD_SWISH"))[0].startswith("Nothing maps to the Edge TPU. Op 0 HARD_SWISH: ")
+
+
+def test_a_float_model_is_to_be_quantized_first():
+    said, todo = told(colour_classifier("float32"))
+    assert said.startswith("Nothing maps") and "float32" in said
+    assert todo == (
+        "The model computes in float, and the Edge TPU in 8 bits only: convert it with `edgekit convert --int8`."
+    )
+
+
+def test_float_ends():
+    graph = GraphBuilder()
+    x = graph.input(X[0], "float32")
+    y = graph.op("QUANTIZE", [x], X[0], "int8", quant=Q)
+    y = graph.op("TANH", [y], X[0], "int8", quant=Q)
+    y = graph.op("DEQUANTIZE", [y], X[0], "float32")
+    said, todo = told(graph.finish([y]))
+    assert "On the CPU: QUANTIZE (op 0), DEQUANTIZE (op 2)." in said
+    assert todo.startswith("Its inputs and outputs are float") and "--io uint8" in todo
+    assert len(todo.splitlines()) == 1, "the casts need no advice of their own"
+
+
+def test_an_open_batch_with_sizes_computed_from_it():
+    graph = GraphBuilder()
+    x = graph.input((1, 8), "int8", quant=Q, signature=(-1, 8))
+    shape = graph.op("SHAPE", [x], (2,), "int32")
+    said, todo = told(graph.finish([graph.op("RESHAPE", [x, shape], (1, 8), "int8", quant=Q)]))
+    assert said.startswith("The compiler refuses this model. The size of op 1 (RESHAPE)")
+    assert "The batch size is open, and 1 op of kind SHAPE compute with it" in todo
+
+
+def test_versions_that_are_higher_than_needed():
+    said, todo = told(one_op("QUANTIZE", activation(1, 4, dtype="uint8"), out=activation(1, 4), version=3))
+    assert said.startswith("The compiler refuses this model. The compiler cannot read op 0: QUANTIZE needs version 3")
+    assert "QUANTIZE (op 0): versions are higher than they need be. `edgekit compile` lowers them" in todo
+
+
+def test_per_channel_dense_layers():
+    weights = (np.ones((8, 8), np.int8), ([0.5] * 8, [0] * 8, 0))
+    said, _ = told(one_op("FULLY_CONNECTED", activation(1, 8), weights))
+    assert "one weight scale per channel" in said and "Quantize dense layers per tensor" in said
+
+
+@pytest.mark.parametrize(("swaps", "advised"), [(1, False), (2, True)])
+def test_transpositions_of_channels(swaps, advised):
+    graph = GraphBuilder()
+    x = graph.input((1, 8, 8, 8), "int8", quant=Q)
+    for _ in range(swaps):
+        permutation = graph.constant(np.array([0, 3, 1, 2], np.int32))
+        x = graph.op("TRANSPOSE", [x, permutation], (1, 8, 8, 8), "int8", quant=Q)
+    assert ("channels last (NHWC)" in told(graph.finish([x]))[1]) == advised
+
+
+def test_a_large_mean_is_to_be_split():
+    model = one_op("MEAN", activation(1, 256, 128, 3), np.array([1, 2], np.int32), out=activation(1, 3))
+    assert "Split the image into parts" in told(model)[0]
+
+
+def test_resize_factors():
+    model = one_op(
+        "RESIZE_BILINEAR", activation(1, 1, 1, 8), np.array([33, 33], np.int32), out=activation(1, 33, 33, 8)
+    )
+    said, todo = told(model)
+    assert "The factor is 33" in said and "Resize by 2 several times" in todo
+
+
+def test_several_outputs():
+    _, todo = told(chain("TANH", "HARD_SWISH", outputs=2))
+    assert "1 of its 2 outputs are computed on the CPU" in todo
+
+
+def test_what_is_not_certain_is_said():
+    said, todo = told(one_op("SOFTMAX", activation(1, 20_000)))
+    assert said == "The one op maps to the Edge TPU (1 of them not certain)."
+    assert todo == "Not certain: SOFTMAX. Only the compiler can tell."
+
+
+def test_a_model_without_ops():
+    graph = GraphBuilder()
+    assert told(graph.finish([graph.input((1, 4))]))[0] == "The model has no ops: there is nothing to map."
+
+
+def test_reasons_of_mapped_supported_and_rejected_ops():
+    mapped, rejected, behind = map_ops(read_graph(chain("TANH", "HARD_SWISH", "TANH"))).ops
+    assert reasons(mapped) == ()
+    assert reasons(rejected)[0].startswith("The Edge TPU does not know HARD_SWISH. ")
+    assert reasons(behind) == ("The Edge TPU knows it, but the part of the model that is mapped ends before.",)

@@ -1,0 +1,281 @@
+"""Each rule on both sides of its bound. A rule without a case here fails `test_every_rule_has_cases`."""
+
+import numpy as np
+import pytest
+
+from edgekit.edgetpu import CompilerOptions, map_ops
+from edgekit.edgetpu.placement.operations import OPERATIONS, REPLACEMENTS
+from edgekit.edgetpu.placement.placement import (
+    BAD_DTYPE,
+    BAD_RANK,
+    BAD_VERSION,
+    CONFIDENCES,
+    LIMITED,
+    MAPPED,
+    NOT_SUPPORTED,
+    STATUS_ORDER,
+)
+from edgekit.edgetpu.placement.registry import all_rules
+from edgekit.edgetpu.placement.supported_ops import supported_ops
+from edgekit.tflite.reader import read_graph
+from tests.support.one_op import activation, one_op
+
+X = activation(1, 8, 8, 16)
+FLOAT = activation(1, 8, 8, 16, dtype="float32")
+UINT8 = activation(1, 8, 8, 16, dtype="uint8")
+WEIGHTS = np.ones((16, 1, 1, 16), np.int8)
+BIAS = np.zeros(16, np.int32)
+
+
+def ints(*values):
+    return np.array(values, np.int32)
+
+
+def pads(*rows):
+    return np.array(rows, np.int32)
+
+
+def only(model, **options):
+    (placed,) = map_ops(read_graph(model), CompilerOptions(**options)).ops
+    return placed
+
+
+MAPS = [
+    # rule, model, options of the compiler
+    ("three_dimensions", one_op("ADD", activation(1, 8, 8, 16), activation(1, 8, 8, 16)), {}),
+    ("three_dimensions", one_op("LOGISTIC", activation(1, 1, 8, 8, 16)), {}),
+    ("eight_bits", one_op("ADD", X, X), {}),
+    ("eight_bits", one_op("ADD", UINT8, UINT8), {}),
+    ("quantize_eight_to_eight_bits", one_op("QUANTIZE", UINT8, out=X), {}),
+    ("known_operation", one_op("TANH", X), {}),
+    ("known_to_the_runtime", one_op("EXPAND_DIMS", X, ints(0)), {"min_runtime_version": 13}),
+    ("known_to_the_runtime", one_op("TRANSPOSE", X, ints(0, 2, 1, 3)), {"compiler_version": "16.0"}),
+    ("int8_runtime", one_op("ADD", X, X), {"min_runtime_version": 12}),
+    ("int8_runtime", one_op("ADD", UINT8, UINT8), {"min_runtime_version": 10}),
+    ("constant_parameters", one_op("CONV_2D", X, WEIGHTS, BIAS), {}),
+    ("constant_parameters", one_op("FULLY_CONNECTED", activation(1, 16), activation(4, 16), out=activation(1, 4)), {}),
+    ("no_fused_activation", one_op("MAX_POOL_2D", X, options={"fusedActivationFunction": 0}), {}),
+    ("same_dilation", one_op("CONV_2D", X, WEIGHTS, BIAS, options={"dilationWFactor": 2, "dilationHFactor": 2}), {}),
+    ("concatenated_constants", one_op("CONCATENATION", X, np.zeros((1, 8, 8, 4), np.int8), options={}), {}),
+    ("concatenated_constants", one_op("CONCATENATION", X, X, X, options={}), {}),
+    ("concatenated_constants", one_op("CONCATENATION", X, (np.full((1, 8, 8, 4), 7, np.int8), (0.5, 7))), {}),
+    ("default_weights_format", one_op("FULLY_CONNECTED", activation(1, 16), np.ones((4, 16), np.int8), options={}), {}),
+    ("one_vector", one_op("FULLY_CONNECTED", activation(1, 16), np.ones((4, 16), np.int8), out=activation(1, 4)), {}),
+    ("dense_version", one_op("FULLY_CONNECTED", activation(1, 16), np.ones((4, 16), np.int8), version=8), {}),
+    ("resize_version", one_op("RESIZE_BILINEAR", X, ints(8, 8), version=3), {"compiler_version": "16.0"}),
+    ("resize_version", one_op("RESIZE_BILINEAR", X, ints(8, 8), version=2), {"compiler_version": "15.0"}),
+    ("resize_factor", one_op("RESIZE_BILINEAR", X, ints(16, 16), out=activation(1, 16, 16, 16)), {}),
+    ("no_reduction_over_batch", one_op("MEAN", X, ints(1, 2), out=activation(1, 16)), {}),
+    ("no_reduction_over_batch", one_op("SUM", activation(4, 16), ints(0), out=activation(16)), {}),
+    ("mean_over_channels", one_op("MEAN", X, ints(3), out=activation(1, 8, 8)), {}),
+    ("mean_over_channels", one_op("MEAN", activation(1, 8, 8, 3), ints(1, 2), out=activation(1, 3)), {}),
+    ("mean_over_large_images", one_op("MEAN", activation(1, 64, 128, 3), ints(1, 2), out=activation(1, 3)), {}),
+    ("no_batch_padding", one_op("PAD", X, pads((0, 0), (1, 1), (1, 1), (0, 4)), out=activation(1, 10, 10, 20)), {}),
+    ("no_batch_packing", one_op("PACK", activation(4, 8), activation(4, 8), out=activation(2, 4, 8), options={}), {}),
+    ("no_batch_splitting", one_op("SPLIT", ints(3).reshape(()), X, options={"numSplits": 2}), {}),
+    ("no_batch_splitting", one_op("SPLIT", ints(0).reshape(()), X, options={"numSplits": 1}), {}),
+    ("one_slope_per_channel", one_op("PRELU", X, np.ones((1, 1, 16), np.int8)), {}),
+    ("leading_ones", one_op("SQUEEZE", activation(1, 1, 1, 10), out=activation(1, 10)), {}),
+    ("plain_slices", one_op("STRIDED_SLICE", X, ints(0), ints(0), ints(1, 1, 1, 1), options={}), {}),
+    ("softmax_size", one_op("SOFTMAX", activation(1, 16_384)), {}),
+    ("transpose_size", one_op("TRANSPOSE", activation(1, 20, 20, 144), ints(0, 3, 1, 2)), {}),
+    ("reshape_size", one_op("RESHAPE", activation(1, 64, 2100), ints(1, 4, 16, 2100)), {}),
+    ("long_rows", one_op("LOGISTIC", activation(1, 84, 2100)), {}),
+    ("long_rows", one_op("LOGISTIC", activation(1, 8400, 80)), {}),
+    ("long_rows", one_op("LOGISTIC", activation(1, 2, 80, 8400)), {}),
+]
+
+STAYS = [
+    # rule, model, options of the compiler, the compiler's words, part of what the op has
+    ("three_dimensions", one_op("ADD", activation(2, 8, 8, 16), activation(2, 8, 8, 16)), {}, BAD_RANK, "2×8×8×16"),
+    ("three_dimensions", one_op("RESHAPE", X, ints(1), out=activation(1, 2, 4, 8, 16)), {}, BAD_RANK, "1×2×4×8×16"),
+    ("eight_bits", one_op("ADD", FLOAT, FLOAT), {}, BAD_DTYPE, "float32"),
+    ("eight_bits", one_op("DEQUANTIZE", X, out=FLOAT), {}, BAD_DTYPE, "float32"),
+    ("eight_bits", one_op("CUSTOM:TFLite_Detection_PostProcess", X, out=FLOAT), {}, BAD_DTYPE, "float32"),
+    ("eight_bits", one_op("GATHER", X, ints(0, 1), options={}), {}, BAD_DTYPE, "int32"),
+    ("quantize_eight_to_eight_bits", one_op("QUANTIZE", FLOAT, out=X), {}, LIMITED, "float32"),
+    ("known_operation", one_op("HARD_SWISH", X), {}, NOT_SUPPORTED, "HARD_SWISH"),
+    ("known_operation", one_op("CUSTOM:Mine", X), {}, NOT_SUPPORTED, "Mine"),
+    ("known_operation", one_op("LEAKY_RELU", X), {}, NOT_SUPPORTED, "LEAKY_RELU"),
+    ("known_to_the_runtime", one_op("EXPAND_DIMS", X, ints(0)), {"min_runtime_version": 12}, NOT_SUPPORTED, "13"),
+    ("known_to_the_runtime", one_op("SUM", X, ints(3)), {"min_runtime_version": 12}, NOT_SUPPORTED, "12"),
+    (
+        *("known_to_the_runtime", one_op("TRANSPOSE", X, ints(0, 2, 1, 3))),
+        *({"compiler_version": "15.0"}, NOT_SUPPORTED, "needs runtime 14"),
+    ),
+    ("int8_runtime", one_op("ADD", X, X), {"min_runtime_version": 11}, BAD_DTYPE, "runtime 11"),
+    ("constant_parameters", one_op("CONV_2D", X, activation(16, 1, 1, 16), BIAS), {}, LIMITED, "input 1"),
+    ("no_fused_activation", one_op("MAX_POOL_2D", X, options={"fusedActivationFunction": 1}), {}, LIMITED, "RELU"),
+    (
+        "no_fused_activation",
+        one_op("CONCATENATION", X, X, options={"fusedActivationFunction": 3}),
+        {},
+        LIMITED,
+        "RELU6",
+    ),
+    (
+        *("same_dilation", one_op("DEPTHWISE_CONV_2D", X, WEIGHTS, BIAS, options={"dilationWFactor": 2})),
+        *({}, LIMITED, "2 in x and 1 in y"),
+    ),
+    ("concatenated_constants", one_op("CONCATENATION", X, np.ones((1, 8, 8, 4), np.int8)), {}, LIMITED, "not all zero"),
+    (
+        *("concatenated_constants", one_op("CONCATENATION", X, X, np.zeros((1, 8, 8, 4), np.int8))),
+        *({}, LIMITED, "3 inputs, 1 of them"),
+    ),
+    (
+        "default_weights_format",
+        one_op("FULLY_CONNECTED", activation(1, 16), np.ones((4, 16), np.int8), options={"weightsFormat": 1}),
+        *({}, LIMITED, "SHUFFLED4x16INT8"),
+    ),
+    (
+        *("one_vector", one_op("FULLY_CONNECTED", activation(2, 16), np.ones((4, 16), np.int8), out=activation(2, 4))),
+        *({}, LIMITED, "2×4"),
+    ),
+    (
+        *("dense_version", one_op("FULLY_CONNECTED", activation(1, 16), np.ones((4, 16), np.int8), version=9)),
+        *({}, BAD_VERSION, "version 9"),
+    ),
+    (
+        *("resize_version", one_op("RESIZE_NEAREST_NEIGHBOR", X, ints(8, 8), version=3)),
+        *({"compiler_version": "14.1"}, BAD_VERSION, "version 3"),
+    ),
+    (
+        *(
+            "resize_factor",
+            one_op("RESIZE_BILINEAR", activation(1, 2, 2, 3), ints(31, 31), out=activation(1, 31, 31, 3)),
+        ),
+        *({}, LIMITED, "15.5"),
+    ),
+    ("no_reduction_over_batch", one_op("REDUCE_MAX", X, ints(-4), out=activation(8, 8, 16)), {}, LIMITED, "axis 0"),
+    ("mean_over_channels", one_op("MEAN", activation(1, 8, 8, 3), ints(-1), out=activation(1, 8, 8)), {}, LIMITED, "3"),
+    (
+        *("mean_over_large_images", one_op("MEAN", activation(1, 256, 128, 3), ints(1, 2), out=activation(1, 3))),
+        *({}, LIMITED, "32,768"),
+    ),
+    (
+        *("no_batch_padding", one_op("PAD", X, pads((0, 1), (0, 0), (0, 0), (0, 0)))),
+        *({}, LIMITED, "padded by 0 and 1"),
+    ),
+    (
+        "no_batch_packing",
+        one_op("PACK", activation(8, 8, 4), out=activation(1, 8, 8, 4), options={}),
+        {},
+        LIMITED,
+        "axis 0",
+    ),
+    ("no_batch_splitting", one_op("SPLIT", ints(0).reshape(()), X, options={"numSplits": 2}), {}, LIMITED, "axis 0"),
+    ("one_slope_per_channel", one_op("PRELU", X, np.ones((8, 8, 16), np.int8)), {}, LIMITED, "8×8×16"),
+    ("leading_ones", one_op("SQUEEZE", activation(1, 7, 1, 10), out=activation(1, 7, 10)), {}, LIMITED, "1×7×1×10"),
+    (
+        *("plain_slices", one_op("STRIDED_SLICE", X, ints(0), ints(0), ints(1, 2, 2, 1), options={})),
+        *({}, LIMITED, "1, 2, 2, 1"),
+    ),
+    (
+        *("plain_slices", one_op("STRIDED_SLICE", X, ints(0), ints(0), ints(1), options={"newAxisMask": 1})),
+        *({}, LIMITED, "new axis mask"),
+    ),
+    ("transpose_size", one_op("TRANSPOSE", activation(1, 64, 2100), ints(0, 2, 1)), {}, LIMITED, "134,400"),
+    (
+        "reshape_size",
+        one_op("RESHAPE", activation(1, 144, 40, 40), ints(1), out=activation(1, 144, 1600)),
+        {},
+        LIMITED,
+        "230,400",
+    ),
+    ("long_rows", one_op("LOGISTIC", activation(1, 80, 8400)), {}, LIMITED, "672,000"),
+]
+
+UNKNOWN = [
+    # rule, model, part of what the op has
+    ("known_operation", one_op("RSQRT", X), "not confirmed"),
+    ("resize_factor", one_op("RESIZE_BILINEAR", X, ints(24, 24), out=activation(1, 24, 24, 16)), "between 2 and 15.5"),
+    ("mean_over_large_images", one_op("MEAN", activation(1, 128, 128, 3), ints(1, 2)), "between 8,192 and 32,768"),
+    ("softmax_size", one_op("SOFTMAX", activation(1, 16_385)), "above 16,384"),
+    ("transpose_size", one_op("TRANSPOSE", activation(1, 1, 57_601), ints(0, 2, 1)), "between 57,600 and 134,400"),
+    ("transpose_conv_size", one_op("TRANSPOSE_CONV", ints(1), WEIGHTS, X), "1×8×8×16"),
+    (
+        "reshape_size",
+        one_op("RESHAPE", activation(1, 40, 40, 90), ints(1), out=activation(1, 1600, 90)),
+        "between 134,400 and 230,400",
+    ),
+    ("long_rows", one_op("LOGISTIC", activation(1, 84, 2101)), "between 176,400 and 230,400"),
+]
+
+
+def ids(cases):
+    return [f"{number}-{case[0]}" for number, case in enumerate(cases)]
+
+
+@pytest.mark.parametrize(("rule", "model", "options"), MAPS, ids=ids(MAPS))
+def test_ops_within_a_rule_are_mapped(rule, model, options):
+    placed = only(model, **options)
+    assert (placed.violations, placed.status, placed.device, placed.certain) == ((), MAPPED, "edgetpu", True)
+
+
+@pytest.mark.parametrize(("rule", "model", "options", "status", "value"), STAYS, ids=ids(STAYS))
+def test_ops_beyond_a_rule_stay_on_the_cpu(rule, model, options, status, value):
+    placed = only(model, **options)
+    broken = {violation.rule: violation for violation in placed.violations if violation.rejected}
+    assert (placed.device, placed.status) == ("cpu", status)
+    assert value in broken[rule].value
+    assert broken[rule].remedy and broken[rule].limit in broken[rule].reason
+    assert placed.certain == (rule != "known_to_the_runtime")
+
+
+@pytest.mark.parametrize(("rule", "model", "value"), UNKNOWN, ids=ids(UNKNOWN))
+def test_between_what_was_seen_ops_are_mapped_but_uncertain(rule, model, value):
+    placed = only(model)
+    (violation,) = [violation for violation in placed.violations if violation.rule == rule]
+    assert (placed.device, placed.status, placed.certain) == ("edgetpu", MAPPED, False)
+    assert value in violation.value
+    assert not violation.rejected and not violation.certain
+
+
+def test_every_rule_has_cases():
+    mapped, stays, unknown = ({case[0] for case in cases} for cases in (MAPS, STAYS, UNKNOWN))
+    for rule in all_rules():
+        assert rule.name in stays | unknown, f"no model breaks {rule.name}"
+        assert rule.name in mapped | unknown, f"no model keeps to {rule.name}"
+    assert mapped | stays | unknown == {rule.name for rule in all_rules()}
+
+
+@pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.name)
+def test_rules_speak_to_users(rule):
+    assert rule.limit.endswith((".", ")."))
+    assert rule.remedy.endswith(".")
+    assert rule.confidence in CONFIDENCES
+    assert rule.status in STATUS_ORDER
+    assert set(rule.opcodes) <= set(OPERATIONS)
+
+
+def test_replacements_are_for_operations_that_are_not_mapped():
+    assert not set(REPLACEMENTS) & set(OPERATIONS)
+
+
+def test_several_violations_are_all_told_and_the_first_status_counts():
+    placed = only(one_op("HARD_SWISH", activation(2, 8, 8, 16, dtype="float32")))
+    assert {violation.rule for violation in placed.violations} == {"three_dimensions", "eight_bits", "known_operation"}
+    assert placed.status == BAD_RANK
+
+
+def test_a_weights_tensor_of_rank_4_is_no_matter():
+    assert only(one_op("CONV_2D", X, np.ones((16, 3, 3, 16), np.int8), BIAS)).status == MAPPED
+
+
+def test_the_inner_state_of_an_lstm_may_have_16_bits():
+    from edgekit.tflite.edit import pack, unpack
+
+    state = activation(1, 16, dtype="int16")
+    model = unpack(one_op("UNIDIRECTIONAL_SEQUENCE_LSTM", activation(1, 4, 16), state, out=activation(1, 4, 16)))
+    assert only(pack(model)).status == BAD_DTYPE
+    model.subgraphs[0].tensors[1].isVariable = True
+    assert only(pack(model)).status == MAPPED
+
+
+def test_the_document_is_what_the_rules_say():
+    from pathlib import Path
+
+    stored = Path(__file__).resolve().parents[3] / "docs" / "supported-ops.md"
+    assert stored.read_text(encoding="utf-8") == supported_ops() + "\n", (
+        "run: python -m edgekit.edgetpu.placement.supported_ops > docs/supported-ops.md"
+    )

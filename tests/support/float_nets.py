@@ -1,0 +1,57 @@
+"""Small float classifiers as `.tflite` bytes, made without TensorFlow, for the tests of conversion."""
+
+import numpy as np
+
+from tests.support.build import GraphBuilder
+
+SIZE = 16
+COLOURS = {"blue": (20, 30, 220), "green": (10, 210, 40), "red": (230, 20, 10)}
+STEP = {"padding": 0, "strideW": 1, "strideH": 1, "dilationWFactor": 1, "dilationHFactor": 1}
+
+
+def colour_net(*, size=SIZE, dense=None, conv=None, between=None, activation="SOFTMAX", seed=0, signature=None):
+    """A convolutional net on raw pixels that tells blue (0), green (1) and red (2) apart.
+
+    Args:
+      dense: weights (classes, 3) of the last layer in place of those that tell colours.
+      conv: weights (3, 3, 3, 3) of the first convolution in place of a blur with a little noise.
+      between: an op of one input that is put before the mean.
+      activation: the last op, or None for logits.
+    """
+    graph, random = GraphBuilder(), np.random.default_rng(seed)
+    shape = (1, size, size, 3)
+    x = graph.input(shape, name=f"image_{seed}", signature=signature)
+    x = graph.op("MUL", [x, graph.constant(np.float32(1 / 255))], shape, options={})
+    blur = np.eye(3)[:, None, None, :] / 9 + random.normal(0, 0.005, (3, 3, 3, 3))
+    weights = graph.constant((blur if conv is None else np.asarray(conv)).astype(np.float32))
+    bias = graph.constant(np.zeros(3, np.float32))
+    x = graph.op(
+        "CONV_2D", [x, weights, bias], shape, options={**STEP, "fusedActivationFunction": 1}, name=f"conv_{seed}"
+    )
+    if between is not None:
+        x = graph.op(between, [x], shape)
+    axes = graph.constant(np.array([1, 2], np.int32))
+    x = graph.op("MEAN", [x, axes], (1, 3), options={"keepDims": False})
+    matrix = 6 * np.eye(3)[::-1] if dense is None else np.asarray(dense)
+    weights, classes = graph.constant(matrix.astype(np.float32)), len(matrix)
+    bias = graph.constant(np.zeros(classes, np.float32))
+    options = {"fusedActivationFunction": 0, "weightsFormat": 0, "keepNumDims": False}
+    x = graph.op("FULLY_CONNECTED", [x, weights, bias], (1, classes), options=options, name="logits")
+    if activation is not None:
+        options = {"beta": 1.0} if activation == "SOFTMAX" else None
+        x = graph.op(activation, [x], (1, classes), options=options, name="scores")
+    graph.model.signatureDefs = []  # as converters write it
+    return graph.finish([x])
+
+
+def save_images(folder, *, each=20, size=SIZE):
+    """Noisy images of the three colours, in a folder per colour; 3 × `each` of them."""
+    from PIL import Image
+
+    random = np.random.default_rng(3)
+    for name, colour in COLOURS.items():
+        (folder / name).mkdir(parents=True)
+        for index in range(each):
+            pixels = np.clip(np.array(colour) + random.integers(-20, 20, (size, size, 3)), 0, 255)
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{index:02}.png")
+    return folder

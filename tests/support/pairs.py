@@ -1,0 +1,63 @@
+"""Models and their compiled files, made by hand: what `edgetpu_compiler` would return for them."""
+
+import numpy as np
+
+from edgekit.tflite.metadata import Metadata, write_metadata
+from tests.support.build import GraphBuilder
+from tests.support.recordings import custom_options, typical_package
+
+PIXEL, PROBABILITY = (1 / 255, 0), (1 / 256, 0)
+POOL = {"padding": 1, "strideW": 2, "strideH": 2, "filterWidth": 2, "filterHeight": 2}
+
+
+def _custom(graph, inputs, outputs):
+    graph.raw_op("CUSTOM:edgetpu-custom-op", inputs, outputs, options=custom_options(typical_package()))
+
+
+def _tail(graph, x):
+    axes = graph.constant(np.array([1, 2], np.int32), name="axes")
+    mean = graph.op(
+        "MEAN", [x, axes], (1, 3), "uint8", quant=PIXEL, options={"keepDims": False}, version=2, name="mean"
+    )
+    return graph.op(
+        "SOFTMAX", [mean], (1, 3), "uint8", quant=PROBABILITY, options={"beta": 9.0}, version=2, name="soft"
+    )
+
+
+def twin():
+    """MAX_POOL_2D, LOGISTIC, MEAN, SOFTMAX: an image's colours to three probabilities."""
+    graph = GraphBuilder()
+    x = graph.input((1, 8, 8, 3), "uint8", quant=PIXEL, name="image")
+    pooled = graph.op("MAX_POOL_2D", [x], (1, 4, 4, 3), "uint8", quant=PIXEL, options=POOL, name="pooled")
+    squashed = graph.op("LOGISTIC", [pooled], (1, 4, 4, 3), "uint8", quant=PROBABILITY, name="squashed")
+    return graph.finish([_tail(graph, squashed)])
+
+
+def compiled(kind="whole"):
+    """`twin` compiled: "whole" (one custom op), "apart" (two, LOGISTIC between them on the CPU), "neighbours" (two)."""
+    graph = GraphBuilder()
+    x = graph.input((1, 8, 8, 3), "uint8", quant=PIXEL, name="image")
+    soft = graph.tensor((1, 3), "uint8", quant=PROBABILITY, name="soft")
+    if kind == "whole":
+        _custom(graph, [x], [soft])
+        return graph.finish([soft])
+    pooled = graph.tensor((1, 4, 4, 3), "uint8", quant=PIXEL, name="pooled")
+    _custom(graph, [x], [pooled])
+    if kind == "apart":
+        pooled = graph.op("LOGISTIC", [pooled], (1, 4, 4, 3), "uint8", quant=PROBABILITY, name="squashed")
+    _custom(graph, [pooled], [soft])
+    return graph.finish([soft])
+
+
+def write_pair(folder, kind="whole", *, digest=None, labels=("red", "green", "blue")):
+    """Both files in a folder, the compiled one with metadata; returns the compiled one's path."""
+    (folder / "net.tflite").write_bytes(write_metadata(twin(), Metadata(labels=labels)))
+    record = {"edgetpu": {"cpu_twin": "net.tflite", "cpu_twin_sha256": digest}} if digest else {}
+    path = folder / "net_edgetpu.tflite"
+    path.write_bytes(write_metadata(compiled(kind), Metadata(labels=labels, provenance=record)))
+    return path
+
+
+def images(count, seed=0):
+    """Random inputs."""
+    return list(np.random.default_rng(seed).integers(0, 256, (count, 1, 8, 8, 3), dtype=np.uint8))
