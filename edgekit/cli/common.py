@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import sys
-from typing import Any, Callable, Iterator, Optional, Sequence, TextIO, Tuple, TypeVar
+from typing import Any, Callable, Iterator, Optional, TextIO, TypeVar
 
 import click
 
@@ -134,15 +134,3 @@ def fraction(option: str, text: Optional[str]) -> Optional[float]:
     if not 0 <= value <= 1:
         raise UsageError(f"{option} {text} is not a part of 1.", "Write for instance 1% or 0.01.")
     return value
-
-
-def percent(value: float) -> str:
-    """0.9834 → «98.3 %»."""
-    return f"{100 * value:.1f} %"
-
-
-def columns(header: Tuple[str, ...], rows: Sequence[Tuple[str, ...]]) -> Iterator[str]:
-    """A table as plain aligned lines: they survive `| grep`, and a cell may be wider than any terminal."""
-    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
-    for row in [header, *rows]:
-        yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()

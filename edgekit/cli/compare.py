@@ -10,7 +10,7 @@ import click
 
 from edgekit.calibration import Samples, open_samples
 from edgekit.calibration.labelled import Labelled, Mapping, from_csv, match_classes
-from edgekit.cli.common import columns, command_options, echo_json, percent, progress_bar
+from edgekit.cli.common import command_options, echo_json, progress_bar
 from edgekit.converters.export.reference import float_reference, resolve_preprocessing
 from edgekit.converters.quantization.transforms.equalize import split_like
 from edgekit.converters.sources.sniff import TFLITE, sniff
@@ -23,6 +23,7 @@ from edgekit.evaluation.verdict import Runner
 from edgekit.files import check_writable, write_text
 from edgekit.progress import Progress
 from edgekit.quiet import tensorflow_quiet
+from edgekit.reports.text import columns, percent
 from edgekit.tflite import read_graph
 from edgekit.tflite.metadata import Metadata, pixel_input, read_metadata
 

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import click
 
-from edgekit.cli.common import columns, command_options, echo_json, progress_bar
+from edgekit.cli.common import command_options, echo_json, progress_bar
 from edgekit.edgetpu.compiler.comparison import differences
 from edgekit.edgetpu.compiler.compiler import CompileReport, compile_models, cpu_ops
 from edgekit.edgetpu.compiler.handoff import write_handoff
@@ -17,6 +17,7 @@ from edgekit.edgetpu.placement.mapping import map_ops
 from edgekit.edgetpu.placement.placement import CPU, EDGETPU, CompilerOptions, OpPlacement
 from edgekit.errors import CompilerError
 from edgekit.reports.placement import print_placement, with_placement
+from edgekit.reports.text import columns
 from edgekit.tflite.reader import read_graph
 
 

@@ -5,9 +5,10 @@ from typing import List, Tuple
 
 import click
 
-from edgekit.cli.common import columns, command_options, echo_json
+from edgekit.cli.common import command_options, echo_json
 from edgekit.devices.discovery import EdgeTpu, attached
 from edgekit.devices.interpreter import allowed_cores
+from edgekit.reports.text import columns
 
 
 @click.command()

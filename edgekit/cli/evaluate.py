@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from edgekit.calibration.labelled import Labelled, from_csv, from_folder
-from edgekit.cli.common import columns, command_options, echo_json, fraction, percent, progress_bar
+from edgekit.cli.common import command_options, echo_json, fraction, progress_bar
 from edgekit.errors import UsageError
 from edgekit.evaluation.accuracy import BEST, Evaluation, Subject, label_of
 from edgekit.evaluation.accuracy import evaluate as run_evaluation
@@ -15,6 +15,7 @@ from edgekit.files import check_writable, write_text
 from edgekit.labels import read_labels
 from edgekit.quiet import tensorflow_quiet
 from edgekit.reports.evaluation import to_csv, to_json, to_junit, unmet_demand
+from edgekit.reports.text import columns, percent
 from edgekit.tflite import read_graph
 
 #: Rows of the table of classes and of the list of confusions; the files hold all.

@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import click
 
-from edgekit.cli.common import columns, command_options, echo_json
+from edgekit.cli.common import command_options, echo_json
 from edgekit.cli.settings import gather
 from edgekit.edgetpu.compiler.package import is_compiled, read_compiled
 from edgekit.edgetpu.placement.mapping import map_ops
@@ -16,6 +16,7 @@ from edgekit.errors import UsageError
 from edgekit.preprocess import describe
 from edgekit.reports.compiled import compiled_to_json, find_twin, print_compiled
 from edgekit.reports.placement import print_placement, with_placement
+from edgekit.reports.text import columns
 from edgekit.tflite.graph import Graph, Op, Tensor
 from edgekit.tflite.metadata import Metadata, read_metadata
 from edgekit.tflite.reader import read_graph

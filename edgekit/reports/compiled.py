@@ -5,10 +5,10 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import click
 
-from edgekit.cli.common import columns
 from edgekit.edgetpu.compiler.log import size_text
 from edgekit.edgetpu.compiler.package import CompiledModel, EdgeTpuOp, Layer, mapped_ops
 from edgekit.errors import ModelError
+from edgekit.reports.text import columns
 from edgekit.tflite.graph import Graph, Op
 from edgekit.tflite.reader import read_graph
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from edgekit.cli.common import percent
 from edgekit.converters import Conversion
 from edgekit.converters.surgery.student import Student
 from edgekit.edgetpu import map_ops
@@ -15,6 +14,7 @@ from edgekit.edgetpu.compiler.compiler import CompileReport
 from edgekit.edgetpu.placement.advice import verdict as edgetpu_verdict
 from edgekit.errors import CompilerError
 from edgekit.evaluation import Verdict
+from edgekit.reports.text import percent
 from edgekit.tflite import read_graph
 
 #: What became of `--compile`: the compiler's report, its failure, or nothing where it was not asked for.

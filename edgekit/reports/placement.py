@@ -5,13 +5,13 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 import click
 
-from edgekit.cli.common import columns
 from edgekit.edgetpu.compiler.log import size_text
 from edgekit.edgetpu.estimate.estimate import Estimate, LayerCost, estimate
 from edgekit.edgetpu.estimate.profiles import HOSTS
 from edgekit.edgetpu.estimate.savings import savings
 from edgekit.edgetpu.placement.advice import advice, name, reasons, verdict
 from edgekit.edgetpu.placement.placement import EDGETPU, OpPlacement, Placement
+from edgekit.reports.text import columns
 from edgekit.tflite.graph import Graph
 
 #: How many lines of reasons and of advice fit on one screen.
