@@ -28,7 +28,7 @@ from edgekit.calibration import Samples, open_samples
 from edgekit.calibration.labelled import Labelled, from_csv, from_folder
 from edgekit.calibration.parallel import map_samples
 from edgekit.converters.export.through_tensorflow import export_float
-from edgekit.converters.sources.source import load_source
+from edgekit.converters.sources.open import load_source
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import DataError
 from edgekit.evaluation import wilson_interval

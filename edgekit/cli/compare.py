@@ -13,8 +13,8 @@ from edgekit.calibration.labelled import Labelled, Mapping, from_csv, match_clas
 from edgekit.cli.common import command_options, echo_json, progress_bar
 from edgekit.converters.export.reference import float_reference, resolve_preprocessing
 from edgekit.converters.quantization.transforms.equalize import split_like
+from edgekit.converters.sources.open import load_source
 from edgekit.converters.sources.sniff import TFLITE, sniff
-from edgekit.converters.sources.source import load_source
 from edgekit.devices.opening import open_model
 from edgekit.devices.tensors import input_spec, input_tensor, output_meaning, output_tensor
 from edgekit.errors import DataError

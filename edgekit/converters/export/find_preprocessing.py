@@ -22,7 +22,7 @@ from itertools import islice
 import numpy as np
 
 from edgekit.calibration.samples import Sample, Samples, open_samples
-from edgekit.converters.sources.source import FirstNorm, Source
+from edgekit.converters.sources.source import FirstNorm, Source, TfliteSource
 from edgekit.errors import PreprocessingError
 from edgekit.preprocess import CONVENTIONS, InputSpec, describe, normalize
 
@@ -80,19 +80,20 @@ def find_preprocessing(source: Source, samples: Samples) -> Finding:
     Raises:
       PreprocessingError: nothing in the model tells it, or not clearly.
     """
-    if source.stated is not None:
+    if isinstance(source, TfliteSource) and source.stated is not None:
         return Finding(source.stated, describe(source.stated), "stated in the file's metadata", {}, True)
-    if source.first_norm is None:
+    norm = None if isinstance(source, TfliteSource) else source.first_norm
+    if norm is None:
         if source.rescales:
             return Finding(_spec(source, "raw"), "raw", "the model scales pixels itself", {}, True)
         raise _unknown(source, "it has no layer that would tell")
-    scores = convention_scores(source.first_norm, source.spec, samples)
+    scores = convention_scores(norm, source.spec, samples)
     if source.rescales:
         return _raw(source, scores)
     if samples.kind != "synthetic":
-        synthetic = convention_scores(source.first_norm, source.spec, open_samples(None, source.spec, count=IMAGES))
+        synthetic = convention_scores(norm, source.spec, open_samples(None, source.spec, count=IMAGES))
         scores = {name: min(score, synthetic[name]) for name, score in scores.items()}
-    return _nearest(source, source.first_norm, scores)
+    return _nearest(source, norm, scores)
 
 
 def _nearest(source: Source, norm: FirstNorm, scores: Mapping[str, float]) -> Finding:

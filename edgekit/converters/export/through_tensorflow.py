@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edgekit.calibration.samples import Sample
-from edgekit.converters.sources.source import Source
+from edgekit.converters.sources.source import Source, TfliteSource, Traced
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import ConversionError, MissingDependencyError
 from edgekit.evaluation.verdict import run
@@ -47,7 +47,7 @@ def export_float(source: Source, spec: InputSpec) -> FloatModel:
     Raises:
       ConversionError: TensorFlow's converter refused the model, or wrote one without a static batch of 1.
     """
-    content = _static_batch(source.tflite) if source.tflite is not None else _convert(source)
+    content = _static_batch(source.content) if isinstance(source, TfliteSource) else _convert(source.path, source.call)
     content = _unique_names(content)
     _check_interface(content, source)
     return FloatModel(content, spec, source.output, source.labels)
@@ -89,7 +89,7 @@ def _check_finite(source: Source, scores: np.ndarray) -> None:
         )
 
 
-def _convert(source: Source) -> bytes:
+def _convert(path: str, call: Traced) -> bytes:
     """Traces with a batch of 1, freezes, converts.
 
     A graph with unset variables would be converted without a word, into a model of garbage. The interface of
@@ -103,16 +103,15 @@ def _convert(source: Source) -> bytes:
         raise MissingDependencyError(
             "Converting a Keras model needs TensorFlow.", 'Install it with: pip install "edgekit[convert]"'
         ) from None
-    assert source.call is not None
     try:
-        function = source.call.get_concrete_function()
+        function = call.get_concrete_function()
         graph = function.graph.as_graph_def()
         if function.captured_inputs:
             function, graph = convert_variables_to_constants_v2_as_graph(function)
         return bytes(tf.compat.v1.lite.TFLiteConverter(graph, function.inputs, function.outputs).convert())
     except Exception as error:  # the converter raises a different class for every stage of its own
         reason = (str(error) or type(error).__name__).strip().splitlines()[0][:200]
-        raise ConversionError(f"TensorFlow could not convert {source.path}: {reason}") from error
+        raise ConversionError(f"TensorFlow could not convert {path}: {reason}") from error
 
 
 def _static_batch(content: bytes) -> bytes:

@@ -1,20 +1,16 @@
-"""Opening any trained image classifier as one kind of value: a `Source`."""
+"""A trained image classifier, as it was opened: a `Source`, which is one of three kinds."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from edgekit.converters.sources.sniff import SAVEDMODEL, TFLITE, sniff
-from edgekit.errors import DataError, UsageError
+from edgekit.errors import DataError
 from edgekit.labels import read_labels
 from edgekit.preprocess import InputSpec
-
-#: (height, width), one number for a square, or None to take the model's own.
-Size = tuple[int, int] | int | None
 
 
 @dataclass(frozen=True)
@@ -34,79 +30,107 @@ class FirstNorm:
     moments: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]] = field(repr=False)
 
 
-@dataclass(frozen=True)
-class Source:
-    """A trained image classifier, whatever it was saved as.
+class Traced(Protocol):
+    """A `tf.function` with one signature, traced when it is first needed."""
+
+    def __call__(self, images: object) -> object:
+        """float32 tensor (1, height, width, channels) → float32 tensor (1, classes)."""
+
+    def get_concrete_function(self) -> Any:
+        """TensorFlow's `ConcreteFunction`, which has no types."""
+
+
+class KerasModel(Protocol):
+    """A built model of either Keras: what edgekit asks of it."""
+
+    name: str
+    inputs: Sequence[Any]
+    outputs: Sequence[Any]
+    layers: Sequence[Any]
+    variables: Sequence[Any]
+
+    def __call__(self, images: object, *, training: bool) -> Any:
+        """The model's answers, a tensor."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Trained:
+    """What is known of every trained image classifier, whatever it was saved as.
 
     Attributes:
       path: as given by the user.
-      format: "keras3", "keras2", "savedmodel" or "tflite".
       framework: what wrote it, as far as the file says, such as "keras 2.11.0".
       sha256: of the file; of a folder, over its files' names and bytes in sorted order.
       spec: input size and channels; mean 0 and std 1 until the preprocessing is found.
       classes: number of outputs; 1 for a single sigmoid that tells two classes apart.
       output: "probabilities" or "logits".
-      architecture: a known family member such as "EfficientNetB0", or None.
       labels: class names found beside or inside the file, or ().
-      call: `tf.function` in inference mode, float32 tensor (1, height, width, channels) → tensor (1, classes);
-        None for a `.tflite`.
-      tflite: the file's bytes where it is a `.tflite`, else None.
-      stated: the input with the preprocessing that the file itself states (TFLite metadata), or None.
       rescales: whether the model itself scales raw 0–255 pixels.
-      first_norm: its first batch normalization, or None where there is none to be found.
       notes: sentences for the user about what was changed or assumed.
       predict: float32 array (n, height, width, channels) → float32 array (n, classes).
-      build: builds the Keras model anew, weights and all; None where the source is none.
+      architecture: a known family member such as "EfficientNetB0", or None.
     """
 
     path: str
-    format: str
     framework: str
     sha256: str
     spec: InputSpec
     classes: int
     output: str
-    architecture: str | None
-    labels: tuple[str, ...]
-    call: Any = field(repr=False)
-    tflite: bytes | None = field(repr=False)
-    stated: InputSpec | None
+    labels: tuple[str, ...] = ()
     rescales: bool
-    first_norm: FirstNorm | None
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     predict: Callable[[np.ndarray], np.ndarray] = field(repr=False)
-    build: Callable[[], Any] | None = field(default=None, repr=False)
+    architecture: str | None = None
 
 
-def load_source(path: str | Path, *, trust: bool = False, size: Size = None) -> Source:
-    """Opens a trained model of any supported format, judged by its content and not by its name.
+@dataclass(frozen=True, kw_only=True)
+class KerasSource(_Trained):
+    """A classifier saved by Keras.
 
-    Args:
-      path: a `.keras` or `.h5` file of Keras 2 or 3, a SavedModel folder, or a float `.tflite`.
-      trust: build layers that run code from the file (Lambda, custom functions).
-      size: image size for models that leave it open.
-
-    Raises:
-      ModelFormatError: missing, damaged, truncated, or no model.
-      UnsafeModelError: opening it would run code from the file and `trust` is not set.
-      UnsupportedModelError: readable, but no image classifier that edgekit can convert.
-      MissingDependencyError: TensorFlow or tf_keras is not installed.
-      UsageError: `size` is no image size.
+    Attributes:
+      format: "keras2" or "keras3", the library that built it.
+      call: its inference.
+      first_norm: its first batch normalization, or None where it has none.
+      build: builds the model anew, weights and all.
     """
-    location = Path(path)
-    wanted = _checked_size(size)
-    kind = sniff(location)
-    if kind == TFLITE:
-        from edgekit.converters.sources.tflite import load_tflite
 
-        return load_tflite(location, size=wanted)
-    if kind == SAVEDMODEL:
-        from edgekit.converters.sources.savedmodel.loader import load_savedmodel
+    format: str
+    call: Traced = field(repr=False)
+    first_norm: FirstNorm | None
+    build: Callable[[], KerasModel] = field(repr=False)
 
-        return load_savedmodel(location, size=wanted, trust=trust)
-    from edgekit.converters.sources.keras.loader import load_keras
 
-    return load_keras(location, kind, trust=trust, size=wanted)
+@dataclass(frozen=True, kw_only=True)
+class SavedModelSource(_Trained):
+    """A SavedModel, called by one of its signatures.
+
+    Attributes:
+      call: its inference.
+      first_norm: its first batch normalization, or None where none is recognized.
+    """
+
+    format: ClassVar[str] = "savedmodel"
+    call: Traced = field(repr=False)
+    first_norm: FirstNorm | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TfliteSource(_Trained):
+    """A float `.tflite`, whose batch normalizations are folded into its convolutions.
+
+    Attributes:
+      content: the file's bytes.
+      stated: the input with the preprocessing that the file's metadata state, or None.
+    """
+
+    format: ClassVar[str] = "tflite"
+    content: bytes = field(repr=False)
+    stated: InputSpec | None
+
+
+#: A trained image classifier of any kind that edgekit opens.
+Source = KerasSource | SavedModelSource | TfliteSource
 
 
 def with_labels(source: Source, path: str | Path) -> Source:
@@ -133,12 +157,3 @@ def digest(path: Path) -> str:
             for block in iter(lambda: opened.read(1 << 20), b""):
                 result.update(block)
     return result.hexdigest()
-
-
-def _checked_size(size: Size) -> tuple[int, int] | None:
-    if size is None:
-        return None
-    height, width = (size, size) if isinstance(size, int) else size
-    if not (1 <= height <= 4096 and 1 <= width <= 4096):
-        raise UsageError(f"{height}x{width} is no image size (1 to 4096 pixels each way).")
-    return height, width

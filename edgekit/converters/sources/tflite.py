@@ -1,4 +1,4 @@
-"""Opening a float `.tflite` as a Source."""
+"""Opening a float `.tflite` as a source."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.converters.sources import checks
-from edgekit.converters.sources.source import Source, digest
+from edgekit.converters.sources.source import TfliteSource, digest
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import EdgekitError, UnsupportedModelError
 from edgekit.labels import labels_beside
@@ -27,8 +27,8 @@ _NEUTRAL = frozenset(
 _ARITHMETIC = frozenset({"MUL", "DIV", "ADD", "SUB"})
 
 
-def load_tflite(path: Path, *, size: tuple[int, int] | None) -> Source:
-    """Opens a float `.tflite`; see `edgekit.converters.sources.source.load_source` for errors."""
+def load_tflite(path: Path, *, size: tuple[int, int] | None) -> TfliteSource:
+    """Opens a float `.tflite`; see `edgekit.converters.sources.open.load_source` for errors."""
     name, graph = str(path), read_graph(path)
     _refuse_quantized(name, graph)
     checks.single(name, "input", [graph.tensors[i].name for i in graph.inputs])
@@ -41,21 +41,17 @@ def load_tflite(path: Path, *, size: tuple[int, int] | None) -> Source:
     output, notes = checks.output_kind(predict, spec)
     metadata = read_metadata(graph) or Metadata()
     labels, label_notes = labels_beside(path, classes)
-    return Source(
+    return TfliteSource(
         path=name,
-        format="tflite",
         framework="TFLite",
         sha256=digest(path),
         spec=spec,
         classes=classes,
         output=output,
-        architecture=None,
         labels=metadata.labels if len(metadata.labels) == classes else labels,
-        call=None,
-        tflite=graph.content,
+        content=graph.content,
         stated=_stated(metadata, spec),
         rescales=scales_pixels(graph),
-        first_norm=None,
         notes=notes + label_notes,
         predict=predict,
     )

@@ -9,7 +9,7 @@ import numpy as np
 from edgekit.calibration import Samples
 from edgekit.converters.manifest import verdict_json
 from edgekit.converters.sources.keras.loader import with_model
-from edgekit.converters.sources.source import Source
+from edgekit.converters.sources.source import KerasSource, Source
 from edgekit.converters.surgery.distillation import Training, distill
 from edgekit.converters.surgery.surgery import operate
 from edgekit.errors import UnsupportedModelError
@@ -72,7 +72,7 @@ def make_student(
       UsageError: there is no such surgery.
       ConversionError: the student answers NaN.
     """
-    if source.build is None:
+    if not isinstance(source, KerasSource):
         raise UnsupportedModelError(
             f"--surgery cannot teach a {source.format} model: {source.path} holds fixed weights.",
             "Convert the Keras file (.h5 or .keras) that it was made from.",

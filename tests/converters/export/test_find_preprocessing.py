@@ -1,11 +1,12 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
 from edgekit.calibration.samples import open_samples
 from edgekit.converters.export.find_preprocessing import CLEAR_RATIO, convention_scores, find_preprocessing
-from edgekit.converters.sources.source import FirstNorm, Source, load_source
+from edgekit.converters.sources.open import load_source
+from edgekit.converters.sources.source import FirstNorm, KerasSource, TfliteSource
 from edgekit.errors import PreprocessingError
 from edgekit.preprocess import CONVENTIONS, InputSpec, normalize
 from tests.support.tiny_keras import classifier, save
@@ -29,7 +30,7 @@ def trained_with(convention, seed=99, **changes):
     spec = SPEC.with_convention(convention)
     images = np.stack([normalize(sample.pixels, spec) for sample in photographs(seed)])
     norm = FirstNorm("stem_bn", *moments(images), moments)
-    source = Source(
+    source = KerasSource(
         path="model.h5",
         format="keras3",
         framework="keras",
@@ -37,15 +38,11 @@ def trained_with(convention, seed=99, **changes):
         spec=SPEC,
         classes=2,
         output="logits",
-        architecture=None,
-        labels=(),
-        call=None,
-        tflite=None,
-        stated=None,
         rescales=False,
-        first_norm=norm,
-        notes=(),
         predict=lambda images: images[:, 0, 0, :2],
+        call=lambda images: images,
+        first_norm=norm,
+        build=lambda: None,
     )
     return replace(source, **changes)
 
@@ -135,8 +132,9 @@ def test_a_contradiction_is_told():
 
 
 def test_what_the_file_states_is_taken():
-    stated = SPEC.with_convention("imagenet")
-    finding = find_preprocessing(trained_with("-1..1", stated=stated), photographs())
+    source, stated = trained_with("-1..1"), SPEC.with_convention("imagenet")
+    kept = {item.name: getattr(source, item.name) for item in fields(TfliteSource) if hasattr(source, item.name)}
+    finding = find_preprocessing(TfliteSource(**kept, content=b"", stated=stated), photographs())
     assert (finding.spec, finding.name, finding.certain) == (stated, "imagenet", True)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from edgekit.calibration import open_samples
 from edgekit.converters.export.through_tensorflow import check_export, export_float
-from edgekit.converters.sources.source import load_source
+from edgekit.converters.sources.open import load_source
 from edgekit.errors import ConversionError
 from edgekit.preprocess import InputSpec
 from edgekit.tflite import read_graph
@@ -70,7 +70,7 @@ def test_other_batches_in_a_tflite_become_1(keras2, tmp_path, batch, head):
 
 def test_names_become_unique(tmp_path):
     source = tflite_source(tmp_path, colour_net().replace(b"conv_0", b"logits").replace(b"scores", b"logits"))
-    names = [tensor.name for tensor in read_graph(source.tflite).tensors]
+    names = [tensor.name for tensor in read_graph(source.content).tensors]
     assert names.count("logits") == 3
     names = [tensor.name for tensor in read_graph(export_float(source, source.spec).content).tensors]
     assert len(set(names)) == len(names)

@@ -6,7 +6,7 @@ import pytest
 from edgekit.calibration import Ranges, choose_ranges, observe, open_samples
 from edgekit.converters.export.through_tensorflow import export_float
 from edgekit.converters.quantization.backend import IO_TYPES, float_ops, pixel_range, quantize_int8
-from edgekit.converters.sources.source import load_source
+from edgekit.converters.sources.open import load_source
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import ConversionError, DataError, UsageError
 from edgekit.preprocess import InputSpec, normalize

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from edgekit.converters.sources.source import load_source
+from edgekit.converters.sources.open import load_source
 from edgekit.errors import EdgekitError, ModelFormatError, UnsafeModelError, UnsupportedModelError
 from edgekit.preprocess import InputSpec
 from edgekit.tflite.metadata import Metadata, write_metadata
@@ -149,7 +149,7 @@ def test_a_float_tflite(float_tflite, tmp_path):
     (tmp_path / "m.tflite").write_bytes(content)
     source = load_source(tmp_path / "m.tflite")
     assert (source.format, source.classes, source.output) == ("tflite", 3, "probabilities")
-    assert (source.call, source.tflite, source.rescales) == (None, content, False)
+    assert (source.format, source.content, source.rescales) == ("tflite", content, False)
     np.testing.assert_allclose(source.predict(IMAGES), expected, atol=1e-5)
 
 

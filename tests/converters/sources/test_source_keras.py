@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from edgekit.converters.sources.source import load_source
+from edgekit.converters.sources.open import load_source
 from tests.support.tiny_keras import SIZE, classifier, save
 
 FORMATS = ("keras2.h5", "keras2.keras", "keras3.h5", "keras3.keras")

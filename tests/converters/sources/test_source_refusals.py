@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from edgekit.converters.sources.source import load_source
+from edgekit.converters.sources.open import load_source
 from edgekit.errors import (
     EdgekitError,
     MissingDependencyError,

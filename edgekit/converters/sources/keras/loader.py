@@ -26,13 +26,13 @@ from edgekit.converters.sources.keras.configuration import (
     refuse_custom,
 )
 from edgekit.converters.sources.keras.layers import first_norm, leaves, model_names, scales_pixels
-from edgekit.converters.sources.source import Source, digest
+from edgekit.converters.sources.source import KerasModel, KerasSource, digest
 from edgekit.errors import MissingDependencyError, ModelError, UnsupportedModelError
 from edgekit.labels import labels_beside
 
 
-def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | None) -> Source:
-    """Opens a `.keras` or `.h5` file; see `edgekit.converters.sources.source.load_source` for errors."""
+def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | None) -> KerasSource:
+    """Opens a `.keras` or `.h5` file; see `edgekit.converters.sources.open.load_source` for errors."""
     archive = read_archive(path, kind)
     config, notes = for_inference({key: value for key, value in archive.config.items() if key != "compile_config"})
     if not trust:
@@ -48,7 +48,7 @@ def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | No
     predict = predictor(call)
     output, output_notes = checks.output_kind(predict, spec)
     labels, label_notes = labels_beside(path, classes)
-    return Source(
+    return KerasSource(
         path=name,
         format="keras2" if library == "tf_keras" else "keras3",
         framework=f"keras {archive.version}" if archive.version else "keras",
@@ -59,8 +59,6 @@ def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | No
         architecture=recognize(model_names(model), list(leaves(model))),
         labels=labels,
         call=call,
-        tflite=None,
-        stated=None,
         rescales=scales_pixels(model),
         first_norm=first_norm(model, spec),
         notes=notes + output_notes + label_notes,
@@ -69,10 +67,12 @@ def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | No
     )
 
 
-def with_model(source: Source, model: Any) -> Source:
+def with_model(source: KerasSource, model: KerasModel) -> KerasSource:
     """A Keras source with another model of the same ends in its place."""
     call = traced(_inference(model, "tf_keras" if source.format == "keras2" else "keras"), source.spec)
-    return replace(source, call=call, predict=predictor(call), first_norm=first_norm(model, source.spec), build=None)
+    return replace(
+        source, call=call, predict=predictor(call), first_norm=first_norm(model, source.spec), build=lambda: model
+    )
 
 
 def _build(archive: KerasArchive, config: Config, trust: bool) -> tuple[Any, str]:

@@ -9,7 +9,7 @@ from edgekit.converters.sources import checks
 from edgekit.converters.sources.inference import predictor, traced
 from edgekit.converters.sources.savedmodel.frozen_graph import first_norm, freeze, scales_pixels
 from edgekit.converters.sources.sniff import SAVEDMODEL_FILE
-from edgekit.converters.sources.source import Source, digest
+from edgekit.converters.sources.source import SavedModelSource, digest
 from edgekit.errors import MissingDependencyError, ModelFormatError, UnsafeModelError, UnsupportedModelError
 from edgekit.labels import labels_beside
 
@@ -31,8 +31,8 @@ _SIGNATURES = ("serving_default", "serve")
 _REMEDY = "Save it again with a signature: Keras's `model.export('folder')`, or `tf.saved_model.save(…, signatures=…)`."
 
 
-def load_savedmodel(path: Path, *, trust: bool, size: tuple[int, int] | None) -> Source:
-    """Opens a SavedModel folder; see `edgekit.converters.sources.source.load_source` for errors."""
+def load_savedmodel(path: Path, *, trust: bool, size: tuple[int, int] | None) -> SavedModelSource:
+    """Opens a SavedModel folder; see `edgekit.converters.sources.open.load_source` for errors."""
     name = str(path)
     version, operations = _read_header(path)
     if not trust and operations & _CODE:
@@ -50,19 +50,15 @@ def load_savedmodel(path: Path, *, trust: bool, size: tuple[int, int] | None) ->
     output, notes = checks.output_kind(predict, spec)
     labels, label_notes = labels_beside(path, classes)
     frozen = freeze(call)
-    return Source(
+    return SavedModelSource(
         path=name,
-        format="savedmodel",
         framework=f"tensorflow {version}" if version else "tensorflow",
         sha256=digest(path),
         spec=spec,
         classes=classes,
         output=output,
-        architecture=None,
         labels=labels,
         call=call,
-        tflite=None,
-        stated=None,
         rescales=scales_pixels(frozen),
         first_norm=first_norm(frozen),
         notes=notes + label_notes,

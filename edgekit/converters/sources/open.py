@@ -1,0 +1,46 @@
+"""Opening any trained image classifier, whatever it was saved as."""
+
+from pathlib import Path
+
+from edgekit.converters.sources.keras.loader import load_keras
+from edgekit.converters.sources.savedmodel.loader import load_savedmodel
+from edgekit.converters.sources.sniff import SAVEDMODEL, TFLITE, sniff
+from edgekit.converters.sources.source import Source
+from edgekit.converters.sources.tflite import load_tflite
+from edgekit.errors import UsageError
+
+#: (height, width), one number for a square, or None to take the model's own.
+Size = tuple[int, int] | int | None
+
+
+def load_source(path: str | Path, *, trust: bool = False, size: Size = None) -> Source:
+    """Opens a trained model of any supported format, judged by its content and not by its name.
+
+    Args:
+      path: a `.keras` or `.h5` file of Keras 2 or 3, a SavedModel folder, or a float `.tflite`.
+      trust: let the file run its own code: Lambda and custom layers, operations that read or write files.
+      size: image size for models that leave it open.
+
+    Raises:
+      ModelFormatError: missing, damaged, truncated, or no model.
+      UnsafeModelError: opening it would run code from the file and `trust` is not set.
+      UnsupportedModelError: readable, but no image classifier that edgekit can convert.
+      MissingDependencyError: TensorFlow or tf_keras is not installed.
+      UsageError: `size` is no image size.
+    """
+    location, wanted = Path(path), _checked_size(size)
+    kind = sniff(location)
+    if kind == TFLITE:
+        return load_tflite(location, size=wanted)
+    if kind == SAVEDMODEL:
+        return load_savedmodel(location, size=wanted, trust=trust)
+    return load_keras(location, kind, trust=trust, size=wanted)
+
+
+def _checked_size(size: Size) -> tuple[int, int] | None:
+    if size is None:
+        return None
+    height, width = (size, size) if isinstance(size, int) else size
+    if not (1 <= height <= 4096 and 1 <= width <= 4096):
+        raise UsageError(f"{height}x{width} is no image size (1 to 4096 pixels each way).")
+    return height, width
