@@ -124,6 +124,8 @@ def _tell(report: CompileReport) -> None:
         click.echo(f"  Not as predicted: {difference}.")
     for output in report.outputs:
         click.echo(f"Wrote {output}")
+    if Path(report.outputs[0]).parent.resolve() != Path(report.model).parent.resolve():
+        click.echo(f"Its CPU twin is {report.model}: copy it beside {Path(report.outputs[0]).name}.")
 
 
 def _left_on_cpu(report: CompileReport) -> List[Tuple[str, ...]]:

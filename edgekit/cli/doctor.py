@@ -47,6 +47,7 @@ def _facts(machine: Machine) -> Dict[str, Any]:
         "container": machine.is_container,
         "hypervisor": machine.hypervisor or None,
         "model_runtime": machine.model_runtime,
+        "cpu_twin": str(machine.cpu_twin) if machine.cpu_twin else None,
     }
 
 
@@ -54,6 +55,8 @@ def _summary(machine: Machine) -> Iterator[Tuple[str, str]]:
     profile = this_profile(machine.root)
     note = f" ({profile.note})" if profile.note else ""
     yield "machine", f"{profile.title}, {machine.system} {machine.architecture}".strip() + note
+    if machine.model_runtime is not None:
+        yield "CPU twin", machine.cpu_twin.name if machine.cpu_twin else "none beside the model"
     trial = machine.trial
     version = f", runtime {trial.runtime}" if trial and trial.runtime else ""
     loaded = trial is not None and trial.stage != "nothing"

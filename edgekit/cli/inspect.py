@@ -14,7 +14,7 @@ from edgekit.edgetpu.placement.mapping import map_ops
 from edgekit.edgetpu.placement.placement import CompilerOptions
 from edgekit.errors import UsageError
 from edgekit.preprocess import describe
-from edgekit.reports.compiled import compiled_to_json, find_twin, print_compiled
+from edgekit.reports.compiled import compiled_to_json, look_for_twin, print_compiled
 from edgekit.reports.placement import print_placement, with_placement
 from edgekit.reports.text import columns
 from edgekit.tflite.graph import Graph, Op, Tensor
@@ -54,7 +54,7 @@ def inspect(model: str, tensors: bool, prediction: Prediction, as_json: bool, ve
     if as_json:
         extra: Dict[str, Any] = {"tensors": [tensor_to_json(t) for t in graph.tensors]} if tensors else {}
         if compiled:
-            extra["edgetpu"] = compiled_to_json(compiled, find_twin(model))
+            extra["edgetpu"] = compiled_to_json(compiled, look_for_twin(model, compiled))
         document = {"model": model, **to_json(graph, metadata), **extra}
         echo_json(with_placement(document, graph, placement) if placement else document)
         return
@@ -67,7 +67,7 @@ def inspect(model: str, tensors: bool, prediction: Prediction, as_json: bool, ve
     for key, value in sorted((metadata.provenance if metadata else {}).items()):
         click.echo(f"  made with {key}: {_one_line(value)}")
     if compiled:
-        print_compiled(compiled, find_twin(model))
+        print_compiled(compiled, look_for_twin(model, compiled))
     click.echo("\n" + "\n".join(columns(("op", "count", "version"), _op_rows(graph))))
     if tensors:
         click.echo("\n" + "\n".join(columns(("tensor", "type", "shape", "quantization", "name"), _tensor_rows(graph))))

@@ -12,15 +12,13 @@ from edgekit.devices.discovery import attached
 from edgekit.devices.emulator.emulated import EmulatedEdgeTpu
 from edgekit.devices.interpreter import Interpreter, open_interpreter
 from edgekit.devices.request import Request, parse_device
-from edgekit.devices.twin import cpu_twin, matching_ends, read_twin
+from edgekit.devices.twin import Twin, find_twin
 from edgekit.edgetpu.compiler.package import CUSTOM_OP, is_compiled
-from edgekit.errors import DeviceError, EdgekitError, ModelFormatError, UsageError
+from edgekit.errors import DeviceError, EdgekitError, UsageError
 from edgekit.tflite.checks import check_graph
 from edgekit.tflite.graph import Graph
 from edgekit.tflite.metadata import Metadata, read_metadata
 from edgekit.tflite.reader import read_graph
-
-__all__ = ["Device", "Model", "OpenModel", "cpu_twin", "falls_back", "open_accelerated", "open_model", "open_twin"]
 
 #: A `.tflite` file, or its bytes.
 Model = Union[str, Path, bytes]
@@ -120,12 +118,10 @@ def open_twin(model: Model, graph: Graph, reason: str, *, threads: Optional[int]
 
     Raises DeviceError where there is none.
     """
-    path, twin = read_twin(model, graph)
-    check_graph(twin)
-    inputs, outputs = matching_ends(graph, twin)
-    reason = f"{reason}; {path.name} serves, the model that the compiled one was made from"
-    metadata, interpreter = read_metadata(twin) or Metadata(), open_interpreter(twin.content, threads=threads)
-    return OpenModel(twin, metadata, interpreter, inputs, outputs, "cpu", reason)
+    twin = find_twin(model, graph)
+    reason = f"{reason}; {twin.path.name} serves, the model that the compiled one was made from"
+    interpreter = open_interpreter(twin.graph.content, threads=threads)
+    return OpenModel(twin.graph, _metadata(graph, twin), interpreter, twin.inputs, twin.outputs, "cpu", reason)
 
 
 def _open_plain(graph: Graph, request: Request, threads: Optional[int]) -> OpenModel:
@@ -154,12 +150,10 @@ def _open_best(model: Model, graph: Graph, device: Device, threads: Optional[int
 
 
 def _open_emulated(model: Model, graph: Graph, tpu: EmulatedEdgeTpu, threads: Optional[int]) -> OpenModel:
-    _, twin = read_twin(model, graph)
-    check_graph(twin)
-    interpreter = tpu.open(graph, twin, threads=threads)
+    twin = find_twin(model, graph)
+    interpreter = tpu.open(graph, twin.graph, threads=threads)
     reason = "an emulated Edge TPU was asked for; no chip is at work"
-    metadata = read_metadata(graph) or read_metadata(twin) or Metadata()
-    return OpenModel(graph, metadata, interpreter, graph.inputs, graph.outputs, "emulated", reason)
+    return OpenModel(graph, _metadata(graph, twin), interpreter, graph.inputs, graph.outputs, "emulated", reason)
 
 
 def _open_edgetpu(model: Model, graph: Graph, request: Request, threads: Optional[int]) -> OpenModel:
@@ -176,11 +170,16 @@ def _open_edgetpu(model: Model, graph: Graph, request: Request, threads: Optiona
     return OpenModel(graph, metadata, interpreter, graph.inputs, graph.outputs, name, reason)
 
 
+def _metadata(compiled: Graph, twin: Twin) -> Metadata:
+    """What the compiled model says of itself, else its twin: the compiler drops labels and preprocessing."""
+    return read_metadata(compiled) or read_metadata(twin.source) or Metadata()
+
+
 def _twins_metadata(model: Model, graph: Graph) -> Metadata:
-    """The compiler drops labels and preprocessing; the file that it was given may lie beside still."""
+    """The twin's, where it lies beside the compiled model still."""
     try:
-        return read_metadata(read_twin(model, graph)[1]) or Metadata()
-    except (DeviceError, ModelFormatError):
+        return _metadata(graph, find_twin(model, graph))
+    except EdgekitError:
         return Metadata()
 
 

@@ -19,9 +19,10 @@ from edgekit.devices.discovery import attached
 from edgekit.devices.emulator.emulated import EmulatedEdgeTpu
 from edgekit.devices.interpreter import allowed_cores, interpreter_package
 from edgekit.devices.request import parse_device
+from edgekit.devices.twin import find_twin
 from edgekit.edgetpu.compiler.package import is_compiled
 from edgekit.errors import EdgekitError
-from edgekit.pycoral.twin import served_content, served_twin
+from edgekit.pycoral.twin import served_content
 from edgekit.tflite.checks import check_graph
 from edgekit.tflite.graph import Graph
 from edgekit.tflite.reader import read_graph
@@ -146,10 +147,10 @@ def _interpreter(
     threads = options["num_threads"] = options["num_threads"] or allowed_cores()
     if not is_compiled(graph):
         return make(model_content=graph.content, **options)
-    path, twin = served_twin(model, graph)
+    twin = find_twin(model, graph)
     name = "the compiled model" if isinstance(model, bytes) else str(model)
     if stand_in.emulated:
-        say_once(f"{stand_in.reason}: the CPU computes {name} with {path}.")
-        return stand_in.emulated.open(graph, twin, threads=threads)
-    say_once(f"{stand_in.reason}: {path} runs on the CPU in place of {name}.")
-    return make(model_content=served_content(graph, twin), **options)
+        say_once(f"{stand_in.reason}: the CPU computes {name} with {twin.path}.")
+        return stand_in.emulated.open(graph, twin.graph, threads=threads)
+    say_once(f"{stand_in.reason}: {twin.path} runs on the CPU in place of {name}.")
+    return make(model_content=served_content(twin), **options)

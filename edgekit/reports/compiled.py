@@ -1,48 +1,47 @@
 """The compiled files' part of `edgekit inspect`: what the Edge TPU gets, and what stays on the CPU."""
 
-from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple, Union
 
 import click
 
+from edgekit.devices.twin import Twin, find_twin
 from edgekit.edgetpu.compiler.log import size_text
 from edgekit.edgetpu.compiler.package import CompiledModel, EdgeTpuOp, Layer, mapped_ops
-from edgekit.errors import ModelError
+from edgekit.errors import EdgekitError
 from edgekit.reports.text import columns
-from edgekit.tflite.graph import Graph, Op
-from edgekit.tflite.reader import read_graph
+from edgekit.tflite.graph import Op
 
-_SUFFIX = "_edgetpu"
+#: The CPU twin of a compiled model, or why it has none.
+Found = Union[Twin, EdgekitError]
 
 
-def find_twin(path: str) -> Optional[Graph]:
-    """The model that a compiled file was made from, where it lies beside it by its usual name and can be read."""
-    compiled = Path(path)
-    twin = compiled.with_name(compiled.stem[: -len(_SUFFIX)] + compiled.suffix)
-    if not compiled.stem.endswith(_SUFFIX) or not twin.is_file():
-        return None
+def look_for_twin(path: str, compiled: CompiledModel) -> Found:
+    """The CPU twin that would run in place of a compiled file, found as for running it; or why there is none."""
     try:
-        return read_graph(twin)
-    except ModelError:
-        return None
+        return find_twin(path, compiled.graph)
+    except EdgekitError as error:
+        return error
 
 
-def compiled_to_json(compiled: CompiledModel, twin: Optional[Graph] = None) -> Dict[str, Any]:
-    """A compiled model as a JSON-ready document; with its twin, the ops that each side runs."""
-    document: Dict[str, Any] = {
+def compiled_to_json(compiled: CompiledModel, twin: Optional[Found] = None) -> Dict[str, object]:
+    """A compiled model as a JSON-ready document; with its twin, the twin's ops that the Edge TPU runs."""
+    document: Dict[str, object] = {
         "min_runtime": compiled.min_runtime,
         "cached_bytes": compiled.cached_bytes,
         "streamed_bytes": compiled.streamed_bytes,
         "edgetpu_ops": [_op_to_json(op) for op in compiled.edgetpu_ops],
         "cpu_ops": [{"index": op.index, "opcode": op.custom or op.opcode} for op in compiled.cpu_ops],
     }
-    if twin is not None:
-        document["mapped"] = [op.index for op in mapped_ops(compiled, twin)]
-        document["twin_ops"] = len(twin.ops)
+    if isinstance(twin, Twin):
+        document["cpu_twin"] = str(twin.path)
+        document["mapped"] = _mapped(compiled, twin)
+        document["twin_ops"] = len(twin.source.ops)
+    elif twin is not None:
+        document["cpu_twin"], document["cpu_twin_problem"] = None, twin.message
     return document
 
 
-def print_compiled(compiled: CompiledModel, twin: Optional[Graph] = None) -> None:
+def print_compiled(compiled: CompiledModel, twin: Optional[Found] = None) -> None:
     """Prints a compiled model on one screen."""
     for label, value in _facts(compiled, twin):
         click.echo(f"  {label:<14}{value}")
@@ -51,7 +50,12 @@ def print_compiled(compiled: CompiledModel, twin: Optional[Graph] = None) -> Non
     click.echo("\n" + "\n".join(columns(header, rows)))
 
 
-def _facts(compiled: CompiledModel, twin: Optional[Graph]) -> List[Tuple[str, str]]:
+def _mapped(compiled: CompiledModel, twin: Twin) -> List[int]:
+    """Indices of the source's ops that the Edge TPU runs."""
+    return [twin.source_ops[op.index] for op in mapped_ops(compiled, twin.graph)]
+
+
+def _facts(compiled: CompiledModel, twin: Optional[Found]) -> List[Tuple[str, str]]:
     facts = [
         ("compiled for", f"Edge TPU runtime {compiled.min_runtime} or newer"),
         (
@@ -62,8 +66,11 @@ def _facts(compiled: CompiledModel, twin: Optional[Graph]) -> List[Tuple[str, st
     for op in compiled.edgetpu_ops:
         facts += [("input", _describe(layer)) for layer in op.packages[0].inputs]
         facts += [("output", _describe(layer)) for layer in op.packages[0].outputs]
-    if twin is not None:
-        facts.append(("from", f"{len(mapped_ops(compiled, twin))} of the {len(twin.ops)} ops of the model beside it"))
+    if isinstance(twin, Twin):
+        mapped, total = len(_mapped(compiled, twin)), len(twin.source.ops)
+        facts.append(("CPU twin", f"{twin.path.name}: {mapped} of its {total} ops run on the Edge TPU here"))
+    elif twin is not None:
+        facts.append(("CPU twin", f"none. {twin.message} {twin.hint or ''}".rstrip()))
     facts.append(("on the CPU", _counted(compiled.cpu_ops) or "nothing"))
     return facts
 
@@ -91,7 +98,7 @@ def _rows(op: EdgeTpuOp) -> List[Tuple[str, ...]]:
     ]
 
 
-def _op_to_json(op: EdgeTpuOp) -> Dict[str, Any]:
+def _op_to_json(op: EdgeTpuOp) -> Dict[str, object]:
     return {
         "index": op.index,
         "chips": list(op.chips),
@@ -120,5 +127,5 @@ def _op_to_json(op: EdgeTpuOp) -> Dict[str, Any]:
     }
 
 
-def _layer_to_json(layer: Layer) -> Dict[str, Any]:
+def _layer_to_json(layer: Layer) -> Dict[str, object]:
     return {"name": layer.name, "bytes": layer.bytes, "shape": list(layer.shape)}

@@ -53,6 +53,14 @@ def test_json_has_placement_memory_and_differences(runs, model, tmp_path):
     assert document["differences"] == []
 
 
+def test_a_result_in_another_folder_names_the_twin_that_has_to_go_with_it(runs, model, tmp_path):
+    record(runs, compiled_model(tail=True), stdout=success_text(tail=True))
+    out = tmp_path / "out"
+    out.mkdir()
+    assert f"Its CPU twin is {model}: copy it beside net_edgetpu.tflite." in edgekit(model, "-o", out).stdout
+    assert "CPU twin" not in edgekit(model).stdout
+
+
 def test_each_difference_to_the_prediction_is_told(runs, model):
     surprising = success_text(tail=True).replace(
         "Operation is working on an unsupported data type", "Operation not supported"

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from edgekit.devices.interpreter import allowed_cores, open_interpreter
-from edgekit.devices.opening import cpu_twin, open_model
+from edgekit.devices.opening import open_model
 from edgekit.errors import DeviceError, ModelFormatError
 from tests.support.build import GraphBuilder, colour_classifier
 
@@ -74,14 +74,6 @@ def test_an_unsound_graph_never_reaches_the_interpreter():
 def test_nonsense_is_refused_by_the_interpreter_itself():
     with pytest.raises(ModelFormatError):
         open_interpreter(b"nonsense" * 100)
-
-
-@pytest.mark.parametrize(
-    ("compiled", "twin"),
-    [("a/x_edgetpu.tflite", "a/x.tflite"), ("x.tflite", "x.tflite"), ("_edgetpu.tflite", ".tflite")],
-)
-def test_the_twins_name(compiled, twin):
-    assert cpu_twin(compiled).as_posix() == twin
 
 
 def test_an_error_is_raised_for_an_accelerator_that_is_not_there():

@@ -1,5 +1,6 @@
 import hashlib
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,12 +9,13 @@ from edgekit.devices import Classifier
 from edgekit.devices.emulator.emulated import EmulatedEdgeTpu
 from edgekit.devices.opening import open_model
 from edgekit.devices.request import Request, parse_device
-from edgekit.devices.twin import cpu_twin, matching_ends, read_twin
+from edgekit.devices.twin import find_twin
+from edgekit.edgetpu.compiler.origin import output_names, read_origin, twin_record
 from edgekit.errors import DeviceError, EdgekitError, ModelFormatError, UsageError
 from edgekit.tflite.metadata import Metadata, write_metadata
 from edgekit.tflite.reader import read_graph
 from tests.support.build import GraphBuilder, colour_classifier
-from tests.support.pairs import PIXEL, PROBABILITY, compiled, images, twin, write_pair
+from tests.support.pairs import PIXEL, PROBABILITY, compiled, images, twin, write_pair, write_segments
 from tests.support.recordings import custom_options, typical_package
 
 
@@ -191,20 +193,67 @@ def test_a_twins_outputs_come_in_the_compiled_models_order(tmp_path):
         np.testing.assert_array_equal(answer, expected)
 
 
-@pytest.mark.parametrize(("name", "expected"), [("a_edgetpu.tflite", "a.tflite"), ("a.tflite", "a.tflite")])
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a_edgetpu.tflite", ("a.tflite",)),
+        ("a.tflite", ()),
+        ("a_segment_1_of_3_edgetpu.tflite", ("a.tflite",)),
+        ("a_quant_cocompiled_with_b_quant_edgetpu.tflite", ("a_quant.tflite",)),
+        ("a_edgetpu_edgetpu.tflite", ("a_edgetpu.tflite",)),
+    ],
+)
 def test_the_twins_usual_name(name, expected):
-    assert cpu_twin(name).name == expected
+    assert read_origin(name, read_graph(compiled())).names == expected
+
+
+@pytest.mark.parametrize("segments", [1, 2, 4])
+def test_every_name_that_the_compiler_gives_leads_back_to_the_model(segments):
+    for name in output_names(Path("net.v2.tflite"), segments):
+        origin = read_origin(name, read_graph(compiled()))
+        assert origin.names == ("net.v2.tflite",) and origin.is_segment == (segments > 1)
+
+
+def test_a_pair_renamed_together_is_found_by_its_digest(tmp_path):
+    content = write_metadata(twin(), Metadata(labels=("red", "green", "blue")))
+    path = write_pair(tmp_path, digest=hashlib.sha256(content).hexdigest())
+    (tmp_path / "net.tflite").rename(tmp_path / "flowers.tflite")
+    path = path.rename(tmp_path / "flowers_edgetpu.tflite")
+    assert "flowers.tflite serves" in open_model(path).reason
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_segment_runs_as_its_part_of_the_whole_model(tmp_path, recorded):
+    whole = tmp_path / "net.tflite"
+    whole.write_bytes(write_metadata(twin(), Metadata(labels=("red", "green", "blue"))))
+    first, last = write_segments(tmp_path, record=twin_record(whole, whole.read_bytes()) if recorded else None)
+    image = images(1)[0]
+    (expected,) = open_model(whole).run(image)
+    for device in ("cpu", "emulated"):
+        (between,) = open_model(first, device=device).run(image)
+        assert between.shape == (1, 4, 4, 3)
+        np.testing.assert_array_equal(open_model(last, device=device).run(between)[0], expected)
+    assert recorded or open_model(last).metadata.labels == ("red", "green", "blue")  # dropped by the compiler
+
+
+def test_a_segment_without_its_whole_model_names_the_file_to_bring(tmp_path):
+    first, _ = write_segments(tmp_path)
+    with pytest.raises(DeviceError, match="one segment of a pipeline") as caught:
+        open_model(first, device="cpu")
+    assert "usually net.tflite, beside it" in caught.value.hint
+    (tmp_path / "net.tflite").write_bytes(colour_classifier("uint8"))
+    with pytest.raises(DeviceError, match="has no tensor 'image'"):
+        open_model(first, device="cpu")
 
 
 @pytest.mark.shared
 def test_every_real_pair_is_known_as_one(shared):
     for folder in sorted((shared / "edgetpu" / "pairs").iterdir()):
         graph = read_graph(folder / "model_edgetpu.tflite")
-        path, other = read_twin(folder / "model_edgetpu.tflite", graph)
-        inputs, outputs = matching_ends(graph, other)
-        assert path.name == "model.tflite"
-        for ours, theirs in zip(inputs + outputs, graph.inputs + graph.outputs):
-            assert other.tensors[ours].name == graph.tensors[theirs].name
+        found = find_twin(folder / "model_edgetpu.tflite", graph)
+        assert found.path.name == "model.tflite" and found.graph is found.source
+        for ours, theirs in zip(found.inputs + found.outputs, graph.inputs + graph.outputs):
+            assert found.graph.tensors[ours].name == graph.tensors[theirs].name
 
 
 def test_a_bare_run_says_which_device_failed(tmp_path):

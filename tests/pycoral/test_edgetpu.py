@@ -6,9 +6,8 @@ import pytest
 from edgekit.devices import discovery
 from edgekit.pycoral import interpreter as runtime
 from edgekit.pycoral.utils import edgetpu
-from edgekit.tflite import read_graph
 from tests.support.build import GraphBuilder, colour_classifier
-from tests.support.pairs import images, twin, write_pair
+from tests.support.pairs import images, twin, write_pair, write_segments
 from tests.support.recordings import custom_options, typical_package
 
 
@@ -139,23 +138,6 @@ def test_outputs_keep_the_compiled_models_order(tmp_path, no_device):
     details = interpreter.get_output_details()
     assert [tensor["name"] for tensor in details] == ["rest", "sum"]
     assert [interpreter.get_tensor(tensor["index"]).tolist() for tensor in details] == [[[4, 0]], [[6, 15]]]
-
-
-def write_segments(folder):
-    graph, paths = read_graph(twin()), []
-    for number, (source, target) in enumerate([("image", "squashed"), ("squashed", "soft")]):
-        segment = GraphBuilder()
-        ends = []
-        for name in (source, target):
-            like = next(tensor for tensor in graph.tensors if tensor.name == name)
-            quant = (like.quant.scale[0], like.quant.zero_point[0])
-            ends.append(segment.tensor(like.shape, like.dtype, quant=quant, name=name))
-        segment.graph.inputs.append(ends[0])
-        package = custom_options(typical_package())
-        segment.raw_op("CUSTOM:edgetpu-custom-op", ends[:1], ends[1:], options=package)
-        paths.append(folder / f"net_segment_{number}_of_2_edgetpu.tflite")
-        paths[-1].write_bytes(segment.finish(ends[1:]))
-    return [str(path) for path in paths]
 
 
 def test_a_segment_is_served_by_its_part_of_the_whole_model(tmp_path, no_device):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from edgekit.tflite.metadata import Metadata, write_metadata
+from edgekit.tflite.reader import read_graph
 from tests.support.build import GraphBuilder
 from tests.support.recordings import custom_options, typical_package
 
@@ -56,6 +57,23 @@ def write_pair(folder, kind="whole", *, digest=None, labels=("red", "green", "bl
     path = folder / "net_edgetpu.tflite"
     path.write_bytes(write_metadata(compiled(kind), Metadata(labels=labels, provenance=record)))
     return path
+
+
+def write_segments(folder, *, record=None):
+    """`twin` compiled as two segments of a pipeline, LOGISTIC the end of the first; their paths."""
+    graph, paths = read_graph(twin()), []
+    for number, (source, target) in enumerate([("image", "squashed"), ("squashed", "soft")]):
+        segment, ends = GraphBuilder(), []
+        for name in (source, target):
+            like = next(tensor for tensor in graph.tensors if tensor.name == name)
+            quant = (like.quant.scale[0], like.quant.zero_point[0])
+            ends.append(segment.tensor(like.shape, like.dtype, quant=quant, name=name))
+        segment.graph.inputs.append(ends[0])
+        _custom(segment, ends[:1], ends[1:])
+        content = segment.finish(ends[1:])
+        paths.append(folder / f"net_segment_{number}_of_2_edgetpu.tflite")
+        paths[-1].write_bytes(write_metadata(content, Metadata(provenance={"edgetpu": record})) if record else content)
+    return [str(path) for path in paths]
 
 
 def images(count, seed=0):

@@ -29,7 +29,7 @@ def plant(root, *names):
     return root
 
 
-def machine(root, *names, trial=WORKS, device="auto", needs=None, problem="", system="Linux"):
+def machine(root, *names, trial=WORKS, device="auto", needs=None, problem="", twin_problem="", system="Linux"):
     """The facts of a machine made of trees, as an aarch64 Python of user STRANGER sees them."""
     plant(root, *names)
     return Machine(
@@ -44,6 +44,7 @@ def machine(root, *names, trial=WORKS, device="auto", needs=None, problem="", sy
         request=parse_device(device),
         model_runtime=needs,
         log=tuple(kernel_log(root)),
+        twin_problem=twin_problem,
     )
 
 

@@ -274,6 +274,15 @@ def model_does_not_run(machine: Machine) -> Optional[str]:
 
 
 @cause
+def another_cpu_twin(machine: Machine) -> Optional[str]:
+    """The file beside the compiled model is not its CPU twin, so that nothing takes over where the Edge TPU fails.
+
+    Bring the int8 model that it was compiled from, or compile again with `edgekit compile`.
+    """
+    return machine.twin_problem or None
+
+
+@cause
 def does_not_open(machine: Machine) -> Optional[str]:
     """libedgetpu loads and the device is there, but it does not open, for none of the other reasons.
 
@@ -282,7 +291,8 @@ def does_not_open(machine: Machine) -> Optional[str]:
     trial = machine.trial
     if trial is None or trial.stage != "library" or trial.crashed or not machine.tpus:
         return None
-    others = (check for check in all_causes() if check.check is not does_not_open and check.check is not usb_2_port)
+    harmless = (does_not_open, usb_2_port, another_cpu_twin)
+    others = (cause for cause in all_causes() if cause.check not in harmless)
     return None if any(other.check(machine) for other in others) else trial.error or "it says nothing"
 
 

@@ -17,8 +17,10 @@ from edgekit.devices.delegate import Trial, library_name, library_path, try_libr
 from edgekit.devices.discovery import EdgeTpu, attached, entries, read_text
 from edgekit.devices.interpreter import interpreter_package
 from edgekit.devices.request import Request, parse_device
+from edgekit.devices.twin import find_twin, twin_path
 from edgekit.edgetpu.compiler.package import read_compiled
-from edgekit.errors import DeviceError
+from edgekit.errors import DeviceError, EdgekitError
+from edgekit.tflite.graph import Graph
 
 #: Number of an ELF file's machine → its name.
 ARCHITECTURES: Mapping[int, str] = {3: "i386", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv"}
@@ -51,6 +53,8 @@ class Machine:
       identity: who asks, or None where the system knows no such numbers.
       request: the device asked for.
       model_runtime: lowest Edge TPU runtime that runs the model asked about, or None.
+      cpu_twin: the file that should be that model's CPU twin, or None where there is none beside it.
+      twin_problem: why that file is not the CPU twin, or "".
       log: the kernel's last messages; () where they may not be read.
     """
 
@@ -65,6 +69,8 @@ class Machine:
     request: Request
     model_runtime: Optional[int]
     log: Tuple[str, ...]
+    cpu_twin: Optional[Path] = None
+    twin_problem: str = ""
 
     def node(self, tpu: EdgeTpu) -> Optional[Path]:
         """The device's file below the root, or None where it is not there."""
@@ -121,7 +127,8 @@ def examine(device: str = "auto", model: Optional[str] = None) -> Machine:
       ModelFormatError: the model is missing, damaged or not compiled.
     """
     request = parse_device(device)
-    needed = read_compiled(model).min_runtime if model else None
+    compiled = read_compiled(model) if model else None
+    twin, twin_problem = _cpu_twin(model, compiled.graph) if model and compiled else (None, "")
     problem = _interpreter_problem()
     trial = None if problem else try_library(request.options.get("device", ""), model)
     return Machine(
@@ -134,8 +141,10 @@ def examine(device: str = "auto", model: Optional[str] = None) -> Machine:
         tpus=attached(),
         identity=_identity(),
         request=request,
-        model_runtime=needed,
+        model_runtime=compiled.min_runtime if compiled else None,
         log=tuple(kernel_log(discovery.ROOT)),
+        cpu_twin=twin,
+        twin_problem=twin_problem,
     )
 
 
@@ -182,6 +191,18 @@ def _open_files(process: Path) -> List[str]:
         except OSError:  # closed in the meantime, or another user's
             continue
     return found
+
+
+def _cpu_twin(model: str, compiled: Graph) -> Tuple[Optional[Path], str]:
+    """The file that should be a compiled model's CPU twin, and why it is not, or ""."""
+    path = twin_path(model, compiled)
+    if path is None:
+        return None, ""
+    try:
+        find_twin(model, compiled)
+    except EdgekitError as error:
+        return path, error.message
+    return path, ""
 
 
 def _interpreter_problem() -> str:

@@ -4,7 +4,6 @@ The compiler promises no exit code: what counts is the file that it leaves. So a
 accepted when it can be read back and holds at least one package, and its text explains the rest.
 """
 
-import hashlib
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 from edgekit.edgetpu.compiler.failures import Failure, explain, explain_status
 from edgekit.edgetpu.compiler.log import CompilerLog, ModelLog
+from edgekit.edgetpu.compiler.origin import RECORD, output_names, twin_record
 from edgekit.edgetpu.compiler.package import CompiledModel, is_compiled, mapped_ops, read_compiled
 from edgekit.edgetpu.compiler.run import DEFAULT_TIMEOUT_S, Run, arguments, find_compiler, run_compiler
 from edgekit.edgetpu.placement.mapping import map_ops
@@ -161,7 +161,7 @@ def _job(path: Path, out_dir: Optional[Union[str, Path]], options: CompilerOptio
     if is_compiled(graph):
         raise UsageError(f"{path} is compiled already.", "Give the int8 model that it was made from.")
     target = Path(out_dir) if out_dir is not None else path.parent
-    check_writable(target / _output_names(path, 1)[0])
+    check_writable(target / output_names(path, 1)[0])
     metadata = read_metadata(graph) or Metadata()
     content = set_op_versions(graph.content, compiler_version=options.compiler_version)
     return _Job(path, target, graph, metadata, content, map_ops(read_graph(content), options))
@@ -178,12 +178,6 @@ def _check_names(jobs: Sequence[_Job]) -> None:
         )
 
 
-def _output_names(path: Path, segments: int) -> List[str]:
-    if segments == 1:
-        return [f"{path.stem}_edgetpu.tflite"]
-    return [f"{path.stem}_segment_{i}_of_{segments}_edgetpu.tflite" for i in range(segments)]
-
-
 def _write_inputs(jobs: Sequence[_Job], folder: Path) -> List[Path]:
     inputs = [folder / job.path.name for job in jobs]
     for job, path in zip(jobs, inputs):
@@ -196,7 +190,7 @@ def _failure(run: Run, jobs: Sequence[_Job], order: _Order, folder: Path) -> Opt
     if run.code is None:
         message = f"edgetpu_compiler did not finish within {order.timeout} seconds and was ended."
         return Failure("", message, "Allow more with `--timeout SECONDS`, or use a smaller input size.")
-    outputs = [folder / name for job in jobs for name in _output_names(job.path, order.segments)]
+    outputs = [folder / name for job in jobs for name in output_names(job.path, order.segments)]
     missing = [path for path in outputs if not path.exists()]
     if missing:
         return explain(run.output) or _unexplained(run, missing)
@@ -238,8 +232,8 @@ def _nothing_mapped(log: CompilerLog, output: str) -> Failure:
 
 def _finish(job: _Job, run: Run, order: _Order, *, attempt: int, folder: Path) -> _Result:
     """Reads the outputs back and gives them the model's metadata."""
-    names = _output_names(job.path, order.segments)
-    provenance = {**job.metadata.provenance, "edgetpu": _provenance(job, run, order, attempt)}
+    names = output_names(job.path, order.segments)
+    provenance = {**job.metadata.provenance, RECORD: _provenance(job, run, order, attempt)}
     metadata = replace(job.metadata, provenance=provenance)
     contents = tuple(write_metadata((folder / name).read_bytes(), metadata) for name in names)
     compiled = tuple(read_compiled(content) for content in contents)
@@ -267,8 +261,7 @@ def _write(results: Sequence[_Result]) -> Tuple[CompileReport, ...]:
 
 def _provenance(job: _Job, run: Run, order: _Order, attempt: int) -> Dict[str, Any]:
     return {
-        "cpu_twin": job.path.name,
-        "cpu_twin_sha256": hashlib.sha256(job.graph.content).hexdigest(),
+        **twin_record(job.path, job.graph.content),
         "compiler_version": run.log.version,
         "compiler_flags": list(order.flags),
         "compiler_attempts": attempt,

@@ -11,10 +11,10 @@ from typing import Optional, Tuple
 import numpy as np
 
 from edgekit.devices.discovery import attached
+from edgekit.devices.twin import find_twin
 from edgekit.edgetpu.compiler.package import CUSTOM_OP, is_compiled
 from edgekit.errors import DeviceError, ModelError, UnsupportedModelError
 from edgekit.pycoral.interpreter import say_once
-from edgekit.pycoral.twin import served_twin
 from edgekit.tflite.checks import check_graph
 from edgekit.tflite.graph import Graph, Op, QuantParams, Tensor
 from edgekit.tflite.part import extract
@@ -77,9 +77,9 @@ def read_classifier(path: str) -> Tuple[Graph, Head]:
 
 
 def _twin(path: str, compiled: Graph, reason: str) -> Graph:
-    twin_path, twin = served_twin(path, compiled)
-    say_once(f"{reason}: the last layer of {twin_path} is trained in place of that of {path}.")
-    return twin
+    twin = find_twin(path, compiled)
+    say_once(f"{reason}: the last layer of {twin.path} is trained in place of that of {path}.")
+    return twin.graph
 
 
 def find_head(graph: Graph) -> Head:

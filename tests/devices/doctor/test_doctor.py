@@ -44,6 +44,7 @@ CASES = [
     ("too-hot", ["pci", "hot"], {}, "91 °C"),
     ("runtime-too-old", ["usb"], {"trial": Trial("device", "too old", runtime=13), "needs": 14}, "needs runtime 14"),
     ("model-does-not-run", ["usb"], {"trial": Trial("device", "failed to prepare", runtime=14)}, "failed to prepare"),
+    ("another-cpu-twin", ["usb"], {"twin_problem": "net.tflite is not the model"}, "is not the model"),
     ("does-not-open", ["usb"], {"trial": UNOPENED}, "Failed to open"),
 ]
 
@@ -132,6 +133,14 @@ def test_a_library_that_works_is_none(fake_edgetpu, one_usb_device, tmp_path):
     assert found.trial == Trial("device", runtime=13) and [tpu.name for tpu in found.tpus] == ["usb:0"]
     assert found.library is not None and found.library_architecture() == found.architecture
     assert [finding.cause for finding in diagnose(examine("auto", str(write_pair(tmp_path))))] == ["runtime-too-old"]
+
+
+@pytest.mark.parametrize("digest", [None, "0" * 64])
+def test_another_cpu_twin_is_found_as_running_the_model_finds_it(fake_edgetpu, one_usb_device, tmp_path, digest):
+    fake_edgetpu()
+    found = examine("auto", str(write_pair(tmp_path, digest=digest)))
+    assert found.cpu_twin == tmp_path / "net.tflite"
+    assert ("another-cpu-twin" in [finding.cause for finding in diagnose(found)]) == (digest is not None)
 
 
 def test_wrong_questions_are_refused(fake_edgetpu, tmp_path):
