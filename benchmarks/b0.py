@@ -14,13 +14,14 @@ from pathlib import Path
 from edgekit.calibration import METHODS, open_samples
 from edgekit.converters import Recipe, load_source
 from edgekit.converters.export.reference import float_reference, resolve_preprocessing
-from edgekit.converters.export.through_tensorflow import FloatModel
 from edgekit.converters.pipeline import sized
 from edgekit.converters.quantization.search.choose import SELECTION, choose, forms, ranges_of
 from edgekit.converters.quantization.search.search import Choice, Contest
 from edgekit.evaluation import Verdict, compare
-from edgekit.evaluation.verdict import Runner, class_indices
+from edgekit.evaluation.verdict import class_indices
 from edgekit.quiet import tensorflow_quiet
+from edgekit.tflite import read_graph
+from edgekit.tflite.model import Model
 
 
 def main() -> None:
@@ -54,8 +55,10 @@ def main() -> None:
         print(f"  tried: {trial.method} for {trial.role}, {trial.sqnr_db:.1f} dB")
 
 
-def judge(model: FloatModel, candidate: Choice, held_out, classes) -> Verdict:
-    reference, runner = (Runner(c, model.spec, model.output) for c in (model.content, candidate.quantized(model.spec)))
+def judge(model: Model, candidate: Choice, held_out, classes) -> Verdict:
+    reference, runner = (
+        Model(read_graph(c), model.spec, model.output) for c in (model.graph.content, candidate.quantized(model.spec))
+    )
     return compare(reference, runner, held_out, classes=classes)
 
 

@@ -32,10 +32,12 @@ from edgekit.converters.sources.open import load_source
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import DataError
 from edgekit.evaluation import wilson_interval
-from edgekit.evaluation.verdict import Runner, decide
+from edgekit.evaluation.verdict import decide
 from edgekit.evaluation.verdict import run as answer
 from edgekit.preprocess import InputSpec, parse_preprocess
 from edgekit.quiet import tensorflow_quiet
+from edgekit.tflite import read_graph
+from edgekit.tflite.model import Model
 
 PLAIN, EDGEKIT, UNVERIFIED = "plain", "edgekit", "edgekit --no-verify"
 
@@ -143,17 +145,17 @@ def judge(model: Path, images: Images, folder: Path) -> Judged:
         held_out = images.held_out(wanted)
         files = {PLAIN: ("plain.tflite", wanted), EDGEKIT: ("edgekit.tflite", takes)}
         runners = {
-            name: Runner((folder / file).read_bytes(), spec, original.output)
+            name: Model(read_graph((folder / file).read_bytes()), spec, original.output)
             for name, (file, spec) in files.items()
             if (folder / file).exists()
         }
-        expected = named(Runner(original.content, wanted, original.output), held_out)
+        expected = named(replace(original, spec=wanted), held_out)
         found = {name: named(runner, held_out) for name, runner in runners.items()}
     truths = images.truths(source.labels, 2 if source.classes == 1 else source.classes)
     return Judged(expected, found, np.array([truths.get(sample.name, -1) for sample in held_out]))
 
 
-def named(runner: Runner, samples: Samples) -> np.ndarray:
+def named(runner: Model, samples: Samples) -> np.ndarray:
     """The class that a model names on each image."""
 
     def worker():

@@ -19,13 +19,13 @@ from edgekit.devices.opening import open_model
 from edgekit.devices.tensors import input_spec, input_tensor, output_meaning, output_tensor
 from edgekit.errors import DataError
 from edgekit.evaluation.comparison import Comparison, compare_models, significance, to_csv, to_json
-from edgekit.evaluation.verdict import Runner
 from edgekit.files import check_writable, write_text
 from edgekit.progress import Progress
 from edgekit.quiet import tensorflow_quiet
 from edgekit.reports.text import columns, percent
 from edgekit.tflite import read_graph
 from edgekit.tflite.metadata import Metadata, pixel_input, read_metadata
+from edgekit.tflite.model import Model
 
 #: Rows of the list of culprits; the files hold all layers.
 _CULPRITS = 8
@@ -68,17 +68,17 @@ def compare(a: Path, b: Path, as_json: bool, verbose: bool, **options: Any) -> N
         _tell(found, mapping)
 
 
-def _tflite(path: Path, preprocess: str | None) -> tuple[Runner, tuple[str, ...]]:
+def _tflite(path: Path, preprocess: str | None) -> tuple[Model, tuple[str, ...]]:
     """A `.tflite` as it is, and its labels; `preprocess` counts where it does not say how to scale its images."""
     graph = open_model(path, threads=1).graph
     metadata, tensor = read_metadata(graph) or Metadata(), input_tensor(graph)
     output_tensor(graph)
     known = metadata.input or pixel_input(tensor)
     spec = input_spec(tensor, metadata, None if known else preprocess)
-    return Runner(graph.content, spec, output_meaning(graph, metadata)), metadata.labels
+    return Model(graph, spec, output_meaning(graph, metadata)), metadata.labels
 
 
-def _first(a: Path, second: Runner, samples: Samples, options: dict[str, Any], progress: Progress) -> Runner:
+def _first(a: Path, second: Model, samples: Samples, options: dict[str, Any], progress: Progress) -> Model:
     """A quantized `.tflite` as it is; a float model rewritten as the conversion to B did, so that layers match."""
     if sniff(a) == TFLITE and any(tensor.dtype in _QUANTIZED for tensor in open_model(a, threads=1).graph.tensors):
         return _tflite(a, options["preprocess"])[0]
@@ -89,14 +89,14 @@ def _first(a: Path, second: Runner, samples: Samples, options: dict[str, Any], p
     source, images = replace(source, spec=sized), samples.resized(sized)
     finding = resolve_preprocessing(source, images, options["preprocess"], progress=progress)
     model = float_reference(source, finding.spec, images, fold=not samples.prepared, progress=progress)
-    return Runner(split_like(model.content, read_graph(second.content)), model.spec, model.output)
+    return replace(model, graph=read_graph(split_like(model.graph.content, second.graph)))
 
 
 def _labelled(
-    samples: Samples, options: dict[str, Any], labels: tuple[str, ...], model: Runner
+    samples: Samples, options: dict[str, Any], labels: tuple[str, ...], model: Model
 ) -> tuple[Samples, Sequence[int] | None, str]:
     """The images, the output of each of their labels, and how that was found; None and why not, where it was not."""
-    outputs = max(2, output_tensor(open_model(model.content, threads=1).graph).elements)
+    outputs = max(2, output_tensor(model.graph).elements)
     if options["labels_csv"]:
         table = from_csv(options["labels_csv"], options["data"], labels, outputs)
         return _from_table(samples, table), None if table.background else range(outputs), _how(table)

@@ -13,7 +13,6 @@ import numpy as np
 from edgekit.calibration import METHODS, Samples, load_ranges, open_samples
 from edgekit.converters.export.find_preprocessing import Finding
 from edgekit.converters.export.reference import float_reference, resolve_preprocessing
-from edgekit.converters.export.through_tensorflow import FloatModel
 from edgekit.converters.manifest import Int8Model, provenance
 from edgekit.converters.quantization.backend import IO_TYPES
 from edgekit.converters.quantization.risks import Outlook, foresee
@@ -25,11 +24,12 @@ from edgekit.converters.surgery.surgery import SURGERIES
 from edgekit.errors import UsageError
 from edgekit.evaluation import Verdict, compare
 from edgekit.evaluation.sufficiency import Sufficiency, sufficiency
-from edgekit.evaluation.verdict import Runner, class_indices
+from edgekit.evaluation.verdict import class_indices
 from edgekit.preprocess import INTERPOLATIONS, InputSpec
 from edgekit.progress import Progress, silent
 from edgekit.tflite import read_graph
 from edgekit.tflite.metadata import Metadata, write_metadata
+from edgekit.tflite.model import Model
 
 _LOG = logging.getLogger("edgekit.converters")
 
@@ -176,12 +176,11 @@ def convert(
     choice = _choice(model, calibration, recipe, progress)
     progress("Quantizing", 0, None)
     content = choice.quantized(model.spec, io=recipe.io)
-    runners = Runner(model.content, model.spec, model.output), Runner(content, model.spec, model.output)
+    runners = model, replace(model, graph=read_graph(content))
     verdict = _judge(source, *runners, held_out, progress) if verify else None
     if student and verify:
         original = float_reference(source, finding.spec, calibration, fold=fold, progress=progress)
-        reference = Runner(original.content, original.spec, original.output)
-        against = [_judge(source, reference, runner, held_out, progress) for runner in runners]
+        against = [_judge(source, original, runner, held_out, progress) for runner in runners]
         student = replace(student, verdict=against[0], int8=against[1])
     settings = {**asdict(recipe), "ranges": Path(recipe.ranges).name}
     record = provenance(source, settings, finding, (calibration, choice), verdict)
@@ -228,16 +227,15 @@ def _student(source: Source, images: Samples, recipe: Recipe, progress: Progress
     return make_student(source, recipe.surgery, images, minutes=recipe.surgery_minutes, progress=progress)
 
 
-def _foresee(source: Source, model: FloatModel, recipe: Recipe) -> Outlook | None:
+def _foresee(source: Source, model: Model, recipe: Recipe) -> Outlook | None:
     """What to expect, logged at once: what comes now takes minutes on large models."""
-    graph = read_graph(model.content)
-    outlook = foresee(graph, source.architecture, ranges=recipe.ranges, corrections=recipe.corrections)
+    outlook = foresee(model.graph, source.architecture, ranges=recipe.ranges, corrections=recipe.corrections)
     if outlook is not None:
         _LOG.log(logging.INFO if outlook.handled else logging.WARNING, "%s", outlook)
     return outlook
 
 
-def _choice(model: FloatModel, calibration: Samples, recipe: Recipe, progress: Progress) -> Choice:
+def _choice(model: Model, calibration: Samples, recipe: Recipe, progress: Progress) -> Choice:
     ranges = load_ranges(recipe.ranges) if Path(recipe.ranges).suffix == ".json" else recipe.ranges
     corrections = recipe.corrections
     candidates = forms(model, calibration, corrections, progress=progress)
@@ -250,7 +248,7 @@ def _sufficiency(choice: Choice, calibration: Samples, recipe: Recipe) -> Suffic
     return sufficiency(choice.form.observations, choice.ranges.method, calibration.class_names, seed=recipe.seed)
 
 
-def _judge(source: Source, reference: Runner, candidate: Runner, images: Samples, progress: Progress) -> Verdict:
+def _judge(source: Source, reference: Model, candidate: Model, images: Samples, progress: Progress) -> Verdict:
     return compare(
         reference,
         candidate,
@@ -261,7 +259,7 @@ def _judge(source: Source, reference: Runner, candidate: Runner, images: Samples
     )
 
 
-def _metadata(source: Source, model: FloatModel, record: dict[str, Any]) -> Metadata:
+def _metadata(source: Source, model: Model, record: dict[str, Any]) -> Metadata:
     return Metadata(
         name=source.architecture or Path(source.path).stem,
         description="Image classifier quantized to int8 by edgekit.",

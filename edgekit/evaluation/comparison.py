@@ -10,8 +10,9 @@ from typing import Any
 from edgekit.calibration.samples import Samples
 from edgekit.evaluation.impact import with_impact
 from edgekit.evaluation.layers import Layer, layer_report
-from edgekit.evaluation.verdict import Runner, Verdict, compare
+from edgekit.evaluation.verdict import Verdict, compare
 from edgekit.progress import Progress, silent
+from edgekit.tflite.model import Model
 
 #: Images for the per-layer report. Its sums run over all values of a tensor, so that few images do.
 LAYER_IMAGES = 32
@@ -41,8 +42,8 @@ class Comparison:
 
 
 def compare_models(
-    first: Runner,
-    second: Runner,
+    first: Model,
+    second: Model,
     samples: Samples,
     *,
     classes: Sequence[int] | None = None,

@@ -16,16 +16,16 @@ from edgekit.calibration.samples import Sample, Samples
 from edgekit.evaluation.diagnosis import FIXED
 from edgekit.evaluation.disturb import Disturbed
 from edgekit.evaluation.layers import Layer, Pair, Watcher, match_ops
-from edgekit.evaluation.verdict import Runner, decibels
+from edgekit.evaluation.verdict import decibels
 from edgekit.progress import Progress, silent
-from edgekit.tflite import read_graph
+from edgekit.tflite.model import Model
 
 #: Images to measure on. Layers differ by tens of dB, images by a few; each takes one invocation for every layer.
 IMAGES = 2
 
 
 def with_impact(
-    reference: Runner, candidate: Runner, layers: Sequence[Layer], samples: Samples, *, progress: Progress = silent
+    reference: Model, candidate: Model, layers: Sequence[Layer], samples: Samples, *, progress: Progress = silent
 ) -> tuple[Layer, ...]:
     """The layers with `scores_db`; None stays where the format fixes the range, so that nothing can be done.
 
@@ -33,9 +33,8 @@ def with_impact(
       reference, candidate, layers: as for and from `layers.layer_report`.
       samples: the first IMAGES are run.
     """
-    graphs = read_graph(reference.content), read_graph(candidate.content)
     wanted = {layer.index for layer in layers if layer.reason is not FIXED}
-    pairs = [pair for pair in match_ops(*graphs) if pair.reference.index in wanted]
+    pairs = [pair for pair in match_ops(reference.graph, candidate.graph) if pair.reference.index in wanted]
     if not pairs:
         return tuple(layers)
     progress("Measuring each layer's harm", 0, None)
@@ -44,10 +43,10 @@ def with_impact(
     return tuple(replace(layer, scores_db=found.get(layer.index)) for layer in layers)
 
 
-def _worker(reference: Runner, candidate: Runner, pairs: Sequence[Pair]) -> Callable[[Sample], list[float]]:
+def _worker(reference: Model, candidate: Model, pairs: Sequence[Pair]) -> Callable[[Sample], list[float]]:
     """A function from an image to the scores' SQNR under each pair's error alone, for one thread."""
     tensors = [pair.reference.outputs[0] for pair in pairs]
-    model, watcher = Disturbed(read_graph(reference.content), tensors), Watcher(reference, candidate, pairs)
+    model, watcher = Disturbed(reference.graph, tensors), Watcher(reference, candidate, pairs)
 
     def measure(sample: Sample) -> list[float]:
         expected, ratios = model.show(sample.input(reference.spec)), []

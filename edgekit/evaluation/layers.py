@@ -23,11 +23,11 @@ from edgekit.calibration.parallel import map_samples
 from edgekit.calibration.samples import Sample
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.evaluation.diagnosis import CLIPPED, Errors, Reason, blame
-from edgekit.evaluation.verdict import Runner, decibels, feed
+from edgekit.evaluation.verdict import decibels, feed
 from edgekit.progress import Progress, silent
-from edgekit.tflite import read_graph
 from edgekit.tflite.expose import exposed, severed
 from edgekit.tflite.graph import Graph, Op, QuantParams, Tensor
+from edgekit.tflite.model import Model
 from edgekit.tflite.quant import LIMITS
 
 #: Beyond this a sigmoid is within one step of 1/256 of its end: ln 255.
@@ -80,7 +80,7 @@ class Pair:
 
 
 def layer_report(
-    reference: Runner, candidate: Runner, samples: Iterable[Sample], *, progress: Progress = silent
+    reference: Model, candidate: Model, samples: Iterable[Sample], *, progress: Progress = silent
 ) -> tuple[Layer, ...]:
     """Both errors of every layer that both models have, in the float model's order.
 
@@ -95,7 +95,7 @@ def layer_report(
     Returns:
       () where the models have no layer in common.
     """
-    pairs = match_ops(read_graph(reference.content), read_graph(candidate.content))
+    pairs = match_ops(reference.graph, candidate.graph)
     if not pairs:
         return ()
     sums: list[Errors] = []
@@ -103,9 +103,8 @@ def layer_report(
     for done, (_, row) in enumerate(map_samples(lambda: Watcher(reference, candidate, pairs), samples), 1):
         sums = [a + b for a, b in zip(sums, row, strict=True)] if sums else row
         progress("Comparing layers", done, total)
-    graphs = read_graph(reference.content), read_graph(candidate.content)
-    layers = [_layer(pair, errors, *graphs) for pair, errors in zip(pairs, sums, strict=True)]
-    return tuple(_swallowed(layers, graphs[0]))
+    layers = [_layer(pair, errors, reference.graph, candidate.graph) for pair, errors in zip(pairs, sums, strict=True)]
+    return tuple(_swallowed(layers, reference.graph))
 
 
 def _swallowed(layers: Sequence[Layer], graph: Graph) -> Iterator[Layer]:
@@ -156,8 +155,8 @@ def _quantized(tensor: Tensor) -> bool:
 class Watcher:
     """Three interpreters for one thread: both models with their inner tensors shown, and the float ops cut apart."""
 
-    def __init__(self, reference: Runner, candidate: Runner, pairs: Sequence[Pair]) -> None:
-        floats, ints = read_graph(reference.content), read_graph(candidate.content)
+    def __init__(self, reference: Model, candidate: Model, pairs: Sequence[Pair]) -> None:
+        floats, ints = reference.graph, candidate.graph
         self._specs = reference.spec, candidate.spec
         self._made = [(pair.reference.outputs[0], pair.candidate.outputs[0]) for pair in pairs]
         slots = {

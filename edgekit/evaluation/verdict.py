@@ -13,6 +13,7 @@ from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import DataError, UsageError
 from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress, silent
+from edgekit.tflite.model import Model
 from edgekit.tflite.quant import dequantize, quantize
 
 #: 97.5 % point of the normal distribution: the half-width of a 95 % interval in standard deviations.
@@ -67,24 +68,9 @@ class Verdict:
         return min(1.0, 2 * tail / (1 << differing))
 
 
-@dataclass(frozen=True)
-class Runner:
-    """A model with its preprocessing, as `compare` wants it.
-
-    Attributes:
-      content: the `.tflite`; any input and output type.
-      spec: the preprocessing that belongs to it.
-      output: "probabilities" or "logits": what a single output is compared with to tell two classes apart.
-    """
-
-    content: bytes
-    spec: InputSpec
-    output: str = "probabilities"
-
-
 def compare(
-    reference: Runner,
-    candidate: Runner,
+    reference: Model,
+    candidate: Model,
     samples: Iterable[Sample],
     *,
     source: str = "data",
@@ -178,8 +164,8 @@ def wilson_interval(successes: int, trials: int, z: float = Z95) -> tuple[float,
 class _Pair:
     """Interpreters of both models, for one thread."""
 
-    def __init__(self, reference: Runner, candidate: Runner) -> None:
-        self._runners = [(open_interpreter(r.content, threads=1), r.spec) for r in (reference, candidate)]
+    def __init__(self, reference: Model, candidate: Model) -> None:
+        self._runners = [(open_interpreter(r.graph.content, threads=1), r.spec) for r in (reference, candidate)]
 
     def __call__(self, both: tuple[Sample, Sample]) -> tuple[np.ndarray, np.ndarray]:
         """(float answer, candidate's answer) to one image, sized for either."""

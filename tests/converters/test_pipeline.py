@@ -22,10 +22,10 @@ from edgekit.converters.export.through_tensorflow import export_float
 from edgekit.devices import Classifier
 from edgekit.errors import DataError, PreprocessingError, UsageError
 from edgekit.evaluation import compare
-from edgekit.evaluation.verdict import Runner
 from edgekit.models.zoo import save_pretrained
 from edgekit.preprocess import InputSpec
 from edgekit.tflite import read_graph
+from tests.support.build import model_of
 from tests.support.float_nets import COLOURS, SIZE, colour_net, save_images
 from tests.support.tiny_keras import classifier
 from tests.support.tiny_keras import save as save_keras
@@ -305,6 +305,6 @@ def judged(source, conversion, folder):
     spec = conversion.preprocessing.spec
     samples = open_samples(folder, spec, count=None)
     labelled = (replace(sample, label=labels[Path(sample.name).name]) for sample in samples)
-    reference = Runner(export_float(source, spec).content, spec)
-    candidate = Runner(conversion.model.content, conversion.model.spec)
+    reference = export_float(source, spec)
+    candidate = model_of(conversion.model.content, conversion.model.spec)
     return compare(reference, candidate, labelled, classes=range(1000))

@@ -9,9 +9,9 @@ import pytest
 from edgekit.calibration import open_samples
 from edgekit.errors import UsageError
 from edgekit.evaluation.comparison import compare_models, significance, to_csv, to_json
-from edgekit.evaluation.verdict import Runner, Verdict, compare
+from edgekit.evaluation.verdict import Verdict, compare
 from edgekit.preprocess import InputSpec
-from tests.support.build import colour_classifier
+from tests.support.build import colour_classifier, model_of
 from tests.support.layered_nets import IMAGES, NAMES, SPEC, float_model, int8_model
 
 
@@ -35,7 +35,7 @@ def test_significance_in_plain_words():
 
 @pytest.fixture(scope="module")
 def comparison():
-    reference, candidate = Runner(float_model(), SPEC), Runner(int8_model(conv=(0.005, 0)), SPEC)
+    reference, candidate = model_of(float_model(), SPEC), model_of(int8_model(conv=(0.005, 0)), SPEC)
     return compare_models(reference, candidate, open_samples(IMAGES, SPEC))
 
 
@@ -68,7 +68,10 @@ def colours(size=12):
 
 def test_models_of_different_sizes_see_the_same_images():
     small, large = InputSpec(8, 8), InputSpec(12, 12)
-    first, second = Runner(colour_classifier(size=8), small), Runner(colour_classifier(size=12), large)
+    first, second = (
+        model_of(colour_classifier(size=8), small),
+        model_of(colour_classifier(size=12), large),
+    )
     found = compare(first, second, open_samples(colours(), small))
     assert (found.agreement, found.images) == (1.0, 6)
     assert found.sqnr_db > 30
@@ -77,13 +80,17 @@ def test_models_of_different_sizes_see_the_same_images():
 def test_models_of_different_tasks_are_refused():
     images = open_samples(colours(6), SPEC)
     with pytest.raises(UsageError, match="4 outputs, the other 3"):
-        compare(Runner(float_model(), SPEC), Runner(colour_classifier(size=6), InputSpec(6, 6)), images)
+        compare(
+            model_of(float_model(), SPEC),
+            model_of(colour_classifier(size=6), InputSpec(6, 6)),
+            images,
+        )
 
 
 def test_logits_and_probabilities_have_no_ratio_in_common():
     spec = InputSpec(8, 8)
-    first = Runner(colour_classifier(softmax=False), spec, "logits")
-    found = compare_models(first, Runner(colour_classifier(), spec), open_samples(colours(), spec))
+    first = model_of(colour_classifier(softmax=False), spec, "logits")
+    found = compare_models(first, model_of(colour_classifier(), spec), open_samples(colours(), spec))
     assert found.verdict.agreement == 1.0
     assert math.isnan(found.verdict.sqnr_db)
     assert to_json(found)["sqnr_db"] is None
@@ -95,5 +102,10 @@ def test_images_that_only_one_model_gets_right_are_counted(tmp_path):
     spec = InputSpec(8, 8)
     images = open_samples(folder(tmp_path, {"a": "rrg", "b": "g", "c": "b"}), spec, count=None)
     bgr = InputSpec(8, 8, order="bgr")
-    found = compare(Runner(colour_classifier(), spec), Runner(colour_classifier(), bgr), images, classes=(0, 1, 2))
+    found = compare(
+        model_of(colour_classifier(), spec),
+        model_of(colour_classifier(), bgr),
+        images,
+        classes=(0, 1, 2),
+    )
     assert (found.lost, found.gained, found.labelled) == (3, 0, 5)

@@ -8,18 +8,17 @@ from edgekit.devices.interpreter import open_interpreter
 from edgekit.evaluation.impact import IMAGES as MEASURED
 from edgekit.evaluation.impact import with_impact
 from edgekit.evaluation.layers import layer_report
-from edgekit.evaluation.verdict import Runner
 from edgekit.tflite import read_graph
 from edgekit.tflite.expose import disturbed
 from edgekit.tflite.scores import score_tensor
-from tests.support.build import GraphBuilder
+from tests.support.build import GraphBuilder, model_of
 from tests.support.layered_nets import IMAGES, SPEC, float_model, int8_model, tensors_of
 
 SAMPLES = open_samples(IMAGES, SPEC)
 
 
 def measured(candidate):
-    first, second = Runner(float_model(), SPEC), Runner(candidate, SPEC)
+    first, second = model_of(float_model(), SPEC), model_of(candidate, SPEC)
     layers = layer_report(first, second, SAMPLES)
     return {layer.name: layer for layer in with_impact(first, second, layers, SAMPLES)}
 
@@ -60,7 +59,7 @@ def test_a_worse_range_does_more_harm():
 
 
 def test_models_without_common_layers_have_nothing_to_measure():
-    assert with_impact(Runner(float_model(), SPEC), Runner(float_model(), SPEC), (), SAMPLES) == ()
+    assert with_impact(model_of(float_model(), SPEC), model_of(float_model(), SPEC), (), SAMPLES) == ()
 
 
 def test_the_scores_are_what_the_last_softmax_reads():

@@ -7,15 +7,14 @@ from edgekit.calibration import open_samples
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import ModelError
 from edgekit.evaluation.layers import layer_report, match_ops
-from edgekit.evaluation.verdict import Runner
 from edgekit.tflite import read_graph
 from edgekit.tflite.expose import exposed, severed
-from tests.support.build import GraphBuilder
+from tests.support.build import GraphBuilder, model_of
 from tests.support.layered_nets import IMAGES, NAMES, SPEC, WEIGHTS, float_model, int8_model, ratio, tensors_of
 
 
 def report(reference, candidate, images=IMAGES):
-    return layer_report(Runner(reference, SPEC), Runner(candidate, SPEC), open_samples(images, SPEC))
+    return layer_report(model_of(reference, SPEC), model_of(candidate, SPEC), open_samples(images, SPEC))
 
 
 def test_accumulated_errors_are_those_of_models_that_end_at_each_layer():

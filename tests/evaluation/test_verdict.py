@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from edgekit.calibration import open_samples
 from edgekit.errors import DataError
 from edgekit.evaluation import compare
-from edgekit.evaluation.verdict import Runner, Verdict, class_indices, decibels, decide, wilson_interval
+from edgekit.evaluation.verdict import Verdict, class_indices, decibels, decide, wilson_interval
 from edgekit.preprocess import InputSpec
-from tests.support.build import GraphBuilder, colour_classifier
+from edgekit.tflite import read_graph
+from edgekit.tflite.model import Model
+from tests.support.build import GraphBuilder, colour_classifier, model_of
 
 SPEC = InputSpec(8, 8)
 
@@ -30,7 +32,7 @@ def scores_model(values):
     mean = graph.op("MEAN", [x, axes], (1,), options={"keepDims": False})
     nothing = graph.op("MUL", [mean, graph.constant(np.zeros((1, 1), np.float32))], (1, 1), options={})
     answer = graph.constant(np.array([values], np.float32))
-    return Runner(graph.finish([graph.op("ADD", [nothing, answer], (1, len(values)), options={})]), SPEC)
+    return model_of(graph.finish([graph.op("ADD", [nothing, answer], (1, len(values)), options={})]), SPEC)
 
 
 @settings(deadline=None)  # the first one imports scipy
@@ -90,7 +92,7 @@ def test_decibels(signal, noise, expected):
 
 
 def test_a_model_agrees_with_itself():
-    model = Runner(colour_classifier("float32"), SPEC)
+    model = model_of(colour_classifier("float32"), SPEC)
     verdict = compare(model, model, images(RED, GREEN, BLUE))
     assert (verdict.agreement, verdict.images, verdict.sqnr_db, verdict.labelled) == (1, 3, math.inf, 0)
     assert verdict.interval == wilson_interval(3, 3)
@@ -98,10 +100,12 @@ def test_a_model_agrees_with_itself():
 
 
 def test_every_input_and_output_type_is_compared():
-    float_model = Runner(colour_classifier("float32", softmax=False, std=100.0), InputSpec(8, 8, std=(100.0,) * 3))
+    float_model = Model(
+        read_graph(colour_classifier("float32", softmax=False, std=100.0)), InputSpec(8, 8, std=(100.0,) * 3)
+    )
     for dtype in ("uint8", "int8"):
         spec = InputSpec(8, 8, std=(100.0,) * 3)
-        quantized = Runner(colour_classifier(dtype, softmax=False, std=100.0), spec)
+        quantized = model_of(colour_classifier(dtype, softmax=False, std=100.0), spec)
         verdict = compare(float_model, quantized, images(RED, GREEN, BLUE, (30, 20, 10)))
         assert verdict.agreement == 1
         assert verdict.sqnr_db > 60
@@ -123,20 +127,20 @@ def test_accuracy_where_folders_name_classes(tmp_path):
     samples = open_samples(tmp_path, SPEC)
     classes = class_indices(samples.class_names, ("red", "green", "blue"), 3)
     always_red = scores_model([1.0, 0.0, 0.0])
-    verdict = compare(Runner(colour_classifier("float32"), SPEC), always_red, samples, classes=classes)
+    verdict = compare(model_of(colour_classifier("float32"), SPEC), always_red, samples, classes=classes)
     assert (verdict.labelled, verdict.distinct) == (4, 2)
     assert (verdict.top1_float, verdict.top1_int8, verdict.agreement) == (0.75, 0.5, 0.75)
     assert verdict.drop == 0.25
 
 
 def test_progress_counts_the_images():
-    model, calls = Runner(colour_classifier("float32"), SPEC), []
+    model, calls = model_of(colour_classifier("float32"), SPEC), []
     compare(model, model, images(RED, GREEN), progress=lambda *call: calls.append(call))
     assert calls == [("Verifying", 1, 2), ("Verifying", 2, 2)]
 
 
 def test_nothing_to_compare_on():
-    model = Runner(colour_classifier("float32"), SPEC)
+    model = model_of(colour_classifier("float32"), SPEC)
     with pytest.raises(DataError, match="no image to verify on"):
         compare(model, model, [])
 

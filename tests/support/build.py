@@ -13,7 +13,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgekit.preprocess import InputSpec
+from edgekit.tflite import read_graph
 from edgekit.tflite.metadata import Metadata, write_metadata
+from edgekit.tflite.model import Model
 
 #: Classes of `colour_classifier` and pixels of each.
 COLOURS = {"red": (220, 10, 10), "green": (10, 220, 10), "blue": (10, 10, 220)}
@@ -154,3 +156,8 @@ def colour_classifier(dtype="uint8", *, size=8, softmax=True, mean=0.0, std=1.0)
 def colour_model(labels=tuple(COLOURS)):
     """`colour_classifier` with metadata: the classes' names, and pixels as they are."""
     return write_metadata(colour_classifier("uint8"), Metadata(labels=labels, input=InputSpec(8, 8)))
+
+
+def model_of(content, spec, output="probabilities"):
+    """A model from its file's bytes."""
+    return Model(read_graph(content), spec, output)

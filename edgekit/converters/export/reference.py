@@ -5,10 +5,12 @@ from dataclasses import replace
 from edgekit.calibration.samples import Samples, open_samples
 from edgekit.converters.export.find_preprocessing import Finding, find_preprocessing
 from edgekit.converters.export.fold import fold_preprocessing
-from edgekit.converters.export.through_tensorflow import FloatModel, check_export, export_float
+from edgekit.converters.export.through_tensorflow import check_export, export_float
 from edgekit.converters.sources.source import Source
 from edgekit.preprocess import InputSpec, describe, parse_preprocess
 from edgekit.progress import Progress, silent
+from edgekit.tflite import read_graph
+from edgekit.tflite.model import Model
 
 #: Images to find the preprocessing by; more of them do not change the answer (see preprocessing.py).
 PROBES = 32
@@ -39,7 +41,7 @@ def resolve_preprocessing(
 
 def float_reference(
     source: Source, spec: InputSpec, samples: Samples, *, fold: bool = True, progress: Progress = silent
-) -> FloatModel:
+) -> Model:
     """The source as a float `.tflite`, its preprocessing folded in if asked, checked against the source.
 
     Args:
@@ -52,8 +54,8 @@ def float_reference(
     progress("Exporting", 0, None)
     model = export_float(source, spec)
     if fold:
-        content, folded = fold_preprocessing(model.content, spec)
-        model = replace(model, content=content, spec=folded)
+        content, folded = fold_preprocessing(model.graph.content, spec)
+        model = replace(model, graph=read_graph(content), spec=folded)
     progress("Checking the export", 0, None)
     check_export(source, spec, model, samples.take(EXPORT_CHECKS))
     return model

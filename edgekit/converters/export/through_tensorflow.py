@@ -4,7 +4,6 @@ The only module that knows TensorFlow's converter.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,30 +13,14 @@ from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import ConversionError, MissingDependencyError
 from edgekit.evaluation.verdict import run
 from edgekit.preprocess import InputSpec
-from edgekit.tflite import edit, read_graph
+from edgekit.tflite import Graph, edit, read_graph
+from edgekit.tflite.model import Model
 
 #: Kernels that add in another order differ by about 1e-5 of the output; a wrong graph by far more than this.
 EXPORT_TOLERANCE = 5e-3
 
 
-@dataclass(frozen=True)
-class FloatModel:
-    """A float `.tflite` and what its numbers mean.
-
-    Attributes:
-      content: the file; one input float32 (1, height, width, channels), one output float32 (1, classes).
-      spec: the preprocessing that belongs to it.
-      output: "probabilities" or "logits".
-      labels: class names in the order of the output, or ().
-    """
-
-    content: bytes = field(repr=False)
-    spec: InputSpec
-    output: str
-    labels: tuple[str, ...] = ()
-
-
-def export_float(source: Source, spec: InputSpec) -> FloatModel:
+def export_float(source: Source, spec: InputSpec) -> Model:
     """Writes the source as a float `.tflite`.
 
     Args:
@@ -49,11 +32,12 @@ def export_float(source: Source, spec: InputSpec) -> FloatModel:
     """
     content = _static_batch(source.content) if isinstance(source, TfliteSource) else _convert(source.path, source.call)
     content = _unique_names(content)
-    _check_interface(content, source)
-    return FloatModel(content, spec, source.output, source.labels)
+    graph = read_graph(content)
+    _check_interface(graph, source)
+    return Model(graph, spec, source.output, source.labels)
 
 
-def check_export(source: Source, spec: InputSpec, model: FloatModel, samples: Iterable[Sample]) -> float:
+def check_export(source: Source, spec: InputSpec, model: Model, samples: Iterable[Sample]) -> float:
     """Compares the export with the source, image by image.
 
     Args:
@@ -66,7 +50,7 @@ def check_export(source: Source, spec: InputSpec, model: FloatModel, samples: It
     Raises:
       ConversionError: they differ by more than float rounding explains.
     """
-    interpreter, differences = open_interpreter(model.content), [0.0]
+    interpreter, differences = open_interpreter(model.graph.content), [0.0]
     for sample in samples:
         expected = np.asarray(source.predict(sample.input(spec)), np.float64)
         found = run(interpreter, sample.input(model.spec))
@@ -140,8 +124,7 @@ def _unique_names(content: bytes) -> bytes:
     return edit.pack(model)
 
 
-def _check_interface(content: bytes, source: Source) -> None:
-    graph = read_graph(content)
+def _check_interface(graph: Graph, source: Source) -> None:
     inputs, outputs = ([graph.tensors[i] for i in ends] for ends in (graph.inputs, graph.outputs))
     shapes = [t.shape for t in (*inputs, *outputs)]
     expected = [(1, *source.spec.shape), (1, source.classes)]

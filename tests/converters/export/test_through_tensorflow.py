@@ -34,7 +34,7 @@ def tflite_source(tmp_path, content):
 
 def test_a_keras_model_becomes_static_and_frozen_and_answers_alike(keras_source):
     model = export_float(keras_source, SPEC)
-    graph = read_graph(model.content)
+    graph = model.graph
     assert [graph.tensors[i].shape for i in (*graph.inputs, *graph.outputs)] == [(1, SIZE, SIZE, 3), (1, 3)]
     assert not any(tensor.is_dynamic for tensor in graph.tensors)
     assert not {"VAR_HANDLE", "READ_VARIABLE", "SHAPE"} & set(graph.op_counts())
@@ -45,7 +45,7 @@ def test_a_keras_model_becomes_static_and_frozen_and_answers_alike(keras_source)
 def test_a_fixed_batch_in_keras_becomes_1(keras2, tmp_path):
     source = load_source(save(classifier(keras2, batch=32), tmp_path / "m.h5"))
     model = export_float(source, SPEC)
-    assert read_graph(model.content).tensors[0].shape[0] == 1
+    assert model.graph.tensors[0].shape[0] == 1
     check_export(source, SPEC, model, images())
 
 
@@ -63,7 +63,7 @@ def test_other_batches_in_a_tflite_become_1(keras2, tmp_path, batch, head):
         content = tf.lite.TFLiteConverter.from_keras_model(keras2.Model(given, answer)).convert()
     source = tflite_source(tmp_path, content)
     model = export_float(source, SPEC)
-    graph = read_graph(model.content)
+    graph = model.graph
     assert [graph.tensors[i].shape for i in (*graph.inputs, *graph.outputs)] == [(1, SIZE, SIZE, 3), (1, 4)]
     assert check_export(source, SPEC, model, images()) < 1e-5
 
@@ -72,7 +72,7 @@ def test_names_become_unique(tmp_path):
     source = tflite_source(tmp_path, colour_net().replace(b"conv_0", b"logits").replace(b"scores", b"logits"))
     names = [tensor.name for tensor in read_graph(source.content).tensors]
     assert names.count("logits") == 3
-    names = [tensor.name for tensor in read_graph(export_float(source, source.spec).content).tensors]
+    names = [tensor.name for tensor in export_float(source, source.spec).graph.tensors]
     assert len(set(names)) == len(names)
 
 
@@ -94,7 +94,7 @@ def test_a_source_that_answers_nan_is_refused(tmp_path):
 def test_an_export_that_alone_answers_nan_is_refused(tmp_path):
     source = tflite_source(tmp_path, colour_net())
     model = export_float(source, source.spec)
-    broken = replace(model, content=colour_net(dense=np.full((3, 3), np.nan)))
+    broken = replace(model, graph=read_graph(colour_net(dense=np.full((3, 3), np.nan))))
     with pytest.raises(ConversionError, match="does not compute what"):
         check_export(source, source.spec, broken, open_samples(None, source.spec, count=1))
 

@@ -171,7 +171,7 @@ def test_parameters_are_those_of_tensorflows_quantizer(keras2, tmp_path):
     # Black and white are among the pixels, so that TensorFlow's range of the input is 0 to 255 as well.
     source = load_source(save(model, tmp_path / "m.h5"))
     expected = reference_int8(model, PIXELS.astype(np.float32))
-    found = quantized(export_float(source, RAW).content)
+    found = quantized(export_float(source, RAW).graph.content)
     kept = ("CONV_2D", "DEPTHWISE_CONV_2D", "MEAN", "FULLY_CONNECTED", "SOFTMAX")
     ours, theirs = ([op for op in graph.ops if op.opcode in kept] for graph in (found, expected))
     assert [op.opcode for op in ours] == [op.opcode for op in theirs] and len(ours) == 6

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from edgekit.calibration import METHODS, Ranges, Samples, choose_ranges, limited, observe
-from edgekit.converters.export.through_tensorflow import FloatModel
 from edgekit.converters.quantization.search.refine import REFINEMENTS, refine
 from edgekit.converters.quantization.search.scores import check_same
 from edgekit.converters.quantization.search.search import Choice, Contest, Form, Trial
@@ -22,6 +21,7 @@ from edgekit.converters.quantization.transforms.equalize import split_swish
 from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress, silent
 from edgekit.tflite import read_graph
+from edgekit.tflite.model import Model
 from edgekit.tflite.scores import score_tensor
 
 #: Images to compare candidates on: with more of them the order of the candidates stays the same.
@@ -51,7 +51,7 @@ CORRECTIONS: Mapping[str, Callable[[Form, Samples, InputSpec, Progress], Form]] 
 
 
 def forms(
-    model: FloatModel, samples: Samples, corrections: str = "auto", *, progress: Progress = silent
+    model: Model, samples: Samples, corrections: str = "auto", *, progress: Progress = silent
 ) -> tuple[Form, ...]:
     """The model's forms to choose from: as it is, corrected, or both where `corrections` is "auto".
 
@@ -59,7 +59,7 @@ def forms(
       samples: representative images.
       corrections: "auto", "none", or a key of CORRECTIONS.
     """
-    plain = Form("none", model.content, observe(model.content, samples, model.spec, progress=progress), {})
+    plain = Form("none", model.graph.content, observe(model.graph.content, samples, model.spec, progress=progress), {})
     wanted = tuple(CORRECTIONS) if corrections == "auto" else tuple({corrections} & set(CORRECTIONS))
     corrected = [CORRECTIONS[name](plain, samples, model.spec, progress) for name in wanted]
     corrected = [form for form in corrected if form is not plain]

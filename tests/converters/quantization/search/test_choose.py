@@ -1,17 +1,16 @@
 import numpy as np
 import pytest
 
-from edgekit.converters.export.through_tensorflow import FloatModel
 from edgekit.converters.quantization.search.choose import BEATEN_DB, CANDIDATES, choose, explain, forms, ranges_of
 from edgekit.converters.quantization.search.scores import BEST_DB, check_same, mean_sqnr, scores
 from edgekit.converters.quantization.search.search import Choice, Trial
 from edgekit.errors import ConversionError
 from edgekit.tflite import read_graph
 from edgekit.tflite.scores import score_tensor
-from tests.support.build import colour_classifier
+from tests.support.build import colour_classifier, model_of
 from tests.support.gated_net import SAMPLES, SPEC, Net
 
-MODEL = FloatModel(Net().content, SPEC, "logits")
+MODEL = model_of(Net().content, SPEC, "logits")
 
 
 def db(choice, correction, method, *, rounding=False, role=""):
@@ -25,7 +24,7 @@ def test_automatic_choice_tries_everything_and_is_never_worse_than_min_max():
     assert tried >= {("none", "minmax"), *(("split-swish", method) for method in CANDIDATES)}
     assert any(t.rounding for t in choice.trials)
     found = np.stack(list(scores(choice.quantized(SPEC), list(SAMPLES), SPEC)))
-    expected = np.stack(list(scores(MODEL.content, list(SAMPLES), SPEC)))
+    expected = np.stack(list(scores(MODEL.graph.content, list(SAMPLES), SPEC)))
     best = max(t.sqnr_db for t in choice.trials)
     assert mean_sqnr(expected, found) == pytest.approx(best)
     assert best >= db(choice, "none", "minmax")
@@ -69,7 +68,7 @@ def test_rounding_alone_can_be_corrected():
 
 
 def test_a_model_without_swish_has_one_form():
-    model = FloatModel(colour_classifier("float32"), SPEC, "probabilities")
+    model = model_of(colour_classifier("float32"), SPEC, "probabilities")
     assert [form.correction for form in forms(model, SAMPLES, "split-swish")] == ["none"]
 
 
@@ -95,4 +94,4 @@ def test_scores_are_compared_without_what_they_share():
 
 def test_a_rewrite_that_changes_the_function_is_refused():
     with pytest.raises(ConversionError, match="changed its answers"):
-        check_same(MODEL.content, Net(seed=2).content, SAMPLES, SPEC)
+        check_same(MODEL.graph.content, Net(seed=2).content, SAMPLES, SPEC)

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from edgekit.calibration import METHODS, observe
-from edgekit.converters.export.through_tensorflow import FloatModel
 from edgekit.converters.quantization.search.choose import forms, ranges_of
 from edgekit.converters.quantization.search.refine import REFINEMENTS, refine, role_harms
 from edgekit.converters.quantization.search.search import Choice, Contest
 from edgekit.converters.quantization.search.tensor_groups import roles
 from edgekit.tflite import read_graph
 from edgekit.tflite.quant import affine_params, dequantize, quantize
+from tests.support.build import model_of
 from tests.support.gated_net import SAMPLES, SPEC, Net, answers
 
 NET = Net()
 GRAPH = read_graph(NET.content)
-(FORM,) = forms(FloatModel(NET.content, SPEC, "logits"), SAMPLES, "none")
+(FORM,) = forms(model_of(NET.content, SPEC, "logits"), SAMPLES, "none")
 BY_METHOD = {method: ranges_of(FORM, method) for method in METHODS}
 
 
