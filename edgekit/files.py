@@ -1,11 +1,68 @@
-"""Writing results so that a failure loses nothing: to a temporary file beside, then renamed."""
+"""Reading files that may be anything, and writing results so that a failure loses nothing.
 
+What is read was named by a user or lies in a folder of strangers: it may be a device that never ends, a pipe that
+nobody writes to, or larger than the memory. What is written goes to a temporary file beside, which is then renamed.
+"""
+
+import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
-from typing import Union
+from typing import BinaryIO, Optional, Union
 
 from edgekit.errors import OutputError
+
+#: Most bytes of a `.tflite`: the offsets of its format end there.
+MAX_MODEL_BYTES = 2 << 30
+
+#: Most bytes of a list that people or scripts write (labels, ranges, a CSV of a million images' classes).
+MAX_TEXT_BYTES = 64 << 20
+
+#: Most bytes of one image: far more than an uncompressed one of the size that is decoded.
+MAX_IMAGE_BYTES = 512 << 20
+
+
+def open_regular(path: Union[str, Path], most: Optional[int]) -> BinaryIO:
+    """Opens a file for reading its bytes, if it is a regular one of at most `most` bytes (None: of any size).
+
+    A device or pipe is never waited for.
+
+    Raises:
+      OSError: as `open`; or it is no regular file, or too large. `strerror` says which, in words for users.
+    """
+    descriptor = os.open(str(path), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        found = os.fstat(descriptor)
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is a device or a pipe, not a regular file", str(path))
+        if most is not None and found.st_size > most:
+            raise _too_large(path, most)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_bytes(path: Union[str, Path], most: int) -> bytes:
+    """The content of a regular file of at most `most` bytes. Raises OSError as `open_regular`."""
+    with open_regular(path, most) as stream:
+        content = stream.read(os.fstat(stream.fileno()).st_size)
+        rest = stream.read(most + 1 - len(content))  # files of the kernel claim a size of 0
+    if len(content) + len(rest) > most:
+        raise _too_large(path, most)
+    return content + rest if rest else content
+
+
+def read_text(path: Union[str, Path], most: int = MAX_TEXT_BYTES) -> str:
+    """A file of UTF-8 text, with or without a byte order mark. Raises OSError as `read_bytes`, UnicodeDecodeError."""
+    return read_bytes(path, most).decode("utf-8-sig")
+
+
+def _too_large(path: Union[str, Path], most: int) -> OSError:
+    return OSError(errno.EFBIG, f"it is larger than {most >> 20} MiB, the most that is read", str(path))
 
 
 def write_bytes(path: Union[str, Path], content: bytes) -> None:

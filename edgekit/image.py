@@ -4,18 +4,26 @@ import re
 import warnings
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Mapping, Union
+from typing import Any, BinaryIO, Callable, Mapping, Tuple, Union
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from edgekit.errors import ImageError
+from edgekit.files import MAX_IMAGE_BYTES, open_regular
 
 #: What `decode` takes: a path, the encoded bytes of a file, an opened image, or an H×W(×C) array.
 ImageLike = Union[str, Path, bytes, "Image.Image", np.ndarray]
 
-#: Most pixels of an image that is decoded; Pillow's own bound against decompression bombs.
-MAX_PIXELS = 89_478_485
+#: Most pixels that are decoded: they take up to nine bytes each, which a board with 1 GB of memory can bear.
+#: (A larger JPEG file is decoded at a fraction of its size where that will do.)
+MAX_PIXELS = 50_000_000
+
+#: Longest side of an image that is decoded, in pixels: JPEG's own bound. Each row costs memory of its own.
+MAX_SIDE = 65_535
+
+# Pixels of a strip, where converting the whole image at once would take several times its memory.
+_STRIP = 1 << 20
 
 #: EXIF orientation → the Pillow transposition that undoes it. (`ImageOps.exif_transpose` also
 #: rewrites the EXIF data, and fails where these are odd.)
@@ -49,12 +57,33 @@ def decode(image: ImageLike, *, least: int = 0) -> Image.Image:
     try:
         if isinstance(image, Image.Image):
             return _to_rgb(image)
-        with Image.open(BytesIO(image) if isinstance(image, bytes) else image) as opened:
+        with _stream(image) as stream, Image.open(stream) as opened:
+            if opened.info.get("progressive"):  # held in memory as a whole, whatever size is decoded
+                _check_size(opened)
             if least:
                 opened.draft(None, (least, least))
             return _to_rgb(opened)
     except Exception as error:  # Pillow's decoders raise whatever their formats do
         raise ImageError(f"{name} {_what_is_wrong(error)}.") from error
+
+
+def _stream(image: Union[str, Path, bytes]) -> BinaryIO:
+    return BytesIO(image) if isinstance(image, bytes) else open_regular(image, MAX_IMAGE_BYTES)
+
+
+def size_problem(size: Tuple[int, int]) -> str:
+    """Why an image of (width, height) pixels is not decoded, or ""."""
+    width, height = size
+    if width * height <= MAX_PIXELS and max(size) <= MAX_SIDE:
+        return ""
+    most = f"at most {MAX_PIXELS / 1e6:.0f} million, no side longer than {MAX_SIDE}"
+    return f"is too large to decode safely ({width}x{height} pixels; {most})"
+
+
+def _check_size(image: Image.Image) -> None:
+    problem = size_problem(image.size)
+    if problem:
+        raise ImageError(problem)
 
 
 def _what_is_wrong(error: Exception) -> str:
@@ -70,6 +99,8 @@ def _what_is_wrong(error: Exception) -> str:
         return "is not an image that Pillow can open"
     if isinstance(error, Image.DecompressionBombError):
         return "is too large to decode safely"
+    if isinstance(error, OSError) and error.filename is not None:  # Pillow's own name no file
+        return f"cannot be read: {error.strerror}"
     return f"cannot be decoded: {_short(error)}"
 
 
@@ -118,21 +149,31 @@ def _array_problem(array: np.ndarray) -> str:
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.format == "EPS":
         raise ImageError("is EPS, which only another program (Ghostscript) could draw")
-    if image.width * image.height > MAX_PIXELS:
-        raise ImageError(f"is too large to decode safely ({image.width}x{image.height} pixels)")
+    _check_size(image)
     image.load()
     kind, image = image.format, _upright(image)
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         # Mode "I" is 32 bits wide, but Pillow also gives it to 16-bit PNG and PGM files.
         sixteen = image.mode.startswith("I;16") or (image.mode == "I" and kind in ("PNG", "PPM"))
-        return Image.fromarray(_grey_to_8_bits(np.asarray(image), sixteen)).convert("RGB")
-    if image.mode == "La":
-        image = image.convert("LA")
-    if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
-        coloured = image.convert("RGBA")
-        white = Image.new("RGBA", coloured.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, coloured).convert("RGB")
+        scale = _scale_to_8_bits(image, sixteen)
+        return _by_strips(image, lambda strip: Image.fromarray(_grey_to_8_bits(np.asarray(strip), scale)))
+    if image.mode in ("RGBA", "LA", "La", "PA", "RGBa") or "transparency" in image.info:
+        return _by_strips(image, _over_white)
     return image.convert("RGB")
+
+
+def _by_strips(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """An RGB image whose strips are those of `image`, converted one after the other."""
+    result, rows = Image.new("RGB", image.size), max(1, _STRIP // image.width)
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        result.paste(convert(strip).convert("RGB"), (0, top))
+    return result
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    coloured = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", coloured.size, (255, 255, 255, 255)), coloured)
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -145,16 +186,16 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _grey_to_8_bits(values: np.ndarray, sixteen: bool) -> np.ndarray:
-    """16-bit greys in 256 steps; wider and float ones by the smallest usual range that holds them."""
-    fractions, values = values.dtype.kind == "f", values.astype(np.float64)
-    if not np.isfinite(values).all():
+def _scale_to_8_bits(image: Image.Image, sixteen: bool) -> float:
+    """What 16-bit greys are divided by; wider and float ones by the smallest usual range that holds them."""
+    values = np.asarray(image)
+    top, fractions = float(values.max()), values.dtype.kind == "f"
+    if not np.isfinite(top) or (fractions and not np.isfinite(values.min())):
         raise ImageError("holds NaN or infinite values")
-    top = float(values.max())
     if sixteen or 255 < top <= 65535:
-        scale = 257.0
-    elif fractions and top <= 1:
-        scale = 1 / 255
-    else:
-        scale = max(1.0, top / 255)
-    return np.asarray(np.clip(np.rint(values / scale), 0, 255), np.uint8)
+        return 257.0
+    return 1 / 255 if fractions and top <= 1 else max(1.0, top / 255)
+
+
+def _grey_to_8_bits(values: np.ndarray, scale: float) -> np.ndarray:
+    return np.asarray(np.clip(np.rint(values.astype(np.float64) / scale), 0, 255), np.uint8)

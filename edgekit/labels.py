@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Tuple, Union
 
 from edgekit.errors import DataError
+from edgekit.files import read_text
 
 # «0 cat», «0: cat», «0<tab>cat»: Teachable Machine and Coral number their lines.
-_NUMBERED = re.compile(r"\s*(\d+)[:,\s]\s*(.+)")
+_NUMBERED = re.compile(r"\s*(\d{1,9})[:,\s]\s*(.+)")
 
 # What tools call the file that they leave beside a model.
 _NAMES = ("labels.txt", "class_names.txt", "classes.txt")
@@ -20,7 +21,7 @@ def read_labels(path: Union[str, Path]) -> Tuple[str, ...]:
       DataError: the file is missing, unreadable, no text, or empty.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise DataError(f"No labels can be read from {path}: {reason}.", "Write one name a line.") from error

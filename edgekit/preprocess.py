@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Dict, Mapping, Tuple
 
 import numpy as np
+from PIL import Image
 
 from edgekit.errors import UsageError
 from edgekit.image import ImageLike, decode
@@ -31,6 +32,12 @@ INTERPOLATIONS = tuple(_FILTERS)
 
 #: Longest side of a model's input, in pixels. EfficientNet-B7 takes 600.
 MAX_SIDE = 8192
+
+# Most pixels of an image between its two passes of resizing; ordinary ones stay below a third of it.
+_MOST_BETWEEN = 1 << 24
+
+#: Left, top, right, bottom in pixels.
+Box = Tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -167,13 +174,25 @@ def fit(image: ImageLike, spec: InputSpec) -> np.ndarray:
         return image
     # From twice the size on, the resize below makes what the full size would: within 2 of 255, measured.
     opened = decode(image, least=math.ceil(2 * max(spec.height, spec.width) / spec.crop))
-    filtered = _FILTERS[spec.interpolation]
     if spec.resize == "crop":
-        opened = opened.resize((spec.width, spec.height), filtered, box=_centre_box(opened.size, spec))
+        opened = _resize(opened, spec, _centre_box(opened.size, spec))
     elif opened.size != (spec.width, spec.height):
-        opened = opened.resize((spec.width, spec.height), filtered)
+        opened = _resize(opened, spec, (0.0, 0.0, float(opened.width), float(opened.height)))
     pixels = np.asarray(opened.convert("L") if spec.channels == 1 else opened)
     return pixels.reshape(spec.shape)
+
+
+def _resize(image: Image.Image, spec: InputSpec, box: Box) -> Image.Image:
+    """A box of the image at the input's size.
+
+    Pillow resizes the rows first: of a tall, narrow image these are wider than before, and can fill the memory.
+    """
+    size, kind = (spec.width, spec.height), _FILTERS[spec.interpolation]
+    left, top, right, bottom = box
+    if (bottom - top) * spec.width <= _MOST_BETWEEN:
+        return image.resize(size, kind, box=box)
+    short = image.resize((image.width, spec.height), kind, box=(0, top, image.width, bottom))
+    return short.resize(size, kind, box=(left, 0, right, spec.height))
 
 
 def _fits(pixels: np.ndarray, spec: InputSpec) -> bool:
@@ -182,7 +201,7 @@ def _fits(pixels: np.ndarray, spec: InputSpec) -> bool:
     return colour and pixels.dtype == np.uint8 and spec.resize == "stretch"
 
 
-def _centre_box(size: Tuple[int, int], spec: InputSpec) -> Tuple[float, float, float, float]:
+def _centre_box(size: Tuple[int, int], spec: InputSpec) -> Box:
     """The largest centred box of the input's aspect ratio, shrunk to the crop fraction."""
     width, height = size
     scale = min(width / spec.width, height / spec.height) * spec.crop

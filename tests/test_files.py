@@ -4,7 +4,7 @@ import stat
 import pytest
 
 from edgekit.errors import OutputError
-from edgekit.files import check_writable, write_bytes, write_text
+from edgekit.files import MAX_TEXT_BYTES, check_writable, read_bytes, read_text, write_bytes, write_text
 
 
 @pytest.fixture
@@ -101,3 +101,30 @@ def test_a_name_too_long_for_the_system_is_told(tmp_path):
     with pytest.raises(OutputError):
         write_bytes(tmp_path / ("a" * 300), b"")
     check_writable(tmp_path / ("a" * 300))  # writing tells it
+
+
+def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("/dev/zero", tmp_path / "pipe"):
+        with pytest.raises(OSError, match="not a regular file"):
+            read_bytes(path, 1 << 20)
+    with pytest.raises(IsADirectoryError):
+        read_bytes(tmp_path, 1 << 20)
+
+
+def test_a_file_is_read_up_to_the_bound_and_not_beyond(tmp_path):
+    (tmp_path / "text").write_bytes(b"\xef\xbb\xbfgr\xc3\xbcn")
+    assert read_bytes(tmp_path / "text", 8).endswith(b"\xbcn")
+    assert read_text(tmp_path / "text") == "grün"
+    with pytest.raises(OSError, match="larger than 0 MiB"):
+        read_bytes(tmp_path / "text", 7)
+    with pytest.raises(OSError, match="larger than 64 MiB, the most that is read"):
+        os.truncate(tmp_path / "text", MAX_TEXT_BYTES + 1)
+        read_text(tmp_path / "text")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/version"), reason="needs Linux")
+def test_files_that_claim_to_be_empty_are_read_whole_and_bounded():
+    assert b"Linux" in read_bytes("/proc/version", 4096)
+    with pytest.raises(OSError, match="larger"):
+        read_bytes("/proc/version", 4)

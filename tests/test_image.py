@@ -1,6 +1,7 @@
 """Images of every kind and depth → upright RGB, against Pillow and numpy; and what is refused."""
 
 import io
+import os
 import struct
 import threading
 import warnings
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps, features
 
+from edgekit import image
 from edgekit.errors import ImageError
 from edgekit.image import decode
 
@@ -202,10 +204,36 @@ def png_header(width, height):
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
 
 
-@pytest.mark.parametrize("size", [(10000, 9000), (30000, 30000), (2**31 - 1, 2**31 - 1)])
+@pytest.mark.parametrize("size", [(10000, 9000), (30000, 30000), (2**31 - 1, 2**31 - 1), (1, 49_999_999), (70_000, 1)])
 def test_decompression_bombs(size):
     with pytest.raises(ImageError, match="too large"):
         decode(png_header(*size))
+
+
+def test_a_progressive_jpeg_is_held_to_the_bound_at_its_full_size(monkeypatch):
+    monkeypatch.setattr(image, "MAX_PIXELS", 150 * 150)
+    large = Image.new("RGB", (200, 200), GREEN)
+    assert decode(encoded(large, "JPEG"), least=20).size == (25, 25)
+    with pytest.raises(ImageError, match="too large to decode safely"):
+        decode(encoded(large, "JPEG", progressive=True), least=20)
+
+
+def test_a_pipe_or_an_endless_device_is_no_image(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", "/dev/zero"):
+        with pytest.raises(ImageError, match="device or a pipe, not a regular file"):
+            decode(path)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "I;16", "P"])
+def test_conversion_in_strips_leaves_no_seam(mode, monkeypatch):
+    grey = np.linspace(0, 255, 60 * 40).reshape(60, 40).astype(np.uint8)
+    whole = Image.fromarray(grey.astype(np.uint16) * 257 if mode == "I;16" else grey)
+    whole = whole if mode == "I;16" else whole.convert(mode)
+    options = {"transparency": 7} if mode == "P" else {}
+    before = np.asarray(decode(encoded(whole, **options)))
+    monkeypatch.setattr(image, "_STRIP", 7 * 40)
+    assert np.array_equal(np.asarray(decode(encoded(whole, **options))), before)
 
 
 def test_a_bomb_is_refused_although_the_application_lifted_pillows_bound(monkeypatch):
@@ -240,7 +268,7 @@ def test_paths_that_hold_no_image(tmp_path):
         (tmp_path, "folder"),
         (tmp_path / "a.jpg", "not an image"),
         ("a\0b", "cannot be decoded"),
-        ("x" * 5000, "cannot be decoded"),
+        ("x" * 5000, "cannot be read: File name too long"),
     ):
         with pytest.raises(ImageError, match=words) as caught:
             decode(path)

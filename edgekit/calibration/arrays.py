@@ -16,6 +16,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from edgekit.errors import DataError, EdgekitError
+from edgekit.files import open_regular
 from edgekit.image import decode
 
 #: Names under which `.npz` files keep images and their labels, in the order they are tried.
@@ -44,9 +45,9 @@ def read_archive(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     """
     try:
         if path.suffix.lower() == ".npy":
-            with path.open("rb") as file:
+            with open_regular(path, None) as file:
                 return _map(file), None
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path, None) as file, zipfile.ZipFile(file) as archive:
             return _read_npz(archive)
     except EdgekitError as error:
         raise type(error)(f"'{path}': {error.message}", error.hint) from error
@@ -74,6 +75,12 @@ def _read_npz(archive: zipfile.ZipFile) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _unpack(archive: zipfile.ZipFile, member: str) -> np.ndarray:
+    size, free = archive.getinfo(member).file_size, shutil.disk_usage(tempfile.gettempdir()).free
+    if size > free:  # a small file may claim any size
+        raise DataError(
+            f"{member} unpacks to {size / 1e9:.3g} GB; {tempfile.gettempdir()} has {free / 1e9:.3g} GB free.",
+            "Free some space, name another folder in TMPDIR, or write the array as .npy, which is read where it lies.",
+        )
     with tempfile.TemporaryFile() as file:
         with archive.open(member) as packed:
             shutil.copyfileobj(packed, file, 1 << 20)
@@ -88,8 +95,8 @@ def _map(file: IO[bytes]) -> np.ndarray:
     shape, fortran, dtype = header
     if dtype.hasobject:
         raise DataError("It holds Python objects, which edgekit does not unpickle.", _ARCHIVE_HINT)
-    if 0 in shape:
-        return np.empty(shape, dtype)
+    if dtype.itemsize == 0 or 0 in shape:
+        raise DataError(f"It holds an array of shape {shape} and type {dtype.str}: no images.", _ARCHIVE_HINT)
     order = "F" if fortran else "C"
     mapped: np.ndarray = np.memmap(file, dtype, "r", file.tell(), shape, order)  # type: ignore[call-overload]
     return mapped

@@ -8,14 +8,19 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 from edgekit.calibration.folder import list_folder
 from edgekit.errors import DataError
+from edgekit.files import read_text
 
 #: Sub-folders of ImageNet-style sets; their sorted order is the order of ImageNet-1k's classes.
 _SYNSET = re.compile(r"n\d{8}")
 _SYNSETS = 1000
+
+#: Digits of the longest output number that is read; Python itself refuses to turn thousands of them into a number.
+_MOST_DIGITS = 9
 #: Heads of a column of files, as tools write them.
 _FILE_HEADS = ("file", "filename", "file_name", "path", "image", "picture")
 
@@ -103,8 +108,10 @@ def _labelled(root: Path, names: Sequence[str], classes: Iterable[str], mapping:
 
 def _rows(table: Path) -> list[tuple[str, str]]:
     try:
-        with table.open(encoding="utf-8-sig", newline="") as stream:
-            rows = [[cell.strip() for cell in row] for row in csv.reader(stream) if any(row)]
+        text = read_text(table)
+        if "\0" in text:
+            raise csv.Error
+        rows = [[cell.strip() for cell in row] for row in csv.reader(StringIO(text, newline="")) if any(row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or "it is not a CSV file in UTF-8"
         raise DataError(f"{table} cannot be read: {reason}.") from error
@@ -181,6 +188,12 @@ def _by_synset(names: Sequence[str], outputs: int, what: str) -> Mapping:
 
 
 def _by_number(names: Sequence[str], outputs: int, what: str) -> Mapping:
+    absurd = next((name for name in names if len(name) > _MOST_DIGITS), None)
+    if absurd is not None:
+        raise DataError(
+            f"Among the {what} is {absurd[:_MOST_DIGITS]}…, a number of {len(absurd)} digits.",
+            f"Number the model's outputs from 0 to {outputs - 1}.",
+        )
     numbers = {name: int(name) for name in names}
     highest = max(numbers.values())
     if highest >= outputs:

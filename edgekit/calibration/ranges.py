@@ -11,7 +11,7 @@ import numpy as np
 from edgekit.calibration.histogram import Histogram
 from edgekit.calibration.observe import TAILS, Observations, Statistics
 from edgekit.errors import DataError, UsageError
-from edgekit.files import write_text
+from edgekit.files import read_text, write_text
 
 Bounds = tuple[float, float]
 
@@ -168,7 +168,7 @@ def load_ranges(path: str | Path) -> Ranges:
       DataError: no such file, no ranges in it, or a bound that is not a finite pair in order.
     """
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        document = json.loads(read_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"No ranges can be read from {path}: {_reason(error)}.") from error
     if (

@@ -11,6 +11,7 @@ from edgekit.devices import Classifier
 from edgekit.devices.tensors import output_tensor
 from edgekit.errors import DataError, ImageError
 from edgekit.evaluation.verdict import wilson_interval
+from edgekit.files import MAX_IMAGE_BYTES, read_bytes
 from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress, silent
 from edgekit.tflite import read_graph
@@ -156,7 +157,7 @@ def answer(classifier: Classifier, encoded: bytes) -> Answer:
 def read_image(path: Path) -> bytes | Answer:
     """An image's file, or the answer that there is none."""
     try:
-        return path.read_bytes()
+        return read_bytes(path, MAX_IMAGE_BYTES)
     except OSError as error:
         return Answer((), (error.strerror or type(error).__name__).lower())
 

@@ -13,13 +13,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive
 
 from edgekit.errors import ImageError
+from edgekit.image import size_problem
 from edgekit.serve.settings import is_loopback
 
 #: Kinds of images taken from the network: what browsers and cameras write, through Pillow's most tried decoders.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-
-#: Most pixels of an image from the network: decoded, it takes four bytes for each, several times over.
-MAX_PIXELS = 50_000_000
 
 #: Seconds in which an image must have arrived.
 PATIENCE_S = 20.0
@@ -104,12 +102,12 @@ def _too_large(limit: int) -> HTTPException:
 def check_image(content: bytes) -> None:
     """Refuses by its first bytes what must not be decoded.
 
-    Raises ImageError: no image of `FORMATS`, or more than `MAX_PIXELS`.
+    Raises ImageError: no image of `FORMATS`, or one that is too large to decode.
     """
     try:
         with Image.open(BytesIO(content), formats=FORMATS) as image:
-            width, height = image.size
+            problem = size_problem(image.size)
     except Exception as error:  # Pillow's readers raise whatever their formats do
         raise ImageError("This is not an image.", f"Send one of {', '.join(FORMATS)}.") from error
-    if width * height > MAX_PIXELS:
-        raise ImageError(f"The image is too large to decode safely ({width}x{height} pixels).")
+    if problem:
+        raise ImageError(f"The image {problem}.")

@@ -1,6 +1,7 @@
 """Reading a `.tflite` file into a `Graph`. All checks of the file stand here, at the door."""
 
 import re
+import shlex
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -9,10 +10,17 @@ from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 import numpy as np
 
 from edgekit.errors import ModelFormatError
+from edgekit.files import MAX_MODEL_BYTES, open_regular, read_bytes
 from edgekit.tflite.flat import Table
 from edgekit.tflite.graph import Graph, Op, QuantParams, Tensor
 
 IDENTIFIER = b"TFL3"
+
+# Bytes that the smallest file has, among them its mark.
+_HEAD = 33
+
+# First bytes of what is given in place of a .tflite: HDF5 (.h5) and zip archives (.keras).
+_KERAS_MARKS = (b"\x89HDF\r\n\x1a\n", b"PK\x03\x04")
 
 # TFLite's kernels stop at 8 dimensions; more than this is damage.
 _MAX_RANK = 16
@@ -65,11 +73,16 @@ def _content(model: Union[str, Path, bytes]) -> Tuple[bytes, str]:
         return bytes(model), "The model"
     path = Path(model)
     try:
-        return path.read_bytes(), str(path)
+        with open_regular(path, MAX_MODEL_BYTES) as stream:
+            _check_header(stream.read(_HEAD), path)  # before all of it is in memory
+        return read_bytes(path, MAX_MODEL_BYTES), str(path)
+    except ModelFormatError as error:
+        raise ModelFormatError(f"{path}: {error.message}", error.hint) from None
     except FileNotFoundError:
         raise ModelFormatError(f"There is no file {path}.") from None
     except IsADirectoryError:
-        raise ModelFormatError(f"{path} is a folder, not a .tflite file.") from None
+        hint = _convert_first(path) if (path / "saved_model.pb").is_file() else None
+        raise ModelFormatError(f"{path} is a folder, not a .tflite file.", hint) from None
     except OSError as error:
         raise ModelFormatError(f"{path} could not be read: {error.strerror}.") from error
 
@@ -102,14 +115,20 @@ def _read(content: bytes) -> Graph:
     return Graph(tensors, ops, inputs, outputs, count, _text(model.Description()), metadata, len(content), content)
 
 
-def _check_header(content: bytes) -> None:
-    if content[4:8] == IDENTIFIER and len(content) > 32:
+def _check_header(content: bytes, path: Optional[Path] = None) -> None:
+    if content[4:8] == IDENTIFIER and len(content) >= _HEAD:
         return
+    if content.startswith(_KERAS_MARKS):
+        raise ModelFormatError("it is not a .tflite file, but a Keras model or another archive.", _convert_first(path))
     if content.startswith(b"version https://git-lfs"):
         raise ModelFormatError("it is a Git-LFS pointer, not the model itself.", "Run `git lfs pull` to fetch it.")
-    if len(content) <= 32:
+    if len(content) < _HEAD:
         raise ModelFormatError(f"it is empty or truncated ({len(content)} bytes).", "Copy or download it again.")
     raise ModelFormatError("it is not a .tflite file (the mark TFL3 is missing).")
+
+
+def _convert_first(path: Optional[Path]) -> str:
+    return f"Convert it first: edgekit convert {shlex.quote(str(path or 'MODEL'))} --int8"
 
 
 def _data(buffer: Any, content: bytes) -> np.ndarray:

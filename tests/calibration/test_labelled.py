@@ -110,6 +110,8 @@ def test_a_table_names_files_and_classes_or_numbers(tmp_path, text):
         (b"\xff\xfe\x00", "UTF-8"),
         (b'a.png,"' + b"x" * 200_000 + b'"\n', "cannot be read"),
         (b"a.png,pink\n", "none of the model's labels"),
+        (b"a\x00.png,red\n", "it is not a CSV file"),
+        (b"a.png," + b"9" * 5000 + b"\n", "number of 5000 digits"),
     ],
 )
 def test_a_table_that_is_none_is_refused(tmp_path, content, message):

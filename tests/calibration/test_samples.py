@@ -2,12 +2,14 @@
 
 import io
 import os
+import shutil
 import threading
 import unicodedata
 import zipfile
 
 import numpy as np
 import pytest
+from numpy.lib import format as npy
 from PIL import Image
 
 from edgekit.calibration.folder import drawing_order
@@ -449,6 +451,36 @@ def test_pickled_arrays_are_refused(tmp_path):
             open_samples(tmp_path / name, SPEC)
         assert name in caught.value.message
         assert caught.value.hint
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_arrays_of_nothing_are_refused_however_many_they_claim(tmp_path, suffix):
+    for number, (dtype, shape) in enumerate([("|V0", (10**12, 8, 8, 3)), ("|u1", (10**12, 0, 8, 3))]):
+        header = io.BytesIO()
+        npy.write_array_header_1_0(header, {"descr": dtype, "fortran_order": False, "shape": shape})
+        path = tmp_path / f"{number}{suffix}"
+        if suffix == ".npy":
+            path.write_bytes(header.getvalue())
+        else:
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("x.npy", header.getvalue())
+        with pytest.raises(DataError, match="no images"):
+            open_samples(path, SPEC)
+
+
+def test_an_archive_that_unpacks_to_more_than_the_disk_holds_is_refused(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "a.npz", x=stack(5))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 100))
+    with pytest.raises(DataError, match=r"x\.npy unpacks to .* GB"):
+        open_samples(tmp_path / "a.npz", SPEC)
+
+
+def test_pipes_and_devices_are_no_arrays(tmp_path):
+    os.mkfifo(tmp_path / "a.npy")
+    os.symlink("/dev/zero", tmp_path / "b.npz")
+    for name in ("a.npy", "b.npz"):
+        with pytest.raises(DataError, match="not a regular file"):
+            open_samples(tmp_path / name, SPEC)
 
 
 def test_damaged_array_files(tmp_path):

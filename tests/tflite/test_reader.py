@@ -1,7 +1,11 @@
+import os
+import shlex
+
 import numpy as np
 import pytest
 
 from edgekit.errors import ModelFormatError
+from edgekit.files import MAX_MODEL_BYTES
 from edgekit.tflite.checks import check_graph
 from edgekit.tflite.graph import QuantParams
 from edgekit.tflite.reader import constant, read_graph
@@ -66,6 +70,34 @@ def test_missing_file_and_folder(tmp_path):
         read_graph(tmp_path / "none.tflite")
     with pytest.raises(ModelFormatError, match="folder"):
         read_graph(tmp_path)
+
+
+def test_an_endless_device_and_a_pipe_are_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe.tflite")
+    for path in ("/dev/zero", tmp_path / "pipe.tflite"):
+        with pytest.raises(ModelFormatError, match="not a regular file"):
+            read_graph(path)
+
+
+def test_a_large_file_of_another_kind_is_refused_by_its_first_bytes(tmp_path):
+    (tmp_path / "m.tflite").touch()
+    os.truncate(tmp_path / "m.tflite", MAX_MODEL_BYTES)
+    with pytest.raises(ModelFormatError, match="the mark TFL3 is missing"):
+        read_graph(tmp_path / "m.tflite")
+    os.truncate(tmp_path / "m.tflite", MAX_MODEL_BYTES + 1)
+    with pytest.raises(ModelFormatError, match="larger than 2048 MiB"):
+        read_graph(tmp_path / "m.tflite")
+
+
+def test_a_model_that_is_not_converted_yet_gets_the_command_that_does_it(tmp_path):
+    (tmp_path / "my b0.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + b"\0" * 100)
+    (tmp_path / "b0.keras").write_bytes(b"PK\3\4" + b"\0" * 100)
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "saved_model.pb").touch()
+    for name in ("my b0.h5", "b0.keras", "saved"):
+        with pytest.raises(ModelFormatError) as caught:
+            read_graph(tmp_path / name)
+        assert caught.value.hint == f"Convert it first: edgekit convert {shlex.quote(str(tmp_path / name))} --int8"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import zipfile
 from pathlib import Path
 
 from edgekit.errors import ModelFormatError, UnsupportedModelError
+from edgekit.files import open_regular
 
 KERAS_ZIP = "keras zip"
 KERAS_H5 = "keras h5"
@@ -13,6 +14,9 @@ TFLITE = "tflite"
 SAVEDMODEL_FILE = "saved_model.pb"
 HDF5_MARK = b"\x89HDF\r\n\x1a\n"
 ZIP_MARK = b"PK\x03\x04"
+
+#: Far above any image classifier with all that training left in the file.
+MAX_SOURCE_BYTES = 8 << 30
 
 _ACCEPTED = "edgekit opens .keras, .h5, SavedModel folders and float .tflite files."
 _EXPORT_TORCH = (
@@ -52,7 +56,7 @@ def sniff(path: Path) -> str:
     if path.is_dir():
         return _sniff_folder(path)
     try:
-        with path.open("rb") as file:
+        with open_regular(path, MAX_SOURCE_BYTES) as file:
             head = file.read(512)
     except FileNotFoundError:
         raise ModelFormatError(f"There is no file {path}.") from None
