@@ -6,6 +6,7 @@ nobody writes to, or larger than the memory. What is written goes to a temporary
 
 import errno
 import os
+import platform
 import stat
 import tempfile
 from pathlib import Path
@@ -105,6 +106,14 @@ def check_writable(path: Union[str, Path]) -> None:
         raise OutputError(f"There is no folder {folder}.", "Create it first, or write elsewhere with -o.")
     if not os.access(str(folder), os.W_OK):
         raise OutputError(f"The folder {folder} may not be written by this user.", "Write elsewhere with -o.")
+
+
+def cache_folder() -> Optional[Path]:
+    """edgekit's folder for what it can find out again, where this system keeps such; None for a user without a home."""
+    told = os.environ.get("LOCALAPPDATA" if platform.system() == "Windows" else "XDG_CACHE_HOME")
+    usual = "~/Library/Caches" if platform.system() == "Darwin" else "~/.cache"
+    folder = os.path.expanduser(told or usual)
+    return Path(folder) / "edgekit" if os.path.isabs(folder) else None
 
 
 def _umask() -> int:

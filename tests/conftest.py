@@ -28,6 +28,17 @@ def shared() -> Path:
     return SHARED
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache(pytestconfig):
+    """Models that ran are remembered from one run of the tests to the next, and not among the user's own."""
+    if pytestconfig.cache is None:  # -p no:cacheprovider
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(pytestconfig.cache.mkdir("models")))
+        yield
+
+
 @pytest.fixture
 def model_file(tmp_path):
     """A model that names colours."""

@@ -14,6 +14,7 @@ from edgekit.calibration import Ranges, Samples
 from edgekit.converters.export.find_preprocessing import Finding
 from edgekit.converters.quantization.search.search import Choice
 from edgekit.converters.sources.source import Source
+from edgekit.devices.admission import vouch
 from edgekit.evaluation import Verdict
 from edgekit.files import write_bytes, write_text
 from edgekit.preprocess import InputSpec
@@ -110,5 +111,6 @@ def save(model: Int8Model, path: str | Path) -> Path:
         **model.provenance,
     }
     write_bytes(path, model.content)
+    vouch(model.content)
     write_text(path.with_suffix(".json"), json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
     return path.with_suffix(".json")

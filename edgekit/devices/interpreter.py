@@ -19,14 +19,17 @@ _UNKNOWN_OP = re.compile(r"unresolved custom op: (\S+?)\.?(?:\s|$)")
 _OLD_INTERPRETER = re.compile(r"Didn't find op for builtin opcode '(\w+)' version '(\d+)'")
 
 
-def open_interpreter(content: bytes, *, threads: Optional[int] = None, delegates: Sequence[Any] = ()) -> Interpreter:
+def open_interpreter(
+    content: bytes, *, threads: Optional[int] = None, delegates: Sequence[Any] = (), name: str = "The model"
+) -> Interpreter:
     """An interpreter of a model, its tensors allocated.
 
     Args:
-      content: bytes of a `.tflite` file that `check_graph` has found sound: the interpreter itself
-        trusts its file, and a damaged one can end the process.
+      content: bytes that edgekit made itself, or of a `.tflite` file that `devices.admission.admit` has let in:
+        the interpreter trusts its file, and a damaged one can end the process.
       threads: at most so many, and no more than this process may use cores, which is the default.
       delegates: accelerators that may take ops, as the interpreter's own `load_delegate` returns them.
+      name: what to call the model in messages.
 
     Raises:
       DeviceError: no interpreter is installed, or it is too old for the model.
@@ -41,7 +44,7 @@ def open_interpreter(content: bytes, *, threads: Optional[int] = None, delegates
         interpreter = make(model_content=content, num_threads=min(threads or cores, cores), **options)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError, MemoryError) as error:
-        raise _refusal(error) from error
+        raise _refusal(str(error) or type(error).__name__, name) from error
     return interpreter
 
 
@@ -67,20 +70,19 @@ def interpreter_package() -> Any:
         except ModuleNotFoundError:
             continue
         except ImportError as error:  # installed, but for another system: too old a glibc, a missing library
-            problems.append(f" {package.split('.')[0]} is installed but does not load: {_first_line(error)}.")
+            problems.append(f" {package.split('.')[0]} is installed but does not load: {_first_line(str(error))}.")
     raise DeviceError(
         "No TFLite interpreter is installed." + "".join(problems),
         "Install one with: pip install ai-edge-litert (Python 3.10 or newer), or pip install tflite-runtime.",
     )
 
 
-def _refusal(error: Exception) -> EdgekitError:
-    text = str(error)
+def _refusal(text: str, name: str) -> EdgekitError:
     unknown, old = _UNKNOWN_OP.search(text), _OLD_INTERPRETER.search(text)
     if unknown or "Select TensorFlow op" in text:
-        name = f"the custom operator {unknown.group(1)}" if unknown else "TensorFlow's own operators (Flex)"
+        what = f"the custom operator {unknown.group(1)}" if unknown else "TensorFlow's own operators (Flex)"
         return UnsupportedModelError(
-            f"The model uses {name}, which a plain interpreter does not know.",
+            f"{name} uses {what}, which a plain interpreter does not know.",
             "Export it again with TFLite's builtin operators only.",
         )
     if old:
@@ -88,8 +90,8 @@ def _refusal(error: Exception) -> EdgekitError:
             f"The installed interpreter is too old for the model: it lacks {old.group(1)} version {old.group(2)}.",
             "Install a newer one with: pip install --upgrade ai-edge-litert (or tflite-runtime).",
         )
-    return ModelFormatError(f"The interpreter refuses the model: {_first_line(error)}.", "Is the file complete?")
+    return ModelFormatError(f"{name} is refused by the interpreter: {_first_line(text)}.", "Is the file complete?")
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0][:200].rstrip(".")
+def _first_line(text: str) -> str:
+    return next(iter(text.strip().splitlines()), "no reason given")[:200].rstrip(".")

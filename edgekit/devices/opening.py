@@ -7,6 +7,7 @@ from typing import Optional, Tuple, Union
 
 import numpy as np
 
+from edgekit.devices.admission import admit, admit_twin
 from edgekit.devices.delegate import check_library, load_edgetpu
 from edgekit.devices.discovery import attached
 from edgekit.devices.emulator.emulated import EmulatedEdgeTpu
@@ -15,10 +16,9 @@ from edgekit.devices.request import Request, parse_device
 from edgekit.devices.twin import Twin, find_twin
 from edgekit.edgetpu.compiler.package import CUSTOM_OP, is_compiled
 from edgekit.errors import DeviceError, EdgekitError, UsageError
-from edgekit.tflite.checks import check_graph
 from edgekit.tflite.graph import Graph
 from edgekit.tflite.metadata import Metadata, read_metadata
-from edgekit.tflite.reader import read_graph
+from edgekit.tflite.reader import file_name, read_graph
 
 #: A `.tflite` file, or its bytes.
 Model = Union[str, Path, bytes]
@@ -88,9 +88,9 @@ def open_model(model: Model, *, device: Device = "auto", threads: Optional[int] 
     """
     request = parse_device(device) if isinstance(device, str) else Request("auto", "auto")
     graph = read_graph(model)
-    check_graph(graph)
+    admit(graph, file_name(model))
     if not is_compiled(graph):
-        return _open_plain(graph, request, threads)
+        return _open_plain(model, graph, request, threads)
     if request.kind == "cpu":
         return open_twin(model, graph, "it was asked for", threads=threads)
     if falls_back(device):
@@ -118,20 +118,21 @@ def open_twin(model: Model, graph: Graph, reason: str, *, threads: Optional[int]
 
     Raises DeviceError where there is none.
     """
-    twin = find_twin(model, graph)
+    twin = admit_twin(model, graph)
     reason = f"{reason}; {twin.path.name} serves, the model that the compiled one was made from"
-    interpreter = open_interpreter(twin.graph.content, threads=threads)
+    interpreter = open_interpreter(twin.graph.content, threads=threads, name=str(twin.path))
     return OpenModel(twin.graph, _metadata(graph, twin), interpreter, twin.inputs, twin.outputs, "cpu", reason)
 
 
-def _open_plain(graph: Graph, request: Request, threads: Optional[int]) -> OpenModel:
+def _open_plain(model: Model, graph: Graph, request: Request, threads: Optional[int]) -> OpenModel:
     if request.kind not in ("auto", "cpu"):
         raise UsageError(
             f"The model is not compiled for the Edge TPU; it cannot run on {request.text}.",
             "Compile it with `edgekit compile`, or use the device cpu or auto.",
         )
     reason = "it was asked for" if request.kind == "cpu" else "the model is not compiled for an accelerator"
-    metadata, interpreter = read_metadata(graph) or Metadata(), open_interpreter(graph.content, threads=threads)
+    metadata = read_metadata(graph) or Metadata()
+    interpreter = open_interpreter(graph.content, threads=threads, name=file_name(model))
     return OpenModel(graph, metadata, interpreter, graph.inputs, graph.outputs, "cpu", reason)
 
 
@@ -150,7 +151,7 @@ def _open_best(model: Model, graph: Graph, device: Device, threads: Optional[int
 
 
 def _open_emulated(model: Model, graph: Graph, tpu: EmulatedEdgeTpu, threads: Optional[int]) -> OpenModel:
-    twin = find_twin(model, graph)
+    twin = admit_twin(model, graph)
     interpreter = tpu.open(graph, twin.graph, threads=threads)
     reason = "an emulated Edge TPU was asked for; no chip is at work"
     return OpenModel(graph, _metadata(graph, twin), interpreter, graph.inputs, graph.outputs, "emulated", reason)

@@ -78,7 +78,7 @@ def _present(model: Path, origin: Origin) -> List[Path]:
 
 def _checked(path: Path, model: Path, compiled: Graph, origin: Origin) -> Twin:
     source = read_graph(path)
-    check_graph(source)
+    check_graph(source, str(path))
     if origin.digest and hashlib.sha256(source.content).hexdigest() != origin.digest:
         raise _another(path, model, "its content has changed since (SHA-256)")
     difference = _difference(compiled, source)

@@ -14,18 +14,17 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from edgekit.devices.admission import admit, admit_twin
 from edgekit.devices.delegate import check_library, library_name, load_edgetpu
 from edgekit.devices.discovery import attached
 from edgekit.devices.emulator.emulated import EmulatedEdgeTpu
 from edgekit.devices.interpreter import allowed_cores, interpreter_package
 from edgekit.devices.request import parse_device
-from edgekit.devices.twin import find_twin
 from edgekit.edgetpu.compiler.package import is_compiled
 from edgekit.errors import EdgekitError
 from edgekit.pycoral.twin import served_content
-from edgekit.tflite.checks import check_graph
 from edgekit.tflite.graph import Graph
-from edgekit.tflite.reader import read_graph
+from edgekit.tflite.reader import file_name, read_graph
 
 #: Environment variable that takes the place of the devices a program asks for: "cpu" or "emulated".
 VARIABLE = "EDGEKIT_DEVICE"
@@ -87,7 +86,7 @@ def Interpreter(  # noqa: N802, a class in the original
     try:
         model = _given(model_path, model_content)
         graph = read_graph(model)
-        check_graph(graph)
+        admit(graph, file_name(model))
         interpreter = _interpreter(model, graph, stand_in, options)
     except EdgekitError as error:
         raise ValueError(str(error)) from None
@@ -147,7 +146,7 @@ def _interpreter(
     threads = options["num_threads"] = options["num_threads"] or allowed_cores()
     if not is_compiled(graph):
         return make(model_content=graph.content, **options)
-    twin = find_twin(model, graph)
+    twin = admit_twin(model, graph)
     name = "the compiled model" if isinstance(model, bytes) else str(model)
     if stand_in.emulated:
         say_once(f"{stand_in.reason}: the CPU computes {name} with {twin.path}.")

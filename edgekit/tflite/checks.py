@@ -30,11 +30,11 @@ _SAME_TYPE = (
 _RESHAPING = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 
 
-def check_graph(graph: Graph) -> None:
-    """Raises ModelFormatError where the graph would crash an interpreter."""
+def check_graph(graph: Graph, name: str = "The model") -> None:
+    """Raises ModelFormatError, with the file's name, where the graph would crash an interpreter."""
     problem = next(_problems(graph), None)
     if problem:
-        raise ModelFormatError(f"it is damaged: {problem}.", "Copy or download it again.")
+        raise ModelFormatError(f"{name} is damaged: {problem}.", "Copy or download it again.")
 
 
 def _problems(graph: Graph) -> Iterator[str]:

@@ -68,9 +68,14 @@ def constant(graph: Graph, tensor: Tensor) -> np.ndarray:
     return raw.view(np.dtype(tensor.dtype).newbyteorder("<")).reshape(tensor.shape)
 
 
+def file_name(model: Union[str, Path, bytes]) -> str:
+    """What to call a model in messages: its file, or "The model" where it came as bytes."""
+    return "The model" if isinstance(model, (bytes, bytearray, memoryview)) else str(model)
+
+
 def _content(model: Union[str, Path, bytes]) -> Tuple[bytes, str]:
     if isinstance(model, (bytes, bytearray, memoryview)):
-        return bytes(model), "The model"
+        return bytes(model), file_name(model)
     path = Path(model)
     try:
         with open_regular(path, MAX_MODEL_BYTES) as stream:

@@ -306,7 +306,7 @@ def test_what_the_interpreter_refuses_is_a_format_error():
     graph = GraphBuilder()
     x = graph.input((1, 8, 8, 3))
     w = graph.constant(np.zeros((3, 7), np.float32))
-    with pytest.raises(ModelFormatError, match="interpreter refuses"):
+    with pytest.raises(ModelFormatError, match="refused by the interpreter"):
         Classifier(graph.finish([graph.op("FULLY_CONNECTED", [x, w, -1], (1, 3), options={})]), preprocess="raw")
 
 

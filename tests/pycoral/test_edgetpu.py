@@ -7,6 +7,7 @@ from edgekit.devices import discovery
 from edgekit.pycoral import interpreter as runtime
 from edgekit.pycoral.utils import edgetpu
 from tests.support.build import GraphBuilder, colour_classifier
+from tests.support.hostile import split_inside_a_branch
 from tests.support.pairs import images, twin, write_pair, write_segments
 from tests.support.recordings import custom_options, typical_package
 
@@ -26,6 +27,15 @@ def answer(interpreter, image):
     interpreter.allocate_tensors()
     edgetpu.run_inference(interpreter, image.reshape(-1))
     return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+
+
+def test_a_model_that_would_end_the_process_is_refused(tmp_path, no_device):
+    path = tmp_path / "evil.tflite"
+    path.write_bytes(split_inside_a_branch())
+    with pytest.raises(ValueError, match=r"evil\.tflite ends the process that runs it"):
+        edgetpu.make_interpreter(str(path))
+    with pytest.raises(ValueError, match="ends the process that runs it"):
+        runtime.Interpreter(model_content=path.read_bytes())
 
 
 def test_the_cpu_twin_serves_and_says_so_once(tmp_path, no_device, capfd):

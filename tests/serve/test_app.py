@@ -16,6 +16,7 @@ from edgekit.devices import Classifier
 from edgekit.serve.model import ServedModel
 from tests.serve.conftest import encoded
 from tests.support.build import colour_model
+from tests.support.hostile import split_inside_a_branch
 
 
 def _bomb(width=60_000, height=60_000):
@@ -219,6 +220,14 @@ def test_a_broken_replacement_leaves_the_old_model(served, model_file):
     model_file.write_bytes(b"TFL3 but no more")
     refused = client.post("/reload")
     assert refused.status_code == 500 and refused.json()["error"] == "ModelFormatError"
+    assert client.post("/predict?k=1", content=encoded()).json()["predictions"][0]["label"] == "green"
+
+
+def test_a_replacement_that_ends_its_process_leaves_server_and_model(served, model_file):
+    client = served()
+    model_file.write_bytes(split_inside_a_branch())
+    refused = client.post("/reload")
+    assert refused.status_code == 500 and "ends the process that runs it" in refused.json()["message"]
     assert client.post("/predict?k=1", content=encoded()).json()["predictions"][0]["label"] == "green"
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from edgekit.converters.sources import checks
 from edgekit.converters.sources.source import TfliteSource, digest
+from edgekit.devices.admission import admit
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import EdgekitError, UnsupportedModelError
 from edgekit.labels import labels_beside
@@ -37,6 +38,7 @@ def load_tflite(path: Path, *, size: tuple[int, int] | None) -> TfliteSource:
     _refuse_other_types(name, given, answer)
     spec = checks.image_spec(name, given.signature, size)
     classes = checks.class_count(name, answer.signature)
+    admit(graph, name)
     predict = _predictor(graph.content, name, spec, classes)
     output, notes = checks.output_kind(predict, spec)
     metadata = read_metadata(graph) or Metadata()
@@ -83,7 +85,7 @@ def _refuse_other_types(name: str, given: Tensor, answer: Tensor) -> None:
 
 def _predictor(content: bytes, name: str, spec: InputSpec, classes: int) -> Callable[[np.ndarray], np.ndarray]:
     """Runs image by image; a model with a fixed batch gets the image repeated."""
-    interpreter = open_interpreter(content)
+    interpreter = open_interpreter(content, name=name)
     given = interpreter.get_input_details()[0]
     batch = max(1, int(given["shape_signature"][0]))
     try:

@@ -10,12 +10,11 @@ from typing import Optional, Tuple
 
 import numpy as np
 
+from edgekit.devices.admission import admit, admit_twin
 from edgekit.devices.discovery import attached
-from edgekit.devices.twin import find_twin
 from edgekit.edgetpu.compiler.package import CUSTOM_OP, is_compiled
 from edgekit.errors import DeviceError, ModelError, UnsupportedModelError
 from edgekit.pycoral.interpreter import say_once
-from edgekit.tflite.checks import check_graph
 from edgekit.tflite.graph import Graph, Op, QuantParams, Tensor
 from edgekit.tflite.part import extract
 from edgekit.tflite.quant import dequantize
@@ -56,7 +55,7 @@ def read_model(path: str) -> Graph:
     if not os.path.isfile(str(path)):
         raise ValueError(f"Failed to open file: {path}")
     graph = read_graph(path)
-    check_graph(graph)
+    admit(graph, str(path))
     if not is_compiled(graph) or attached():
         return graph
     return _twin(path, graph, "no Edge TPU is attached")
@@ -77,7 +76,7 @@ def read_classifier(path: str) -> Tuple[Graph, Head]:
 
 
 def _twin(path: str, compiled: Graph, reason: str) -> Graph:
-    twin = find_twin(path, compiled)
+    twin = admit_twin(path, compiled)
     say_once(f"{reason}: the last layer of {twin.path} is trained in place of that of {path}.")
     return twin.graph
 

@@ -18,6 +18,7 @@ from edgekit.errors import (
     UnsupportedModelError,
     UsageError,
 )
+from tests.support.hostile import split_inside_a_branch
 from tests.support.tiny_keras import SIZE, classifier, save
 
 
@@ -310,3 +311,9 @@ def test_something_else_among_the_weights(saved, tmp_path):
 def test_without_h5py(saved, monkeypatch):
     monkeypatch.setattr("edgekit.converters.sources.keras.archive.find_spec", lambda name: None)
     refused(saved[0]["keras2.h5"][0], MissingDependencyError, "h5py", "edgekit[convert]")
+
+
+def test_a_float_tflite_that_ends_its_process_is_refused(tmp_path):
+    path = tmp_path / "evil.tflite"
+    path.write_bytes(split_inside_a_branch())
+    refused(path, ModelFormatError, "evil.tflite", "ends the process that runs it")

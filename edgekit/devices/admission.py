@@ -1,0 +1,170 @@
+"""The door for `.tflite` files from elsewhere: each is checked, and run once in a process that may end.
+
+An interpreter trusts its file: a damaged one, or one made to do harm, ends the process instead of raising. What is
+known to do so `check_graph` finds; a first run in another process, bounded in time and memory, finds the rest.
+It takes 0.1 s and the time of two invocations (benchmarks/admission.py), once: the digest of a model that passed is
+remembered in the user's cache folder. What edgekit itself made goes to `open_interpreter` and does not pass here.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import List, Optional, Set, Union
+
+from edgekit import __version__
+from edgekit.devices import first_run
+from edgekit.devices.interpreter import interpreter_package
+from edgekit.devices.twin import Twin, find_twin
+from edgekit.edgetpu.compiler.package import is_compiled
+from edgekit.errors import DeviceError, ModelFormatError
+from edgekit.files import cache_folder, write_text
+from edgekit.tflite.checks import check_graph
+from edgekit.tflite.graph import Graph
+
+_LOG = logging.getLogger("edgekit.devices")
+
+#: Seconds that a first run may take: far above a large model's on a slow board.
+PATIENCE_S = 60.0
+
+#: Set in the first run's process: where the interpreter's package comes back to edgekit, nothing starts another.
+_INSIDE = "EDGEKIT_FIRST_RUN"
+
+_REMEMBERED = 4096
+_HINT = "It is damaged, or made to do harm: copy or download it again, from where you trust."
+
+_passed: Set[str] = set()
+
+
+def admit(graph: Graph, name: str) -> None:
+    """Checks a model that came from elsewhere, and runs it once in another process.
+
+    A compiled model is checked only: without its accelerator no interpreter takes it.
+
+    Args:
+      graph: as read from the file.
+      name: what to call the file in messages.
+
+    Raises:
+      ModelFormatError: it is damaged, ends the process that runs it, or needs more than 4 GB or 60 seconds.
+      DeviceError: no interpreter is installed.
+    """
+    check_graph(graph, name)
+    if is_compiled(graph) or not _can_start_python():
+        return
+    key = _key(graph.content)
+    if key in _passed or key in _remembered():
+        return
+    if _first_run(graph.content, name):
+        _remember(key)
+
+
+def admit_twin(model: Union[str, Path, bytes], compiled: Graph) -> Twin:
+    """The CPU twin of a compiled model, let in to be run. Raises as `devices.twin.find_twin` and `admit`."""
+    twin = find_twin(model, compiled)
+    admit(twin.source, str(twin.path))
+    return twin
+
+
+def vouch(content: bytes) -> None:
+    """Remembers a model that this process made and has run, so that opening its file need not try it."""
+    if _can_start_python():
+        _remember(_key(content))
+
+
+def _first_run(content: bytes, name: str) -> bool:
+    """Whether the model ran; False where it could not be tried, or the interpreter refuses it in order."""
+    folders = json.dumps([path for path in sys.path if os.path.isabs(path)])
+    command = [sys.executable, "-I", str(first_run.__file__), interpreter_package().__name__, folders]
+    # One thread for linear algebra, which the child has none of: each would cost time and address space.
+    environment = {**os.environ, _INSIDE: "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    try:
+        done = subprocess.run(
+            command,
+            input=content,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=PATIENCE_S,
+            env=environment,
+        )
+    except subprocess.TimeoutExpired:
+        raise ModelFormatError(f"{name} did not answer within {PATIENCE_S:g} seconds.", _HINT) from None
+    except OSError as error:  # no further process may be started here
+        _LOG.info("%s could not be tried in another process: %s.", name, error.strerror)
+        return False
+    return _judge(_stages(done.stdout), done.returncode, name)
+
+
+def _judge(stages: List[str], code: int, name: str) -> bool:
+    if not stages:
+        _LOG.info("%s could not be tried in another process, which ended with the code %d.", name, code)
+        return False
+    if code != 0:
+        ending = f"signal {-code}" if code < 0 else f"code {code:#x}"
+        raise ModelFormatError(f"{name} ends the process that runs it ({ending}).", _HINT)
+    if not stages[-1].startswith("refused "):
+        return True
+    if (
+        stages[-1] == 'refused ""'
+    ):  # so end allocations that fail; without the bound they would take the machine's memory
+        raise ModelFormatError(f"{name} is refused without a reason: it seems to need more than 4 GB of memory.", _HINT)
+    # Its own words come when it is opened here, perhaps with a delegate that it needs.
+    _LOG.info("%s did not run in another process: %s", name, stages[-1])
+    return False
+
+
+def _stages(output: bytes) -> List[str]:
+    lines = output.decode("utf-8", "replace").splitlines()
+    return [line[len(first_run.MARK) :] for line in lines if line.startswith(first_run.MARK)]
+
+
+def _can_start_python() -> bool:
+    """Whether this process can start itself anew as an interpreter of Python, and is not such a child already."""
+    frozen = getattr(sys, "frozen", False)  # PyInstaller: the executable would run the program again
+    return bool(sys.executable) and not frozen and not os.environ.get(_INSIDE)
+
+
+def _key(content: bytes) -> str:
+    return hashlib.sha256(_runtime() + hashlib.sha256(content).digest()).hexdigest()
+
+
+@lru_cache(maxsize=None)
+def _runtime() -> bytes:
+    """What a model's passing depends on beside the model: another interpreter may fail where this one does not."""
+    file = getattr(interpreter_package(), "__file__", None)
+    stamp = os.stat(file).st_mtime_ns if file else 0
+    return f"{__version__} {interpreter_package().__name__} {stamp}".encode()
+
+
+def _record() -> Optional[Path]:
+    folder = cache_folder()
+    return folder / "models-that-ran.txt" if folder else None
+
+
+def _remembered() -> List[str]:
+    path = _record()
+    try:
+        return path.read_text(encoding="ascii").split() if path else []
+    except (OSError, ValueError):
+        return []
+
+
+def _remember(key: str) -> None:
+    """Without a folder to write to, the next process tries the model again."""
+    _passed.add(key)
+    path, known = _record(), _remembered()
+    if path is None or key in known:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if len(known) < _REMEMBERED:
+            with open(str(path), "a", encoding="ascii") as stream:  # one short write, which two processes do not mix
+                stream.write(key + "\n")
+        else:
+            write_text(path, "\n".join([*known[_REMEMBERED // 2 :], key, ""]))
+    except (OSError, DeviceError):
+        _LOG.info("%s cannot be written: models are tried anew in each process.", path)

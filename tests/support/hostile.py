@@ -1,0 +1,38 @@
+"""Models that end the process of an interpreter that opens or runs them, or that would eat the machine.
+
+Most damage is refused when the graph is checked. These pass the checks as they stand, so that they show what the
+first run in another process is for.
+"""
+
+import numpy as np
+
+from tests.support.build import GraphBuilder
+
+
+def split_inside_a_branch():
+    """A float classifier of 64 classes: an IF, in whose branch a SPLIT has 3 outputs and claims a thousand million."""
+    graph = GraphBuilder()
+    x = graph.input((1, 8, 8, 3))
+    condition = graph.constant(np.array([True]))
+    y = graph.op("IF", [condition, x], (1, 8, 8, 1), options={"thenSubgraphIndex": 1, "elseSubgraphIndex": 1})
+    branch = GraphBuilder()
+    given = branch.input((1, 8, 8, 3))
+    axis = branch.tensor((), "int32")
+    branch.graph.tensors[axis].buffer = 2
+    parts = [branch.tensor((1, 8, 8, 1)) for _ in range(3)]
+    branch.raw_op("SPLIT", [axis, given], parts, options={"numSplits": 1000000000})
+    branch.graph.outputs = [parts[0]]
+    graph.constant(np.array(3, np.int32))
+    branch.graph.operators[0].opcodeIndex = graph._code("SPLIT", "", 1)
+    graph.model.subgraphs.append(branch.graph)
+    shape = graph.constant(np.array([1, 64], np.int32))
+    return graph.finish([graph.op("RESHAPE", [y, shape], (1, 64), options={"newShape": [1, 64]})])
+
+
+def filled_with(elements):
+    """A FILL whose size stands in a constant: the shape of its output claims four elements."""
+    graph = GraphBuilder()
+    x = graph.input((1, 4))
+    size, value = graph.constant(np.array([elements], np.int32)), graph.constant(np.float32(1))
+    y = graph.op("FILL", [size, value], (1, 4), options={})
+    return graph.finish([graph.op("SOFTMAX", [x], (1, 4), options={"beta": 1.0}), y])
