@@ -6,10 +6,10 @@ files byte for byte for convolutions and dense layers (`benchmarks/estimates.py`
 """
 
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Optional, Tuple
 
 from edgekit.edgetpu.estimate.profiles import EDGE_TPU
-from edgekit.tflite.graph import Graph, Op
+from edgekit.tflite.graph import Graph, Op, Tensor
 
 #: (height, width, channels) of a tensor; sizes it does not have are 1.
 Shape = Tuple[int, int, int]
@@ -83,17 +83,18 @@ def layer_work(
 
 
 def op_work(graph: Graph, op: Op) -> Work:
-    """The work of a graph's operation."""
-    weights = _weights(graph, op)
+    """The work of a graph's operation; of one that lacks inputs, as far as they are there."""
     source, output = _main_shape(graph, op.inputs), _main_shape(graph, op.outputs)
     if op.opcode in ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"):
-        data = op.inputs[2] if op.opcode == "TRANSPOSE_CONV" else op.inputs[0]
-        quant = graph.tensors[op.inputs[1]].quant
-        per_channel = quant is None or quant.per_channel
-        kernel = (weights[1], weights[2])
-        return layer_work(op.opcode, _shape(graph, data), output, kernel=kernel, per_channel=per_channel)
+        weights = _operand(graph, op, 1)
+        _, height, width, _ = _sizes_of_four(weights)
+        per_channel = weights is None or weights.quant is None or weights.quant.per_channel
+        data = _operand(graph, op, 2 if op.opcode == "TRANSPOSE_CONV" else 0)
+        source = (1, 1, 1) if data is None else _shape(data)
+        return layer_work(op.opcode, source, output, kernel=(height, width), per_channel=per_channel)
     if op.opcode == "FULLY_CONNECTED":
-        return layer_work(op.opcode, (1, 1, weights[1]), (1, 1, weights[0]))
+        units, values, _, _ = _sizes_of_four(_operand(graph, op, 1))
+        return layer_work(op.opcode, (1, 1, values), (1, 1, units))
     if op.opcode in ("AVERAGE_POOL_2D", "MAX_POOL_2D"):
         window = (int(op.option("filter_height", 1)), int(op.option("filter_width", 1)))
         return layer_work(op.opcode, source, output, kernel=window)
@@ -119,9 +120,15 @@ def _elements(shape: Shape) -> int:
     return shape[0] * shape[1] * shape[2]
 
 
-def _weights(graph: Graph, op: Op) -> Tuple[int, ...]:
-    shape = graph.tensors[op.inputs[1]].shape if len(op.inputs) > 1 and op.inputs[1] >= 0 else ()
-    return shape + (1,) * (4 - len(shape))
+def _operand(graph: Graph, op: Op, position: int) -> Optional[Tensor]:
+    index = op.inputs[position] if position < len(op.inputs) else -1
+    return graph.tensors[index] if index >= 0 else None
+
+
+def _sizes_of_four(weights: Optional[Tensor]) -> Tuple[int, int, int, int]:
+    """The weights' shape; sizes that it does not have are 1."""
+    sizes = ((*weights.shape, 1, 1, 1, 1) if weights is not None else (1, 1, 1, 1))[:4]
+    return (sizes[0], sizes[1], sizes[2], sizes[3])
 
 
 def _main_shape(graph: Graph, indices: Tuple[int, ...]) -> Shape:
@@ -130,12 +137,12 @@ def _main_shape(graph: Graph, indices: Tuple[int, ...]) -> Shape:
     active = [i for i in given if not graph.tensors[i].is_constant] or given[:1]
     if not active:
         return (1, 1, 1)
-    return _shape(graph, max(active, key=lambda i: graph.tensors[i].elements))
+    return _shape(max((graph.tensors[i] for i in active), key=lambda tensor: tensor.elements))
 
 
-def _shape(graph: Graph, index: int) -> Shape:
+def _shape(tensor: Tensor) -> Shape:
     """A tensor's three innermost sizes; further ones multiply the height."""
-    sizes = [max(1, n) for n in graph.tensors[index].shape]
+    sizes = [max(1, n) for n in tensor.shape]
     sizes = [1] * (3 - len(sizes)) + sizes
     height = 1
     for size in sizes[:-2]:

@@ -2,6 +2,7 @@
 
 from typing import Dict, FrozenSet, List, Optional, Sequence, Set, Tuple
 
+from edgekit.edgetpu.placement.case import Case
 from edgekit.edgetpu.placement.operations import DEFAULT_RUNTIMES
 from edgekit.edgetpu.placement.partition import partition
 from edgekit.edgetpu.placement.placement import (
@@ -15,7 +16,7 @@ from edgekit.edgetpu.placement.placement import (
     Placement,
     Violation,
 )
-from edgekit.edgetpu.placement.registry import Case, violations
+from edgekit.edgetpu.placement.registry import violations
 from edgekit.errors import UsageError
 from edgekit.tflite.graph import Graph, Op
 from edgekit.tflite.versions import refusal

@@ -13,33 +13,37 @@ class Operation(NamedTuple):
       confidence: how that is known, one of `placement.CONFIDENCES`.
       runtime: the first Edge TPU runtime that knows it. From the vendor's table, where real packages do not show an
         earlier one; 10 where it was there from the start.
+      inputs: how many it needs at least, by TFLite's kernels.
     """
 
     confidence: str
     runtime: int = 10
+    inputs: int = 1
 
 
-_DOCUMENTED = Operation("documented")
+_DOCUMENTED, _OF_TWO = Operation("documented"), Operation("documented", inputs=2)
 
 #: TFLite name → what is known. The vendor's table: https://coral.ai/docs/edgetpu/models-intro.
 OPERATIONS: Mapping[str, Operation] = {
-    **dict.fromkeys(("ADD", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D"), _DOCUMENTED),
-    **dict.fromkeys(("FULLY_CONNECTED", "L2_NORMALIZATION", "LOGISTIC", "MAXIMUM", "MAX_POOL_2D"), _DOCUMENTED),
-    **dict.fromkeys(("MEAN", "MINIMUM", "MUL", "PAD", "RELU", "RELU6", "RELU_N1_TO_1", "RESHAPE"), _DOCUMENTED),
-    **dict.fromkeys(("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "SLICE", "SOFTMAX"), _DOCUMENTED),
-    **dict.fromkeys(("SPACE_TO_DEPTH", "SPLIT", "SQUEEZE", "STRIDED_SLICE", "SUB", "TANH"), _DOCUMENTED),
-    "EXPAND_DIMS": Operation("documented", 13),
+    **dict.fromkeys(("AVERAGE_POOL_2D", "CONCATENATION", "L2_NORMALIZATION", "LOGISTIC", "MAX_POOL_2D"), _DOCUMENTED),
+    **dict.fromkeys(("RELU", "RELU6", "RELU_N1_TO_1", "RESHAPE", "SOFTMAX", "SPACE_TO_DEPTH", "TANH"), _DOCUMENTED),
+    "SQUEEZE": _DOCUMENTED,
+    **dict.fromkeys(("ADD", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MAXIMUM", "MEAN", "MINIMUM"), _OF_TWO),
+    **dict.fromkeys(("MUL", "PAD", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "SPLIT", "SUB"), _OF_TWO),
+    "SLICE": Operation("documented", inputs=3),
+    "STRIDED_SLICE": Operation("documented", inputs=4),
+    "EXPAND_DIMS": Operation("documented", 13, inputs=2),
     "PACK": Operation("documented", 13),
-    "PRELU": Operation("documented", 13),
+    "PRELU": Operation("documented", 13, inputs=2),
     "QUANTIZE": Operation("documented", 12),
-    "REDUCE_MAX": Operation("documented", 14),
-    "REDUCE_MIN": Operation("documented", 14),
+    "REDUCE_MAX": Operation("documented", 14, inputs=2),
+    "REDUCE_MIN": Operation("documented", 14, inputs=2),
     "RSQRT": Operation("unknown", 14),
-    "SQUARED_DIFFERENCE": Operation("unknown", 14),
-    "SUM": Operation("documented", 13),
-    "TILE": Operation("seen"),
-    "TRANSPOSE": Operation("documented", 14),
-    "TRANSPOSE_CONV": Operation("documented", 13),
+    "SQUARED_DIFFERENCE": Operation("unknown", 14, inputs=2),
+    "SUM": Operation("documented", 13, inputs=2),
+    "TILE": Operation("seen", inputs=2),
+    "TRANSPOSE": Operation("documented", 14, inputs=2),
+    "TRANSPOSE_CONV": Operation("documented", 13, inputs=3),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": Operation("documented", 14),
 }
 

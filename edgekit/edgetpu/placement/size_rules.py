@@ -7,54 +7,73 @@ at 384 and 512), so the compiler's word stands above these.
 
 from typing import Optional, Tuple
 
-from edgekit.edgetpu.placement.registry import Case, Finding, activations, between, fails, numbers, rule, text, unsure
+from edgekit.edgetpu.placement.case import (
+    Case,
+    Finding,
+    Rules,
+    Seen,
+    activations,
+    axes,
+    between,
+    data,
+    fails,
+    output,
+    text,
+    unsure,
+)
+
+RULES = Rules()
+rule = RULES.rule
+
+_MEAN, _SOFTMAX, _TRANSPOSE = Seen(64 * 128, 256 * 128), Seen(16_384, None), Seen(57_600, 134_400)
+_RESHAPE, _LONG_ROWS = Seen(134_400, 230_400), Seen(176_400, 230_400)
+_RESIZE_MAPPED, _RESIZE_ON_CPU = 2, 15.5
+_RESIZE = {"mapped": _RESIZE_MAPPED, "on_cpu": _RESIZE_ON_CPU}
 
 
-@rule("MEAN", confidence="reported")
+@rule("MEAN", confidence="reported", numbers=_MEAN.numbers)
 def mean_over_large_images(case: Case) -> Optional[Finding]:
-    """A mean over a large height and width is not mapped: 64×128 was, 256×128 was not (issues 461 and 183).
+    """A mean over a large height × width is not mapped: {mapped:,} was, {on_cpu:,} was not (issues 461 and 183).
 
     Split the image into parts, take the mean of each, and the mean of those.
     """
-    data = case.graph.op_inputs(case.op)[0]
-    axes = {axis % max(1, len(data.shape)) for axis in numbers(case, 1)}
-    spatial = [data.shape[axis] for axis in axes if len(data.shape) - 3 <= axis < len(data.shape) - 1]
-    if len(spatial) < 2:
-        return None
-    return between(spatial[0] * spatial[1], mapped=64 * 128, on_cpu=256 * 128, what="Height × width")
+    shape = data(case).shape
+    spatial = [shape[axis] for axis in axes(case) if len(shape) - 3 <= axis < len(shape) - 1]
+    return between(spatial[0] * spatial[1], _MEAN, "Height × width") if len(spatial) == 2 else None
 
 
-@rule("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", confidence="seen")
+@rule("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", confidence="seen", numbers=_RESIZE)
 def resize_factor(case: Case) -> Optional[Finding]:
-    """Resizing is mapped for small factors only: 2 was seen mapped, 15.5 was not.
+    """Resizing is mapped for small factors only: {mapped} was seen mapped, {on_cpu} was not.
 
-    Resize by 2 several times, or leave the resizing to the program.
+    Resize by {mapped} several times, or leave the resizing to the program.
     """
-    source, target = case.graph.op_inputs(case.op)[0].shape, case.graph.op_outputs(case.op)[0].shape
+    source, target = data(case).shape, output(case).shape
     factor = max((after / max(1, before) for before, after in zip(source[-3:-1], target[-3:-1])), default=1.0)
-    if factor <= 2:
+    if factor <= _RESIZE_MAPPED:
         return None
     value = f"The factor is {factor:.3g}"
-    return fails(value) if factor >= 15.5 else unsure(f"{value}, and nothing is known between 2 and 15.5")
+    if factor >= _RESIZE_ON_CPU:
+        return fails(value)
+    return unsure(f"{value}, and nothing is known between {_RESIZE_MAPPED} and {_RESIZE_ON_CPU}")
 
 
-@rule("SOFTMAX", confidence="seen")
+@rule("SOFTMAX", confidence="seen", numbers=_SOFTMAX.numbers)
 def softmax_size(case: Case) -> Optional[Finding]:
-    """Softmax is documented for up to 16,000 values; 16,384 were seen mapped.
+    """Softmax is documented for up to 16,000 values; {mapped:,} were seen mapped.
 
     Use fewer classes, or leave softmax to the program.
     """
-    values = max(case.graph.op_inputs(case.op)[0].shape[-1:], default=1)
-    return between(values, mapped=16_384, on_cpu=None, what="The number of values")
+    return between(max(data(case).shape[-1:], default=1), _SOFTMAX, "The number of values")
 
 
-@rule("TRANSPOSE", confidence="seen")
+@rule("TRANSPOSE", confidence="seen", numbers=_TRANSPOSE.numbers)
 def transpose_size(case: Case) -> Optional[Finding]:
-    """Large tensors are not transposed: 57,600 elements were seen mapped, 134,400 were not.
+    """Large tensors are not transposed: {mapped:,} elements were seen mapped, {on_cpu:,} were not.
 
     Convert the model with channels last (NHWC), so that no transposition is left.
     """
-    return between(case.graph.op_inputs(case.op)[0].elements, mapped=57_600, on_cpu=134_400, what="The element count")
+    return between(data(case).elements, _TRANSPOSE, "The element count")
 
 
 @rule("TRANSPOSE_CONV", confidence="reported")
@@ -63,27 +82,27 @@ def transpose_conv_size(case: Case) -> Optional[Finding]:
 
     Resize by 2 and use an ordinary convolution, should it stay on the CPU.
     """
-    return unsure(f"Which ones is unknown; its output is {text(case.graph.op_outputs(case.op)[0].shape)}")
+    return unsure(f"Which ones is unknown; its output is {text(output(case).shape)}")
 
 
-@rule("RESHAPE", confidence="seen")
+@rule("RESHAPE", confidence="seen", numbers=_RESHAPE.numbers)
 def reshape_size(case: Case) -> Optional[Finding]:
-    """Large tensors are not reshaped: 134,400 elements were seen to be supported, 230,400 were not.
+    """Large tensors are not reshaped: {mapped:,} elements were seen to be supported, {on_cpu:,} were not.
 
     Make the input image smaller, or leave the last steps of a detector to the program.
     """
-    return between(case.graph.op_outputs(case.op)[0].elements, mapped=134_400, on_cpu=230_400, what="The element count")
+    return between(output(case).elements, _RESHAPE, "The element count")
 
 
-@rule("CONCATENATION", "STRIDED_SLICE", "LOGISTIC", "QUANTIZE", confidence="seen")
+@rule("CONCATENATION", "STRIDED_SLICE", "LOGISTIC", "QUANTIZE", confidence="seen", numbers=_LONG_ROWS.numbers)
 def long_rows(case: Case) -> Optional[Finding]:
-    """Large tensors without height whose rows are longer than there are rows are not mapped: 176,400 elements
-    were seen to be supported, 230,400 were not.
+    """Large tensors without height whose rows are longer than there are rows are not mapped: {mapped:,} elements
+    were seen to be supported, {on_cpu:,} were not.
 
     Keep channels last, so that positions come before classes, or make the input image smaller.
     """
     sizes = [tensor.elements for tensor in activations(case) if _has_long_rows(tensor.shape)]
-    return between(max(sizes, default=0), mapped=176_400, on_cpu=230_400, what="The element count")
+    return between(max(sizes, default=0), _LONG_ROWS, "The element count")
 
 
 def _has_long_rows(shape: Tuple[int, ...]) -> bool:

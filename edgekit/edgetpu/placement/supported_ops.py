@@ -3,10 +3,12 @@
 python -m edgekit.edgetpu.placement.supported_ops > docs/supported-ops.md
 """
 
-from typing import Dict, Iterator, List, Tuple
+from typing import Iterator, List, Tuple
 
+from edgekit.documented import markdown_table
+from edgekit.edgetpu.placement.case import Rule
 from edgekit.edgetpu.placement.operations import OPERATIONS, REPLACEMENTS
-from edgekit.edgetpu.placement.registry import Rule, all_rules
+from edgekit.edgetpu.placement.registry import ALL_RULES
 
 _HEAD = """# Operations that the Edge TPU runs
 
@@ -26,56 +28,42 @@ not supported».
 
 def supported_ops() -> str:
     """The document as Markdown."""
-    general = [rule for rule in all_rules() if not rule.opcodes]
-    return "\n".join([_HEAD, *_general(general), *_operations(), *_replacements()])
+    return "\n".join([_HEAD, *_general(), "", *_operations(), "", *_replacements()])
 
 
-def _general(rules: List[Rule]) -> Iterator[str]:
-    yield "## Every operation\n"
-    yield from _table(("Limit", "What to do", "Known", "The compiler says"))
-    for rule in rules:
-        yield _row(rule.limit, rule.remedy, rule.confidence, rule.status)
-    yield ""
+def _general() -> List[str]:
+    rules = [rule for rule in ALL_RULES if not rule.facts.opcodes]
+    rows = [(rule.what, rule.remedy, rule.facts.confidence, rule.facts.status) for rule in rules]
+    return ["## Every operation\n", *markdown_table(("Limit", "What to do", "Known", "The compiler says"), rows)]
 
 
-def _operations() -> Iterator[str]:
-    yield "## Operation by operation\n"
-    yield "«Runtime» is the oldest Edge TPU runtime that knows the operation; nothing stands for all of them.\n"
-    yield from _table(("Operation", "Runtime", "Limit", "What to do", "Known"))
-    limits = _limits()
-    for opcode in sorted(OPERATIONS):
-        known = OPERATIONS[opcode]
-        runtime = f"≥ {known.runtime}" if known.runtime > 10 else ""
-        for number, rule in enumerate(limits.get(opcode, ())):
-            first = (f"`{opcode}`", runtime) if number == 0 else ("", "")
-            yield _row(*first, rule.limit, rule.remedy, rule.confidence)
-        if opcode not in limits:
-            yield _row(f"`{opcode}`", runtime, "None known.", "", known.confidence)
-    yield ""
+def _operations() -> List[str]:
+    rows = [row for opcode in sorted(OPERATIONS) for row in _operation(opcode)]
+    return [
+        "## Operation by operation\n",
+        "«Runtime» is the oldest Edge TPU runtime that knows the operation; nothing stands for all of them.\n",
+        *markdown_table(("Operation", "Runtime", "Limit", "What to do", "Known"), rows),
+    ]
 
 
-def _replacements() -> Iterator[str]:
-    yield "## Not mapped, and what to use instead\n"
-    yield from _table(("Operation", "What to do"))
-    for opcode in sorted(REPLACEMENTS):
-        yield _row(f"`{opcode}`", REPLACEMENTS[opcode])
+def _operation(opcode: str) -> Iterator[Tuple[str, ...]]:
+    """One row for each of its limits, its name in the first."""
+    known, limits = OPERATIONS[opcode], _limits(opcode)
+    name, runtime = f"`{opcode}`", f"≥ {known.runtime}" if known.runtime > 10 else ""
+    if not limits:
+        yield name, runtime, "None known.", "", known.confidence
+    for number, rule in enumerate(limits):
+        first = (name, runtime) if number == 0 else ("", "")
+        yield (*first, rule.what, rule.remedy, rule.facts.confidence)
 
 
-def _limits() -> Dict[str, Tuple[Rule, ...]]:
-    found: Dict[str, Tuple[Rule, ...]] = {}
-    for rule in all_rules():
-        for opcode in rule.opcodes:
-            found[opcode] = (*found.get(opcode, ()), rule)
-    return found
+def _limits(opcode: str) -> List[Rule]:
+    return [rule for rule in ALL_RULES if opcode in rule.facts.opcodes]
 
 
-def _table(header: Tuple[str, ...]) -> Iterator[str]:
-    yield _row(*header)
-    yield "|" + " --- |" * len(header)
-
-
-def _row(*cells: str) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+def _replacements() -> List[str]:
+    rows = [(f"`{opcode}`", REPLACEMENTS[opcode]) for opcode in sorted(REPLACEMENTS)]
+    return ["## Not mapped, and what to use instead\n", *markdown_table(("Operation", "What to do"), rows)]
 
 
 if __name__ == "__main__":

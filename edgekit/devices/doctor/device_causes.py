@@ -1,19 +1,16 @@
-"""Why an Edge TPU does not work: one small function for each cause, in the order in which things have to work.
-
-How they are written down: `causebook`.
-"""
+"""Why an Edge TPU does not work, the device: its port, permissions, driver and heat. To add a cause, add a function."""
 
 import re
 from typing import Optional
 
-from edgekit.devices.doctor.causebook import all_causes, cause
+from edgekit.devices.doctor.cause import Causes, Effect
 from edgekit.devices.doctor.machine import Machine
+
+CAUSES = Causes()
+cause = CAUSES.check
 
 #: At this temperature the driver slows the chip down or stops it.
 _HOT_CELSIUS = 85.0
-
-# What libedgetpu says, without crashing, of a model handed over in a form that it does not know.
-_FOREIGN = "Unsupported data type in custom op handler"
 
 _RESETS = 3
 _RESET = re.compile(r"usb (?P<port>\S+): reset \S+.*USB device")
@@ -24,66 +21,7 @@ _TROUBLE = re.compile(
 _INTERRUPTS = re.compile(r"apex \S+.*(interrupts?: -\d+|RAM did not enable)|gasket.*interrupt")
 
 
-@cause
-def no_interpreter(machine: Machine) -> Optional[str]:
-    """No TFLite interpreter is installed, or it does not load.
-
-    `pip install ai-edge-litert` (Python 3.10 or newer) or `pip install tflite-runtime` (older).
-    """
-    return machine.interpreter_problem or None
-
-
-@cause
-def no_library(machine: Machine) -> Optional[str]:
-    """The Edge TPU's runtime library, libedgetpu, is not installed.
-
-    Install `libedgetpu1-std` from Coral's Debian repository, or a community build that fits the interpreter;
-    docs/on-the-board.md says which. Where it lies elsewhere, set EDGEKIT_LIBEDGETPU to its path.
-    """
-    loaded = machine.trial is not None and (machine.trial.stage != "nothing" or machine.trial.crashed)
-    return "not found in the loader's folders" if machine.library is None and not loaded else None
-
-
-@cause
-def wrong_architecture(machine: Machine) -> Optional[str]:
-    """libedgetpu was built for another processor than this Python.
-
-    Install the package of this architecture. On a Raspberry Pi check whether the system is the 32- or the
-    64-bit one: a 64-bit kernel often runs 32-bit programs.
-    """
-    built = machine.library_architecture()
-    if not built or not machine.architecture or built == machine.architecture:
-        return None
-    return f"{machine.library} is for {built}, Python for {machine.architecture}"
-
-
-@cause
-def library_does_not_load(machine: Machine) -> Optional[str]:
-    """libedgetpu is there, but the system cannot load it: a library that it needs is missing or too old.
-
-    Install what the message names: for `libusb-1.0` the package `libusb-1.0-0`; for a `GLIBC` version take a
-    libedgetpu built for this release of the system.
-    """
-    trial = machine.trial
-    if machine.library is None or trial is None or trial.stage != "nothing" or trial.crashed:
-        return None
-    return None if wrong_architecture(machine) else trial.error
-
-
-@cause
-def library_for_another_tflite(machine: Machine) -> Optional[str]:
-    """libedgetpu crashes or cannot read the model: it was built for another TFLite than the installed interpreter.
-
-    Bring the two together: Coral's own release 16.0 (2021) works with interpreters before 2.12; with newer ones
-    take a community build of libedgetpu made for that version. docs/on-the-board.md has the pairs.
-    """
-    trial = machine.trial
-    if trial is None or not (trial.crashed or _FOREIGN in trial.error):
-        return None
-    return f"after the stage «{trial.stage}»: {trial.error}"
-
-
-@cause
+@cause(Effect.STOPS)
 def no_device(machine: Machine) -> Optional[str]:
     """No Edge TPU is attached to this machine.
 
@@ -94,7 +32,7 @@ def no_device(machine: Machine) -> Optional[str]:
     return "neither on USB nor on PCIe" if machine.system == "Linux" and not machine.tpus and not elsewhere else None
 
 
-@cause
+@cause(Effect.STOPS)
 def no_such_device(machine: Machine) -> Optional[str]:
     """Fewer Edge TPUs are attached than the number asked for.
 
@@ -107,7 +45,7 @@ def no_such_device(machine: Machine) -> Optional[str]:
     return f"{request.text} was asked for; there are {len(on_bus)}"
 
 
-@cause
+@cause(Effect.STOPS)
 def apex_is_not_usb(machine: Machine) -> Optional[str]:
     """A PCIe device (/dev/apex_0) was asked for, but what is attached is a USB Accelerator, or the other way round.
 
@@ -120,7 +58,7 @@ def apex_is_not_usb(machine: Machine) -> Optional[str]:
     return f"{machine.request.text} was asked for; attached: {', '.join(tpu.name for tpu in machine.tpus)}"
 
 
-@cause
+@cause(Effect.STOPS)
 def firmware_not_loaded(machine: Machine) -> Optional[str]:
     """The USB Accelerator waits for its firmware, which libedgetpu loads on first use; that has not worked.
 
@@ -132,7 +70,7 @@ def firmware_not_loaded(machine: Machine) -> Optional[str]:
     return f"{waiting[0]} has the id 1a6e:089a" if waiting and not opened else None
 
 
-@cause
+@cause(Effect.STOPS)
 def no_usb_permission(machine: Machine) -> Optional[str]:
     """This user may not open the USB Accelerator.
 
@@ -143,7 +81,7 @@ def no_usb_permission(machine: Machine) -> Optional[str]:
     return _forbidden(machine, "usb")
 
 
-@cause
+@cause(Effect.STOPS)
 def no_apex_permission(machine: Machine) -> Optional[str]:
     """This user may not open /dev/apex_0.
 
@@ -153,7 +91,7 @@ def no_apex_permission(machine: Machine) -> Optional[str]:
     return _forbidden(machine, "pci")
 
 
-@cause
+@cause(Effect.STOPS)
 def apex_driver_missing(machine: Machine) -> Optional[str]:
     """The Edge TPU on PCIe has no driver: /dev/apex_0 is missing.
 
@@ -165,7 +103,7 @@ def apex_driver_missing(machine: Machine) -> Optional[str]:
     return f"no driver for {bare[0]}" if bare else None
 
 
-@cause
+@cause(Effect.STOPS)
 def pcie_interrupts(machine: Machine) -> Optional[str]:
     """The driver found the Edge TPU on PCIe but could not start it: the host gives it no MSI-X interrupts or no memory.
 
@@ -175,7 +113,7 @@ def pcie_interrupts(machine: Machine) -> Optional[str]:
     return next((line for line in machine.log if _INTERRUPTS.search(line)), None)
 
 
-@cause
+@cause(Effect.STOPS)
 def container_without_device(machine: Machine) -> Optional[str]:
     """This is a container, and the device was not passed into it.
 
@@ -190,7 +128,7 @@ def container_without_device(machine: Machine) -> Optional[str]:
     return f"{missing[0]} is attached to the host, its device file is not here" if missing else "no device is visible"
 
 
-@cause
+@cause(Effect.STOPS)
 def virtual_machine(machine: Machine) -> Optional[str]:
     """This is a virtual machine, and the device was not passed into it.
 
@@ -200,7 +138,7 @@ def virtual_machine(machine: Machine) -> Optional[str]:
     return machine.hypervisor or None if not machine.tpus and not machine.is_container else None
 
 
-@cause
+@cause(Effect.STOPS)
 def held_by_another_process(machine: Machine) -> Optional[str]:
     """Another process has the Edge TPU open; only one at a time can use it.
 
@@ -213,7 +151,7 @@ def held_by_another_process(machine: Machine) -> Optional[str]:
     return None
 
 
-@cause
+@cause(Effect.LESSENS)
 def usb_2_port(machine: Machine) -> Optional[str]:
     """The USB Accelerator runs at USB 2 speed: it works, but models that stream parameters take several times longer.
 
@@ -223,7 +161,7 @@ def usb_2_port(machine: Machine) -> Optional[str]:
     return f"{slow[0].name} is connected at {slow[0].speed_mbps} Mbit/s" if slow else None
 
 
-@cause
+@cause(Effect.STOPS)
 def power_or_cable(machine: Machine) -> Optional[str]:
     """The kernel's log tells of resets or errors on the USB Accelerator's port: too little power, or a bad cable.
 
@@ -239,7 +177,7 @@ def power_or_cable(machine: Machine) -> Optional[str]:
     return f"{ports.count(often[0])} resets on port {often[0]}" if often else None
 
 
-@cause
+@cause(Effect.STOPS)
 def too_hot(machine: Machine) -> Optional[str]:
     """The chip is so hot that it slows down or stops.
 
@@ -247,53 +185,6 @@ def too_hot(machine: Machine) -> Optional[str]:
     """
     hot = [tpu for tpu in machine.tpus if tpu.celsius is not None and tpu.celsius >= _HOT_CELSIUS]
     return f"{hot[0].name} has {hot[0].celsius:.0f} °C" if hot else None
-
-
-@cause
-def runtime_too_old(machine: Machine) -> Optional[str]:
-    """The model was compiled for a newer Edge TPU runtime than the installed libedgetpu has.
-
-    Install a newer libedgetpu, or compile the model again with `edgekit compile --min-runtime` and this one's number.
-    """
-    have = machine.trial.runtime if machine.trial is not None else None
-    if have is None or machine.model_runtime is None or have >= machine.model_runtime:
-        return None
-    return f"the model needs runtime {machine.model_runtime}, the library has {have}"
-
-
-@cause
-def model_does_not_run(machine: Machine) -> Optional[str]:
-    """The Edge TPU opens, but the model does not run on it.
-
-    Compile the model again with `edgekit compile`. Where other models run, this one is damaged or of another chip.
-    """
-    trial = machine.trial
-    if trial is None or trial.stage != "device" or not trial.error or library_for_another_tflite(machine):
-        return None
-    return None if runtime_too_old(machine) else trial.error
-
-
-@cause
-def another_cpu_twin(machine: Machine) -> Optional[str]:
-    """The file beside the compiled model is not its CPU twin, so that nothing takes over where the Edge TPU fails.
-
-    Bring the int8 model that it was compiled from, or compile again with `edgekit compile`.
-    """
-    return machine.twin_problem or None
-
-
-@cause
-def does_not_open(machine: Machine) -> Optional[str]:
-    """libedgetpu loads and the device is there, but it does not open, for none of the other reasons.
-
-    Unplug it and plug it in again, or restart the board. Then look into the kernel's log (`dmesg`) for its bus.
-    """
-    trial = machine.trial
-    if trial is None or trial.stage != "library" or trial.crashed or not machine.tpus:
-        return None
-    harmless = (does_not_open, usb_2_port, another_cpu_twin)
-    others = (cause for cause in all_causes() if cause.check not in harmless)
-    return None if any(other.check(machine) for other in others) else trial.error or "it says nothing"
 
 
 def _forbidden(machine: Machine, bus: str) -> Optional[str]:
