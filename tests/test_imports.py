@@ -29,7 +29,18 @@ FOUNDATION = set(LAYERS[0])
 HEAVY = {"tensorflow", "keras", "tf_keras", "litert_quantizer", "ai_edge_quantizer", "h5py", "torch", "mediapipe"}
 
 #: What has to run on a board: Python 3.7, and neither TensorFlow nor the converters.
-DEVICE_SIDE = ("__init__", "__main__", "documented", "errors", "files", "labels", "image", "preprocess", "progress", "quiet")
+DEVICE_SIDE = (
+    "__init__",
+    "__main__",
+    "documented",
+    "errors",
+    "files",
+    "labels",
+    "image",
+    "preprocess",
+    "progress",
+    "quiet",
+)
 DEVICE_SIDE += ("tflite", "devices", "edgetpu", "pycoral", "camera", "serve", "cli")
 
 
