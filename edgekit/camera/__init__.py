@@ -1,4 +1,4 @@
-"""Live classification: cameras, videos, streams and folders, frame by frame. Cameras need `edgekit[camera]`."""
+"""Live classification: cameras, videos, streams and folders, frame by frame. Cameras need the extra `camera`."""
 
 from edgekit.camera.actions import Action, parse_trigger
 from edgekit.camera.recording import Recorder

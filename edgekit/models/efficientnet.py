@@ -3,6 +3,7 @@
 from typing import Any
 
 from edgekit.errors import MissingDependencyError
+from edgekit.install import install_command
 from edgekit.models.family import HEAD_FILTERS, STEM_FILTERS, Block, Variant, blocks
 
 #: Of all batch normalizations (Google's reference code); the trained statistics belong to it.
@@ -44,7 +45,7 @@ def import_keras() -> Any:
     except (ImportError, ValueError) as error:  # ValueError: KERAS_BACKEND names no backend
         raise MissingDependencyError(
             "Building a model needs Keras 3 with its TensorFlow backend, which cannot be imported.",
-            hint='Install them with: pip install "edgekit[convert]"',
+            hint=f"Install them with: {install_command('convert')}",
         ) from error
     return keras
 

@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from edgekit.errors import MissingDependencyError
+from edgekit.install import install_command
 
 
 def package_folder(package: str, *, extra: str) -> Path:
@@ -19,7 +20,7 @@ def package_folder(package: str, *, extra: str) -> Path:
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise MissingDependencyError(
-            f"The package {package} is not installed.", hint=f'Install it with: pip install "edgekit[{extra}]"'
+            f"The package {package} is not installed.", hint=f"Install it with: {install_command(extra)}"
         )
     return Path(next(iter(spec.submodule_search_locations)))
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from edgekit.errors import MissingDependencyError, OutputError
 from edgekit.files import write_bytes
+from edgekit.install import install_command
 from edgekit.models.packages import package_folder
 
 #: Of scikit-image's photographs, those of things that ImageNet has a class for: a cat, a cup of
@@ -21,7 +22,7 @@ def demo_photos() -> tuple[Path, ...]:
     photos = tuple(folder / name for name in _NAMES if (folder / name).is_file())
     if not photos:
         raise MissingDependencyError(
-            f"{folder} holds no photographs.", hint='Reinstall them with: pip install "edgekit[demo]"'
+            f"{folder} holds no photographs.", hint=f"Install them again with: {install_command('demo')}"
         )
     return photos
 

@@ -8,7 +8,8 @@ from contextlib import closing
 from typing import Any, Awaitable, Callable
 
 from edgekit.devices import Classifier
-from edgekit.errors import EdgekitError, MissingDependencyError, UsageError
+from edgekit.errors import EdgekitError, UsageError
+from edgekit.install import not_importable
 from edgekit.serve.settings import Settings, is_loopback
 
 _LOG = logging.getLogger("edgekit.serve")
@@ -37,10 +38,7 @@ def serve(
         from edgekit.serve.app import make_app
         from edgekit.serve.model import ServedModel
     except ImportError as error:
-        raise MissingDependencyError(
-            f"The web server's packages are not installed ({error.name}).",
-            "Install them: pip install 'edgekit[serve]'.",
-        ) from error
+        raise not_importable("The web server", error.name or "a package", "serve", error) from error
     if not settings.token and not is_loopback(settings.host):
         raise UsageError(f"{settings.host} is open to other machines; it needs a token.")
     with closing(_listen(settings.host, settings.port)) as listener:

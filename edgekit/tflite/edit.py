@@ -7,7 +7,8 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from edgekit.errors import MissingDependencyError, ModelFormatError
+from edgekit.errors import ModelFormatError
+from edgekit.install import not_importable
 
 #: The schema's mutable model object (`ModelT`); its generated classes carry no types.
 Model = Any
@@ -17,10 +18,8 @@ def unpack(content: bytes) -> Model:
     """The file as a tree of mutable schema objects. Raises ModelFormatError where a part of it is damaged."""
     try:
         from ai_edge_litert.tools import flatbuffer_utils
-    except ImportError:
-        raise MissingDependencyError(
-            "Changing a .tflite file needs ai-edge-litert.", 'Install it with: pip install "edgekit[convert]"'
-        ) from None
+    except ImportError as error:
+        raise not_importable("Changing a .tflite file", "ai-edge-litert", "convert", error) from error
     try:
         model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     except Exception as error:  # parts that `read_graph` never looks at, such as signatures, can be damaged too

@@ -232,7 +232,7 @@ def test_without_opencv_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "cv2", None)
     with pytest.raises(EdgekitError, match="OpenCV") as caught:
         open_source("0")
-    assert "edgekit[camera]" in caught.value.hint
+    assert "edgekit-coral[camera]" in caught.value.hint
 
 
 @pytest.mark.parametrize("password", ["secret", "p@ss", "a:b@c"])

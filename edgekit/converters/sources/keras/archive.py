@@ -11,7 +11,8 @@ from typing import Any
 
 from edgekit.converters.sources.keras.hdf5 import MAX_UNPACKED_BYTES, check_contents, rehearse
 from edgekit.converters.sources.sniff import KERAS_H5
-from edgekit.errors import MissingDependencyError, ModelFormatError, UnsupportedModelError
+from edgekit.errors import ModelFormatError, UnsupportedModelError
+from edgekit.install import not_importable
 
 MAX_CONFIG_BYTES = 64 << 20
 #: What the json, zipfile, zlib and h5py modules raise over damaged bytes.
@@ -49,9 +50,7 @@ def read_archive(path: Path, kind: str) -> KerasArchive:
       MissingDependencyError: h5py is not installed.
     """
     if find_spec("h5py") is None:
-        raise MissingDependencyError(
-            "Opening Keras models needs h5py, which is not installed.", "Run `pip install edgekit[convert]`."
-        )
+        raise not_importable("Opening this model", "h5py", "convert", ModuleNotFoundError())
     reader = _read_h5 if kind == KERAS_H5 else _read_zip
     try:
         text, version = reader(path)

@@ -28,6 +28,7 @@ from edgekit.converters.sources.keras.configuration import (
 from edgekit.converters.sources.keras.layers import first_norm, leaves, model_names, scales_pixels
 from edgekit.converters.sources.source import KerasModel, KerasSource, digest
 from edgekit.errors import MissingDependencyError, ModelError, UnsupportedModelError
+from edgekit.install import not_importable
 from edgekit.labels import labels_beside
 
 
@@ -109,9 +110,7 @@ def _import(library: str) -> ModuleType:
     try:
         keras = import_module(library)
     except ImportError as error:
-        raise MissingDependencyError(
-            f"Opening this model needs {library}, which is not installed.", "Run `pip install edgekit[convert]`."
-        ) from error
+        raise not_importable("Opening this model", library, "convert", error) from error
     if library == "keras" and keras.config.backend() != "tensorflow":
         raise MissingDependencyError(
             f"Keras is set to its {keras.config.backend()} backend; converting needs TensorFlow's.",

@@ -10,7 +10,8 @@ from edgekit.converters.sources.inference import predictor, traced
 from edgekit.converters.sources.savedmodel.frozen_graph import first_norm, freeze, scales_pixels
 from edgekit.converters.sources.sniff import SAVEDMODEL_FILE
 from edgekit.converters.sources.source import SavedModelSource, digest
-from edgekit.errors import MissingDependencyError, ModelFormatError, UnsafeModelError, UnsupportedModelError
+from edgekit.errors import ModelFormatError, UnsafeModelError, UnsupportedModelError
+from edgekit.install import not_importable
 from edgekit.labels import labels_beside
 
 #: Operations by which a graph reads or writes files, or calls Python.
@@ -85,9 +86,7 @@ def _tensorflow_protos() -> Any:
     try:
         from tensorflow.core.protobuf import saved_model_pb2
     except ImportError as error:
-        raise MissingDependencyError(
-            "Opening this model needs TensorFlow, which is not installed.", "Run `pip install edgekit[convert]`."
-        ) from error
+        raise not_importable("Opening this model", "TensorFlow", "convert", error) from error
     return saved_model_pb2
 
 

@@ -1,0 +1,31 @@
+"""How edgekit is installed: the one place from which every hint takes its command."""
+
+from edgekit.errors import MissingDependencyError
+
+#: Name of the distribution. In the package index `edgekit` is another project's, with a command of the same name.
+DISTRIBUTION = "edgekit-coral"
+
+
+def install_command(extra: str = "") -> str:
+    """The command that installs edgekit with an extra, quoted so that every shell takes it as it stands."""
+    return f'pip install "{DISTRIBUTION}[{extra}]"' if extra else f"pip install {DISTRIBUTION}"
+
+
+def not_importable(work: str, package: str, extra: str, error: ImportError) -> MissingDependencyError:
+    """What to raise where a package of an extra cannot be imported.
+
+    Args:
+      work: what needs it, such as "Quantizing".
+      package: the package.
+      extra: the extra of edgekit that brings it.
+      error: why: one that is installed may fail to load, for want of memory or of a library.
+    """
+    if isinstance(error, ModuleNotFoundError):
+        return MissingDependencyError(
+            f"{work} needs {package}, which is not installed.", f"Install it with: {install_command(extra)}"
+        )
+    reason = (str(error) or type(error).__name__).splitlines()[0][:160]
+    return MissingDependencyError(
+        f"{work} needs {package}, which is installed but does not load: {reason}.",
+        f"Free some memory, or install it again with: {install_command(extra)}",
+    )
