@@ -14,7 +14,19 @@ MODULES = {
 
 #: Each may import what stands in earlier lines, and its own part.
 LAYERS = (
-    ("__init__", "documented", "errors", "install", "files", "labels", "image", "preprocess", "progress", "quiet", "tflite"),
+    (
+        "__init__",
+        "documented",
+        "errors",
+        "install",
+        "files",
+        "labels",
+        "image",
+        "preprocess",
+        "progress",
+        "quiet",
+        "tflite",
+    ),
     ("edgetpu", "models"),
     ("devices",),
     ("calibration", "camera", "pycoral", "serve"),
