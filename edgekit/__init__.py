@@ -5,9 +5,9 @@ TensorFlow nor an interpreter: the device side of edgekit must start quickly on 
 """
 
 from importlib import import_module
-from typing import Any, List
+from typing import List
 
-__version__ = "0.1.0"
+from edgekit.version import __version__  # noqa: F401, for users
 
 _PUBLIC = {
     "Classifier": "edgekit.devices",
@@ -24,7 +24,7 @@ _PUBLIC = {
 __all__ = sorted(_PUBLIC)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'edgekit' has no attribute {name!r}")
     return getattr(import_module(_PUBLIC[name]), name)

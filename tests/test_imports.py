@@ -1,8 +1,10 @@
-"""The package's layers, what may not be imported where, and Python 3.7 on the device side."""
+"""The package's layers, circles and sizes, what may not be imported where, and Python 3.7 on the device side."""
 
 import ast
+import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,19 +16,7 @@ MODULES = {
 
 #: Each may import what stands in earlier lines, and its own part.
 LAYERS = (
-    (
-        "__init__",
-        "documented",
-        "errors",
-        "install",
-        "files",
-        "labels",
-        "image",
-        "preprocess",
-        "progress",
-        "quiet",
-        "tflite",
-    ),
+    tuple("documented errors install files labels image preprocess progress quiet tflite version".split()),
     ("edgetpu", "models"),
     ("devices",),
     ("calibration", "camera", "pycoral", "serve"),
@@ -34,27 +24,14 @@ LAYERS = (
     ("converters",),
     ("reports",),
     ("cli",),
-    ("__main__",),
+    ("__init__", "__main__"),
 )
 FOUNDATION = set(LAYERS[0])
 
 HEAVY = {"tensorflow", "keras", "tf_keras", "litert_quantizer", "ai_edge_quantizer", "h5py", "torch", "mediapipe"}
 
 #: What has to run on a board: Python 3.7, and neither TensorFlow nor the converters.
-DEVICE_SIDE = (
-    "__init__",
-    "__main__",
-    "documented",
-    "errors",
-    "install",
-    "files",
-    "labels",
-    "image",
-    "preprocess",
-    "progress",
-    "quiet",
-)
-DEVICE_SIDE += ("tflite", "devices", "edgetpu", "pycoral", "camera", "serve", "cli")
+DEVICE_SIDE = ("__init__", "__main__", *LAYERS[0], "devices", "edgetpu", "pycoral", "camera", "serve", "cli")
 
 
 def _part(module):
@@ -86,6 +63,112 @@ def test_imports_go_one_way(module):
         there = _part(imported)
         same = there == here or {here, there} <= FOUNDATION
         assert same or _layer(there) < _layer(here), f"{module} imports {imported}"
+
+
+# Circles, and arrows by string.
+
+
+def _package_of(module):
+    """A package by its own name, as it is imported."""
+    return module.rsplit(".__init__", 1)[0]
+
+
+NAMES = {_package_of(module): module for module in MODULES}
+
+
+def _named(module):
+    """Modules of edgekit that a module names in a string: the whole of it, or with a further `.name` or `:name`."""
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("edgekit."):
+            name = node.value.replace(":", ".").rstrip(".")
+            while name not in NAMES and "." in name:
+                name = name.rpartition(".")[0]
+            if re.fullmatch(r"[\w.:]+", node.value) and name != "edgekit":
+                yield name
+
+
+def _ancestors(name):
+    parts = name.split(".")
+    return [".".join(parts[:count]) for count in range(1, len(parts))]
+
+
+def _reached(module):
+    """What importing a module runs: the modules it imports or names, and the packages on the way to them.
+
+    The packages around a module are left out: they re-export what is in them, and may be half made meanwhile.
+    """
+    here = _package_of(module)
+    around = {here, *_ancestors(here)}
+    for name in (*map(_package_of, _imports(module)), *_named(module)):
+        if name in NAMES:
+            yield from {name, *_ancestors(name)} - around
+
+
+def _circle(graph):
+    """One circle of a graph (name → names), or ()."""
+    done, path = set(), []
+
+    def walk(name):
+        if name in path:
+            return (*path[path.index(name) :], name)
+        if name in done:
+            return ()
+        path.append(name)
+        for target in sorted(graph.get(name, ())):
+            found = walk(target)
+            if found:
+                return found
+        path.pop()
+        done.add(name)
+        return ()
+
+    return next((found for found in map(walk, sorted(graph)) if found), ())
+
+
+def test_a_circle_is_found():
+    assert _circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ("b", "c", "b")
+    assert _circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == ()
+
+
+def test_no_circle_anywhere():
+    assert _circle({_package_of(module): set(_reached(module)) for module in MODULES}) == ()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_module_names_one_of_an_upper_layer_in_a_string(module):
+    here = _part(module)
+    for name in _named(module):
+        there = _part(name)
+        assert there == here or _layer(there) <= _layer(here), f"{module} names {name}"
+
+
+# Sizes.
+
+
+def _bodies(module):
+    """(name, lines) of each function, its docstring left out."""
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+            yield node.name, body[-1].end_lineno - body[0].lineno + 1 if body else 0
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_and_functions_fit_on_a_few_screens(module):
+    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= 300
+    long = {name: lines for name, lines in _bodies(module) if lines > 40}
+    assert not long, f"{module}: {long}"
+
+
+def test_no_room_holds_more_than_a_seventh_of_the_package():
+    lines = Counter()
+    for path in MODULES.values():
+        lines[path.parent.relative_to(PACKAGE)] += len(path.read_text(encoding="utf-8").splitlines())
+    total = sum(lines.values())
+    assert {str(room): count for room, count in lines.items() if count > 0.14 * total} == {}
+
+
+# What is loaded.
 
 
 @pytest.mark.parametrize("module", MODULES)

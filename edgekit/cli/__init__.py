@@ -7,8 +7,8 @@ from typing import Any, List, Mapping, Optional
 
 import click
 
-from edgekit import __version__
 from edgekit.errors import UsageError
+from edgekit.version import __version__
 
 _JSON = "edgekit.json"
 

@@ -9,7 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from edgekit import __version__
 from edgekit.calibration import Ranges, Samples
 from edgekit.converters.export.find_preprocessing import Finding
 from edgekit.converters.quantization.search.search import Choice
@@ -18,6 +17,7 @@ from edgekit.devices.admission import vouch
 from edgekit.evaluation import Verdict
 from edgekit.files import write_bytes, write_text
 from edgekit.preprocess import InputSpec
+from edgekit.version import __version__
 
 _TOOLS = ("ai-edge-litert", "keras", "litert-quantizer", "numpy", "pillow", "tensorflow", "tf-keras")
 

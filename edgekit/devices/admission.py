@@ -16,7 +16,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import List, Optional, Set, Union
 
-from edgekit import __version__
 from edgekit.devices import first_run
 from edgekit.devices.interpreter import interpreter_package
 from edgekit.devices.twin import Twin, find_twin
@@ -25,6 +24,7 @@ from edgekit.errors import DeviceError, ModelFormatError
 from edgekit.files import cache_folder, write_text
 from edgekit.tflite.checks import check_graph
 from edgekit.tflite.graph import Graph
+from edgekit.version import __version__
 
 _LOG = logging.getLogger("edgekit.devices")
 
