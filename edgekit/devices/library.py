@@ -2,7 +2,6 @@
 
 import os
 import platform
-import struct
 from pathlib import Path
 from typing import Mapping, NamedTuple, Optional, Tuple
 
@@ -21,28 +20,22 @@ ARCHITECTURES: Mapping[int, str] = {3: "i386", 40: "arm", 62: "x86_64", 183: "aa
 _ELF = b"\x7fELF"
 
 
-class _Layout(NamedTuple):
-    """Where an ELF header of 32 or 64 bits keeps its tables.
+class _SectionFields(NamedTuple):
+    """Where an ELF header tells of the table of sections, which linkers put at the file's end. In bytes.
 
     Attributes:
-      header: format of the offsets of the program and section headers, at byte `offsets`.
-      counts: byte at which size and number of program headers, then of section headers stand.
-      segment: format of a program header; `file_offset` and `file_size` are the places of those in it.
+      start, length: of the field that holds the table's offset.
+      entry_size, entries: of the fields, of 2 bytes each, that hold the size and the number of its entries.
     """
 
-    header: str
-    offsets: int
-    counts: int
-    segment: str
-    file_offset: int
-    file_size: int
+    start: int
+    length: int
+    entry_size: int
+    entries: int
 
 
-# The ELF specification, «ELF Header» and «Program Header»; the second byte after the mark says which.
-_LAYOUTS: Mapping[int, _Layout] = {
-    1: _Layout("II", 28, 42, "IIIIIIII", file_offset=1, file_size=4),
-    2: _Layout("QQ", 32, 54, "IIQQQQQQ", file_offset=2, file_size=5),
-}
+# By the header's class byte: files of 32 and of 64 bits (the ELF specification, «ELF Header»).
+_SECTIONS: Mapping[int, _SectionFields] = {1: _SectionFields(32, 4, 46, 48), 2: _SectionFields(40, 8, 58, 60)}
 
 
 def library_name() -> str:
@@ -70,22 +63,21 @@ def misnamed(name: str) -> str:
 
 
 def damage(path: Path) -> str:
-    """What is wrong with a shared library's file, or "". Judges ELF files, and on Linux that it is one.
+    """What is wrong with a shared library's file, or "". On Linux it must be ELF; other formats are not judged.
 
-    The loader maps a truncated file as it is: touching what is missing ends the process.
+    The loader maps a truncated file as it is, and touching what is missing ends the process.
     """
     try:
         with path.open("rb") as stream:
-            head = stream.read(64)
-            size = os.fstat(stream.fileno()).st_size
-            needed = _elf_size(head, lambda offset, count: _read_at(stream.fileno(), offset, count))
+            head, size = stream.read(64), os.fstat(stream.fileno()).st_size
     except OSError as error:
         return f"it cannot be read ({error.strerror})"
     if not head:
         return "it is empty"
-    if needed is None:
+    if head[:4] != _ELF:
         return "it is no shared library" if platform.system() == "Linux" else ""
-    return f"it is truncated: {size:,} of at least {needed:,} bytes" if size < needed else ""
+    needed = _elf_size(head)
+    return f"it is truncated: {size:,} of {needed:,} bytes are there" if size < needed else ""
 
 
 def elf_architecture(path: Path) -> str:
@@ -97,5 +89,25 @@ def elf_architecture(path: Path) -> str:
         return ""
     if len(head) < 20 or head[:4] != _ELF:
         return ""
-    number = int.from_bytes(head[18:20], "little" if head[5] == 1 else "big")
+    number = _number(head, 18, 2)
     return ARCHITECTURES.get(number, f"machine {number}")
+
+
+def _elf_size(head: bytes) -> int:
+    """The size of an ELF file by its first 64 bytes: at least those, and up to the end of its table of sections."""
+    if len(head) < 64 or head[4] not in _SECTIONS:
+        return 64
+    fields = _SECTIONS[head[4]]
+    begin = _number(head, fields.start, fields.length)
+    return begin + _number(head, fields.entry_size, 2) * _number(head, fields.entries, 2) if begin else 64
+
+
+def _number(head: bytes, start: int, length: int) -> int:
+    """A number of an ELF header, in the file's own byte order."""
+    return int.from_bytes(head[start : start + length], "little" if head[5] == 1 else "big")
+
+
+def _search_path(root: Path) -> Tuple[Path, ...]:
+    """The loader's folders: the usual ones, and one for each architecture (Debian's multiarch)."""
+    plain = [root / name for name in ("usr/local/lib", "usr/lib", "lib", "usr/lib64", "lib64")]
+    return (*plain, *sorted((root / "usr/lib").glob("*-linux-*")), *sorted((root / "lib").glob("*-linux-*")))

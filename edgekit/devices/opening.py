@@ -8,11 +8,12 @@ from typing import Optional, Tuple, Union
 import numpy as np
 
 from edgekit.devices.admission import admit, admit_twin
-from edgekit.devices.delegate import check_library, load_edgetpu
+from edgekit.devices.delegate import load_edgetpu
 from edgekit.devices.discovery import attached
 from edgekit.devices.emulator.emulated import EmulatedEdgeTpu
 from edgekit.devices.interpreter import Interpreter, open_interpreter
 from edgekit.devices.request import Request, parse_device
+from edgekit.devices.trial import check_library
 from edgekit.devices.twin import Twin, find_twin
 from edgekit.edgetpu.compiler.package import CUSTOM_OP, is_compiled
 from edgekit.errors import DeviceError, EdgekitError, UsageError

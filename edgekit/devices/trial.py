@@ -1,19 +1,109 @@
-"""The child process of `delegate.try_library`: python -m edgekit.devices.trial LIBRARY DEVICE MODEL.
+"""libedgetpu tried in a child process: a library built for another TFLite does not raise, it ends the process.
 
-Writes a marked JSON object for each stage it reaches, so that what came before a crash is known.
+The child (python -m edgekit.devices.trial LIBRARY DEVICE MODEL) writes a marked JSON object for each stage that it
+reaches, so that what came before a crash is known.
 """
 
 import ctypes
 import json
+import os
+import re
+import subprocess
 import sys
-from typing import List
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Dict, List, Optional
 
 import numpy as np
 
-from edgekit.devices.delegate import TRIAL_MARK
+from edgekit.devices.delegate import check_file
 from edgekit.devices.interpreter import interpreter_package, open_interpreter
-from edgekit.errors import EdgekitError
+from edgekit.devices.library import library_name
+from edgekit.errors import DeviceError, EdgekitError
 from edgekit.tflite.reader import read_graph
+
+#: What a trial does, in order: each name is the last thing that succeeded.
+STAGES = ("nothing", "library", "device", "model")
+
+# What this module is called: in the child it is `__main__`.
+_THIS_MODULE = "edgekit.devices.trial"
+
+# What the child writes before each of its messages: the library may print too.
+_MARK = "edgekit-trial: "
+
+_PATIENCE_S = 60
+_RUNTIME = re.compile(r"RuntimeVersion\((\d+)\)")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How far a child process came with the library.
+
+    Attributes:
+      stage: one of `STAGES`: the library loaded, a device opened, the model ran.
+      error: what stopped it, in the library's words; "" where nothing did.
+      crashed: whether it took the process with it, or never came back.
+      runtime: the library's runtime version, or None where it could not be asked.
+    """
+
+    stage: str
+    error: str = ""
+    crashed: bool = False
+    runtime: Optional[int] = None
+
+
+def try_library(device: str = "", model: Optional[str] = None) -> Trial:
+    """Loads the library, opens a device and runs a model once with zeros, all in a child process.
+
+    Each trial is made once in a process.
+    """
+    return _trial(library_name(), device, model)
+
+
+def check_library(device: str, model: Optional[str]) -> None:
+    """Raises DeviceError where the library would crash this process or hang it, or its file is missing or damaged."""
+    check_file()
+    trial = try_library(device, model)
+    if trial.crashed:
+        done = {"nothing": "loading it", "library": "opening a device", "device": "running a model"}[trial.stage]
+        raise DeviceError(
+            f"{library_name()} crashes at {done} ({trial.error}).",
+            "It was built for another TFLite than the installed interpreter: run `edgekit doctor`.",
+        )
+
+
+@lru_cache(maxsize=None)
+def _trial(library: str, device: str, model: Optional[str]) -> Trial:
+    command = [sys.executable, "-m", _THIS_MODULE, library, device, model or ""]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    try:
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=_PATIENCE_S, env=environment
+        )
+    except subprocess.TimeoutExpired as error:
+        return _verdict(error.stdout or b"", f"no answer within {_PATIENCE_S} seconds")
+    return _verdict(done.stdout, _ending(done.returncode))
+
+
+def _verdict(output: bytes, ending: str) -> Trial:
+    """What the child said, one JSON object a line; `ending` is "" where it ended by itself."""
+    said: Dict[str, str] = {}
+    for line in output.decode("utf-8", "replace").splitlines():
+        if line.startswith(_MARK):
+            said.update(json.loads(line[len(_MARK) :]))
+    version = _RUNTIME.search(said.get("version", ""))
+    return Trial(
+        stage=said.get("stage", "nothing"),
+        error=said.get("error", "") or ending,
+        crashed=bool(ending),
+        runtime=int(version.group(1)) if version else None,
+    )
+
+
+def _ending(code: int) -> str:
+    if code == 0:
+        return ""
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
 def main(arguments: List[str]) -> None:
@@ -47,7 +137,7 @@ def _run(model: str, delegate: object) -> None:
 
 
 def _say(**facts: str) -> None:
-    sys.stdout.write(f"\n{TRIAL_MARK}{json.dumps(facts)}\n")
+    sys.stdout.write(f"\n{_MARK}{json.dumps(facts)}\n")
     sys.stdout.flush()
 
 

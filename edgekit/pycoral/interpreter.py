@@ -15,11 +15,13 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from edgekit.devices.admission import admit, admit_twin
-from edgekit.devices.delegate import check_library, library_name, load_edgetpu
+from edgekit.devices.delegate import load_edgetpu
 from edgekit.devices.discovery import attached
 from edgekit.devices.emulator.emulated import EmulatedEdgeTpu
 from edgekit.devices.interpreter import allowed_cores, interpreter_package
+from edgekit.devices.library import library_name
 from edgekit.devices.request import parse_device
+from edgekit.devices.trial import check_library
 from edgekit.edgetpu.compiler.package import is_compiled
 from edgekit.errors import EdgekitError
 from edgekit.pycoral.twin import served_content

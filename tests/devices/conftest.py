@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.devices import delegate, discovery
+from edgekit.devices import discovery, library, trial
 
 
 @pytest.fixture(scope="session")
@@ -24,19 +24,19 @@ def _fake_library(tmp_path_factory):
 @pytest.fixture
 def fake_edgetpu(_fake_library, tmp_path, monkeypatch):
     """Sets the library to load; call it to say what goes wrong. A copy for each test: a process loads one file once."""
-    library = tmp_path / "libedgetpu.so.1"
-    shutil.copy(str(_fake_library), str(library))
-    monkeypatch.setenv(delegate.VARIABLE, str(library))
+    copy = tmp_path / "libedgetpu.so.1"
+    shutil.copy(str(_fake_library), str(copy))
+    monkeypatch.setenv(library.VARIABLE, str(copy))
 
     def configure(mode="", **variables):
         monkeypatch.setenv("FAKE_EDGETPU", mode)
         for name, value in variables.items():
             monkeypatch.setenv(name.upper(), str(value))
-        delegate._trial.cache_clear()
-        return library
+        trial._trial.cache_clear()
+        return copy
 
     yield configure
-    delegate._trial.cache_clear()
+    trial._trial.cache_clear()
 
 
 @pytest.fixture

@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 
-from edgekit.devices import delegate
-from edgekit.devices.delegate import Trial, library_name, load_edgetpu, try_library
+from edgekit.devices import library as library_file
+from edgekit.devices import trial as trial_module
+from edgekit.devices.delegate import load_edgetpu
 from edgekit.devices.failover import open_steady
+from edgekit.devices.library import library_name
 from edgekit.devices.opening import open_model
+from edgekit.devices.trial import Trial, try_library
 from edgekit.errors import DeviceError
 from tests.support.pairs import images, write_pair
 
@@ -47,7 +50,7 @@ def test_a_library_that_crashes_is_an_error_not_the_end(fake_edgetpu, tmp_path, 
 
 def test_a_library_that_hangs_is_a_crash(fake_edgetpu, tmp_path, monkeypatch):
     fake_edgetpu("hang")
-    monkeypatch.setattr(delegate, "_TRIAL_S", 1)
+    monkeypatch.setattr(trial_module, "_PATIENCE_S", 1)
     trial = try_library("", str(write_pair(tmp_path)))
     assert (trial.stage, trial.crashed) == ("device", True) and "no answer" in trial.error
 
@@ -86,17 +89,34 @@ def test_a_library_that_is_none(fake_edgetpu, tmp_path):
     with pytest.raises(DeviceError, match="does not load"):
         load_edgetpu()
     library.unlink()
-    with pytest.raises(DeviceError, match="is not installed"):
+    with pytest.raises(DeviceError, match="the loader finds no"):
         load_edgetpu()
 
 
+def test_a_library_that_is_not_whole_or_not_there_is_said_so_before_it_is_loaded(fake_edgetpu, tmp_path, monkeypatch):
+    library, path = fake_edgetpu(), write_pair(tmp_path)
+    library.write_bytes(library.read_bytes()[:-100])
+    with pytest.raises(DeviceError, match=r"libedgetpu\.so\.1 cannot be loaded: it is truncated"):
+        open_model(path, device="edgetpu")
+    library.unlink()
+    with pytest.raises(DeviceError, match="EDGEKIT_LIBEDGETPU is wrong: there is no file") as caught:
+        open_model(path, device="edgetpu")
+    assert "unset it" in caught.value.hint
+    library.mkdir()
+    with pytest.raises(DeviceError, match="is a folder"):
+        open_model(path, device="edgetpu")
+    monkeypatch.setenv(library_file.VARIABLE, "libnowhere.so")
+    with pytest.raises(DeviceError, match=r"EDGEKIT_LIBEDGETPU is wrong: the loader finds no libnowhere\.so"):
+        open_model(path, device="edgetpu")
+
+
 def test_the_usual_name_of_the_library(monkeypatch):
-    monkeypatch.delenv(delegate.VARIABLE, raising=False)
+    monkeypatch.delenv(library_file.VARIABLE, raising=False)
     monkeypatch.setattr("platform.system", lambda: "Darwin")
     assert library_name() == "libedgetpu.1.dylib"
     monkeypatch.setattr("platform.system", lambda: "Plan9")
     assert library_name() == "libedgetpu.so.1"
-    monkeypatch.setenv(delegate.VARIABLE, "/opt/mine.so")
+    monkeypatch.setenv(library_file.VARIABLE, "/opt/mine.so")
     assert library_name() == "/opt/mine.so"
 
 

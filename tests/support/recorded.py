@@ -8,10 +8,11 @@ path elf 183     a library for a machine     path absent     not there after all
 import shutil
 from pathlib import Path
 
-from edgekit.devices.delegate import Trial, library_path
 from edgekit.devices.discovery import attached
 from edgekit.devices.doctor.machine import Identity, Machine, kernel_log
+from edgekit.devices.library import library_path
 from edgekit.devices.request import parse_device
+from edgekit.devices.trial import Trial
 
 TREES = Path(__file__).with_name("trees")
 WORKS = Trial("device", runtime=14)
@@ -29,7 +30,9 @@ def plant(root, *names):
     return root
 
 
-def machine(root, *names, trial=WORKS, device="auto", needs=None, problem="", twin_problem="", system="Linux"):
+def machine(
+    root, *names, trial=WORKS, device="auto", needs=None, problem="", twin_problem="", chosen="", system="Linux"
+):
     """The facts of a machine made of trees, as an aarch64 Python of user STRANGER sees them."""
     plant(root, *names)
     return Machine(
@@ -45,6 +48,7 @@ def machine(root, *names, trial=WORKS, device="auto", needs=None, problem="", tw
         model_runtime=needs,
         log=tuple(kernel_log(root)),
         twin_problem=twin_problem,
+        chosen_library=chosen,
     )
 
 
@@ -60,7 +64,7 @@ def _make(root, name, verb, value=""):
         path.touch()
         path.chmod(int(value, 8))
     elif verb == "elf":
-        path.write_bytes(b"\x7fELF\x02\x01\x01" + bytes(11) + int(value).to_bytes(2, "little"))
+        path.write_bytes(b"\x7fELF\x02\x01\x01" + bytes(11) + int(value).to_bytes(2, "little") + bytes(44))
     else:
         with path.open("a" if verb == "+" else "w", encoding="utf-8") as stream:
             stream.write(value + "\n")

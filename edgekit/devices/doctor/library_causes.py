@@ -28,8 +28,27 @@ def no_library(machine: Machine) -> Optional[str]:
     Install `libedgetpu1-std` from Coral's Debian repository, or a community build that fits the interpreter;
     docs/on-the-board.md says which. Where it lies elsewhere, set EDGEKIT_LIBEDGETPU to its path.
     """
-    loaded = machine.trial is not None and (machine.trial.stage != "nothing" or machine.trial.crashed)
-    return "not found in the loader's folders" if machine.library is None and not loaded else None
+    missing = machine.library is None and not machine.library_misnamed() and not _loaded(machine)
+    return "not found in the loader's folders" if missing else None
+
+
+@cause(Effect.STOPS)
+def misnamed_library(machine: Machine) -> Optional[str]:
+    """The environment variable EDGEKIT_LIBEDGETPU names a library that does not exist.
+
+    Set it to the path of libedgetpu (`libedgetpu.so.1`), or unset it: then the installed library is used.
+    """
+    return None if _loaded(machine) else machine.library_misnamed() or None
+
+
+@cause(Effect.STOPS)
+def damaged_library(machine: Machine) -> Optional[str]:
+    """The file of libedgetpu is damaged.
+
+    Install its package again, or copy the file again and compare sizes.
+    """
+    damaged = machine.library_damage()
+    return f"{machine.library}: {damaged}" if damaged else None
 
 
 @cause(Effect.STOPS)
@@ -55,7 +74,7 @@ def library_does_not_load(machine: Machine) -> Optional[str]:
     trial = machine.trial
     if machine.library is None or trial is None or trial.stage != "nothing" or trial.crashed:
         return None
-    return None if wrong_architecture(machine) else trial.error
+    return None if damaged_library(machine) or wrong_architecture(machine) else trial.error
 
 
 @cause(Effect.STOPS)
@@ -66,6 +85,11 @@ def library_for_another_tflite(machine: Machine) -> Optional[str]:
     take a community build of libedgetpu made for that version. docs/on-the-board.md has the pairs.
     """
     trial = machine.trial
-    if trial is None or not (trial.crashed or _FOREIGN in trial.error):
+    if trial is None or not (trial.crashed or _FOREIGN in trial.error) or damaged_library(machine):
         return None
     return f"after the stage «{trial.stage}»: {trial.error}"
+
+
+def _loaded(machine: Machine) -> bool:
+    """Whether the child process found a library, wherever it lies."""
+    return machine.trial is not None and (machine.trial.stage != "nothing" or machine.trial.crashed)

@@ -10,20 +10,18 @@ import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import FrozenSet, Iterator, List, NamedTuple, Optional, Tuple
 
 from edgekit.devices import discovery
-from edgekit.devices.delegate import Trial, library_name, library_path, try_library
 from edgekit.devices.discovery import EdgeTpu, attached, entries, read_text
 from edgekit.devices.interpreter import interpreter_package
+from edgekit.devices.library import chosen_library, damage, elf_architecture, library_name, library_path, misnamed
 from edgekit.devices.request import Request, parse_device
+from edgekit.devices.trial import Trial, try_library
 from edgekit.devices.twin import find_twin, twin_path
 from edgekit.edgetpu.compiler.package import read_compiled
 from edgekit.errors import DeviceError, EdgekitError
 from edgekit.tflite.graph import Graph
-
-#: Number of an ELF file's machine → its name.
-ARCHITECTURES: Mapping[int, str] = {3: "i386", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv"}
 
 _CONTAINER = re.compile(r"docker|kubepods|containerd|libpod|lxc")
 _HYPERVISORS = ("QEMU", "KVM", "VMware", "VirtualBox", "innotek", "Xen", "Parallels", "Virtual Machine", "Bochs")
@@ -47,6 +45,7 @@ class Machine:
       system: "Linux", "Darwin", "Windows".
       architecture: of this Python, one of `ARCHITECTURES`' names; "" where unknown.
       interpreter_problem: why there is no TFLite interpreter, or "".
+      chosen_library: what `EDGEKIT_LIBEDGETPU` holds, or "".
       library: where libedgetpu lies, or None.
       trial: what a child process made of it, or None where it was not tried.
       tpus: what is attached.
@@ -69,6 +68,7 @@ class Machine:
     request: Request
     model_runtime: Optional[int]
     log: Tuple[str, ...]
+    chosen_library: str = ""
     cpu_twin: Optional[Path] = None
     twin_problem: str = ""
 
@@ -111,6 +111,16 @@ class Machine:
             if process.name.isdigit() and process.name != str(os.getpid()) and node in _open_files(process)
         ]
 
+    def library_misnamed(self) -> str:
+        """What is wrong with what `EDGEKIT_LIBEDGETPU` holds, or "" where it is unset or right."""
+        if not self.chosen_library or self.library is not None:
+            return ""
+        return misnamed(self.chosen_library) or f"the loader's folders hold no {self.chosen_library}"
+
+    def library_damage(self) -> str:
+        """What is wrong with the library's file, or ""."""
+        return damage(self.library) if self.library else ""
+
     def library_architecture(self) -> str:
         """What the library was built for, or "" where that cannot be told."""
         return elf_architecture(self.library) if self.library else ""
@@ -143,22 +153,10 @@ def examine(device: str = "auto", model: Optional[str] = None) -> Machine:
         request=request,
         model_runtime=compiled.min_runtime if compiled else None,
         log=tuple(kernel_log(discovery.ROOT)),
+        chosen_library=chosen_library(),
         cpu_twin=twin,
         twin_problem=twin_problem,
     )
-
-
-def elf_architecture(path: Path) -> str:
-    """What an ELF file was built for, one of `ARCHITECTURES`' names, or "" where it is none."""
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(20)
-    except OSError:
-        return ""
-    if len(head) < 20 or head[:4] != b"\x7fELF":
-        return ""
-    number = int.from_bytes(head[18:20], "little" if head[5] == 1 else "big")
-    return ARCHITECTURES.get(number, f"machine {number}")
 
 
 def kernel_log(root: Path) -> Iterator[str]:

@@ -6,8 +6,8 @@ from typing import Any, Dict, List, Optional, Tuple, Union
 
 import numpy as np
 
-from edgekit.devices.delegate import library_name
 from edgekit.devices.discovery import attached
+from edgekit.devices.library import library_name
 from edgekit.pycoral.interpreter import Interpreter, interpreters, load_delegate, set_input
 
 __all__ = [

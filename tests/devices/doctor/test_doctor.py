@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.devices.delegate import Trial
 from edgekit.devices.doctor.doctor import ALL_CAUSES, diagnose, page
-from edgekit.devices.doctor.machine import Identity, elf_architecture, examine, kernel_log
+from edgekit.devices.doctor.machine import Identity, examine, kernel_log
+from edgekit.devices.library import damage, elf_architecture
+from edgekit.devices.trial import Trial
 from edgekit.errors import ModelFormatError, UsageError
 from tests.support.pairs import twin, write_pair
 from tests.support.recorded import STRANGER, machine, plant
@@ -19,6 +20,20 @@ MISSING_USB = Trial("nothing", "libusb-1.0.so.0: cannot open shared object file"
 CASES = [
     ("no-interpreter", ["usb"], {"problem": "No TFLite interpreter is installed.", "trial": None}, "No TFLite"),
     ("no-library", ["usb", "no-library"], {"trial": Trial("nothing", "no file")}, "not found"),
+    (
+        "misnamed-library",
+        ["usb", "no-library"],
+        {"trial": Trial("nothing", "no file"), "chosen": "/a/b.so"},
+        "no file /a",
+    ),
+    (
+        "misnamed-library",
+        ["usb", "no-library"],
+        {"trial": Trial("nothing", "no file"), "chosen": "b.so"},
+        "hold no b.so",
+    ),
+    ("damaged-library", ["usb", "damaged-library"], {"trial": Trial("nothing", "file too short")}, "shared library"),
+    ("damaged-library", ["usb", "damaged-library"], {"trial": Trial("nothing", "signal 7", crashed=True)}, "is no"),
     ("wrong-architecture", ["usb", "wrong-architecture"], {"trial": Trial("nothing", "wrong class")}, "for x86_64"),
     ("library-does-not-load", ["usb"], {"trial": MISSING_USB}, "libusb-1.0"),
     ("library-for-another-tflite", ["usb"], {"trial": Trial("device", "signal 11", crashed=True)}, "signal 11"),
@@ -139,6 +154,22 @@ def test_another_cpu_twin_is_found_as_running_the_model_finds_it(fake_edgetpu, o
     found = examine("auto", str(write_pair(tmp_path, digest=digest)))
     assert found.cpu_twin == tmp_path / "net.tflite"
     assert ("another-cpu-twin" in [finding.cause for finding in diagnose(found)]) == (digest is not None)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ELF files")
+@pytest.mark.parametrize(("kept", "said"), [(0, "it is empty"), (1000, "truncated: 1,000 of"), (-1, "truncated")])
+def test_a_truncated_library_is_named_as_that(fake_edgetpu, one_usb_device, kept, said):
+    library = fake_edgetpu()
+    assert damage(library) == ""
+    library.write_bytes(library.read_bytes()[:kept])
+    assert said in damage(library)
+    assert [finding.cause for finding in diagnose(examine("usb"))] == ["damaged-library"]
+
+
+def test_a_variable_that_points_nowhere_is_named_as_that(one_usb_device, tmp_path, monkeypatch):
+    monkeypatch.setenv("EDGEKIT_LIBEDGETPU", str(tmp_path / "none.so"))
+    (finding,) = diagnose(examine("usb"))
+    assert finding.cause == "misnamed-library" and "none.so" in finding.evidence
 
 
 def test_wrong_questions_are_refused(fake_edgetpu, tmp_path):
