@@ -1,7 +1,113 @@
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
+from hypothesis import given
+from hypothesis import strategies as st
 
-from edgekit.tflite.quant import dequantize
+from edgekit.tflite.quant import LIMITS, WEIGHT_LIMIT, affine_params, dequantize, quantize, rounded
+from tests.support.one_op import one_op
+
+DTYPES = ("int8", "uint8", "int16")
+#: Zero points that kernels take: int16 is symmetric.
+ZERO_POINTS = {"int8": -5, "uint8": 131, "int16": 0}
+
+
+def by_kernel(opcode, values, out, quant=None):
+    """What TFLite's own kernel computes from one tensor."""
+    data = (values.shape, values.dtype.name, quant)
+    model = Interpreter(model_content=one_op(opcode, data, out=(values.shape, *out), version=3))
+    model.allocate_tensors()
+    model.set_tensor(model.get_input_details()[0]["index"], values)
+    model.invoke()
+    return model.get_tensor(model.get_output_details()[0]["index"])
+
+
+def values_around(dtype, scale):
+    """float32 values within, on and beyond the type's range, none of them halfway between two steps."""
+    first, last = LIMITS[dtype]
+    steps = np.r_[first - 300 : last + 300 : max(1, (last - first) // 1000)].astype(np.float32)
+    return (steps - ZERO_POINTS[dtype] + np.float32(0.3)) * np.float32(scale)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_limits_are_those_of_the_type(dtype):
+    assert LIMITS[dtype] == (np.iinfo(dtype).min, np.iinfo(dtype).max)
+
+
+def test_weights_are_symmetric_as_the_quantization_specification_asks():
+    assert (-WEIGHT_LIMIT, WEIGHT_LIMIT) == (np.iinfo(np.int8).min + 1, np.iinfo(np.int8).max)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_quantizing_is_what_the_kernel_does(dtype):
+    scale, zero_point = 0.125, ZERO_POINTS[dtype]
+    values = values_around(dtype, scale)
+    found = quantize(values, scale, zero_point, dtype)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, by_kernel("QUANTIZE", values, (dtype, (scale, zero_point))))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_dequantizing_is_what_the_kernel_does(dtype):
+    scale, zero_point = 0.125, ZERO_POINTS[dtype]
+    values = np.linspace(*LIMITS[dtype], 256).astype(dtype)
+    expected = by_kernel("DEQUANTIZE", values, ("float32", None), (scale, zero_point))
+    np.testing.assert_array_equal(dequantize(values, scale, zero_point), expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rounding_is_quantizing_and_dequantizing(dtype):
+    scale, zero_point = 0.125, ZERO_POINTS[dtype]
+    values = values_around(dtype, scale)
+    expected = dequantize(quantize(values, scale, zero_point, dtype), scale, zero_point)
+    found = rounded(values, scale, zero_point, dtype)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, expected)
+
+
+@given(
+    st.floats(-1e6, 1e6, allow_subnormal=False), st.floats(-1e6, 1e6, allow_subnormal=False), st.sampled_from(DTYPES)
+)
+def test_parameters_hold_the_range_and_zero(low, high, dtype):
+    low, high = min(low, high), max(low, high)
+    scale, zero_point = affine_params(low, high, dtype)
+    first, last = LIMITS[dtype]
+    assert scale > 0 and isinstance(zero_point, int) and first <= zero_point <= last
+    # The range is moved by at most half a step so that zero is a step of its own.
+    assert scale * (first - zero_point) <= min(low, 0.0) + 0.5001 * scale
+    assert scale * (last - zero_point) >= max(high, 0.0) - 0.5001 * scale
+    # The range is no wider than needed.
+    assert low == high == 0.0 or np.isclose(scale * (last - first), max(high, 0.0) - min(low, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "dtype", "expected"),
+    [
+        (0.0, 255.0, "uint8", (1.0, 0)),
+        (0.0, 255.0, "int8", (1.0, -128)),
+        (-128.0, 127.0, "int8", (1.0, 0)),
+        (-128.0, 127.0, "uint8", (1.0, 128)),
+        (-255.0, 0.0, "int8", (1.0, 127)),
+        (51.0, 102.0, "uint8", (0.4, 0)),
+        (-102.0, -51.0, "uint8", (0.4, 255)),
+        (-32768.0, 32767.0, "int16", (1.0, 0)),
+        (0.0, 0.0, "uint8", (1.0, 0)),
+    ],
+)
+def test_parameters_of_known_ranges(low, high, dtype, expected):
+    assert affine_params(low, high, dtype) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(1.0, 0.0), (np.nan, 1.0), (0.0, np.nan), (-np.inf, 1.0), (0.0, np.inf), (-np.inf, np.inf)]
+)
+def test_what_is_no_range_is_refused(low, high):
+    with pytest.raises(ValueError, match="not a range"):
+        affine_params(low, high)
+
+
+def test_a_range_of_one_value_is_a_range():
+    assert affine_params(25.5, 25.5, "uint8") == pytest.approx((0.1, 0))
 
 
 @pytest.mark.parametrize("axis", [0, 3])

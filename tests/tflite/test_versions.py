@@ -1,12 +1,14 @@
+import csv
 import io
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edgekit.errors import ModelFormatError, UnsupportedModelError, UsageError
 from edgekit.tflite.reader import read_graph
-from edgekit.tflite.versions import COMPILERS, minimal_versions, set_op_versions
+from edgekit.tflite.versions import COMPILERS, minimal_versions, refusal, set_op_versions
 from tests.support.build import GraphBuilder, colour_classifier
 from tests.support.one_op import Q, activation, one_op
 
@@ -74,10 +76,206 @@ def test_versions_are_what_the_types_and_features_need(opcode, inputs, options, 
     assert set_op_versions(content) is content
 
 
-@pytest.mark.parametrize(("output_scale", "expected"), [(0.5, 2), (0.24, 3)])
-def test_a_product_that_is_scaled_up_needs_version_3(output_scale, expected):
-    content = one_op("MUL", X8, X8, out=((1, 4, 4, 8), "int8", (output_scale, 0)))
-    assert versions_of(set_op_versions(content)) == (expected,)
+def of(dtype, *shape):
+    """An activation without quantization."""
+    return shape or (1, 4, 4, 8), dtype, None
+
+
+X16 = activation(1, 4, 4, 8, dtype="int16")
+W8, W16, W4 = (activation(8, 1, 1, 8, dtype=dtype) for dtype in ("int8", "int16", "int4"))
+W8_PER_CHANNEL = ((8, 1, 1, 8), "int8", ([0.5] * 8, [0] * 8, 0))
+X8_PER_CHANNEL = ((1, 4, 4, 8), "int8", ([0.5] * 8, [0] * 8, 3))
+DEEP8, DEEP16, DEEP = (activation(1, 1, 4, 4, 8, dtype=dtype) for dtype in ("int8", "int16", "float32"))
+SMALL_DEEP = activation(1, 1, 1, 1, 8)
+
+#: What TensorFlow's `GetBuiltinOperatorVersion` (tools/versioning/op_version.cc) answers for these types and options.
+BY_TENSORFLOW = [
+    ("CONV_2D", (XF, W), None, 2),
+    ("CONV_2D", (XF, W8_PER_CHANNEL), None, 5),
+    ("CONV_2D", (XF, of("float32", 8, 1, 1, 8)), None, 1),
+    ("CONV_2D", (X16, W16), None, 4),
+    ("CONV_2D", (X16, W8), None, 1),
+    ("CONV_2D", (X16, W8), {"quantizedBiasType": 4}, 8),
+    ("CONV_2D", (X8, W4), None, 7),
+    ("CONV_2D", (XF, of("float32", 8, 1, 1, 4)), None, 6),
+    ("DEPTHWISE_CONV_2D", (XF, of("float32", 1, 1, 1, 8)), None, 1),
+    ("DEPTHWISE_CONV_2D", (XF, of("float32", 1, 1, 1, 8)), {"dilationHFactor": 2}, 2),
+    ("DEPTHWISE_CONV_2D", (XF, of("float32", 1, 1, 1, 8)), {"dilationWFactor": 2}, 2),
+    ("DEPTHWISE_CONV_2D", (XF, W8), None, 4),
+    ("DEPTHWISE_CONV_2D", (XF, W8_PER_CHANNEL), None, 6),
+    ("DEPTHWISE_CONV_2D", (X16, W16), None, 5),
+    ("DEPTHWISE_CONV_2D", (X8, W4), None, 7),
+    ("FULLY_CONNECTED", (XF, of("float32", 8, 8), of("float32", 8)), None, 1),
+    ("FULLY_CONNECTED", (XF, of("float32", 8, 8), of("float32", 8)), {"weightsFormat": 1}, 2),
+    ("FULLY_CONNECTED", (XF, W8, B), None, 3),
+    ("FULLY_CONNECTED", (XF, W8, B), {"asymmetricQuantizeInputs": True}, 9),
+    ("FULLY_CONNECTED", (XF, W8_PER_CHANNEL, B), None, 12),
+    ("FULLY_CONNECTED", (X16, W16, B), None, 7),
+    ("FULLY_CONNECTED", (X16, W4, B), None, 13),
+    ("FULLY_CONNECTED", (X8, W4, B), None, 10),
+    ("MUL", (XF, XF), None, 1),
+    ("MUL", (XU8, XU8), None, 1),
+    ("MUL", (X8, X8), None, 2),
+    ("MUL", (X16, X16), None, 4),
+    ("MUL", (of("int64"), of("int64")), None, 5),
+    ("MUL", (of("complex64"), of("complex64")), None, 6),
+    ("MUL", (of("int16"), of("int16")), None, 7),
+    ("MUL", (of("uint32"), of("uint32")), None, 7),
+    ("MUL", (of("float16"), of("float16")), None, 8),
+    ("ADD", (XF, XF), None, 1),
+    ("ADD", (X16, X16), {}, 1),
+    ("ADD", (X16, X16), {"potScaleInt16": False}, 3),
+    ("ADD", (of("int64"), of("int64")), None, 4),
+    ("ADD", (of("int16"), of("int16")), None, 5),
+    ("ADD", (of("float16"), of("float16")), None, 6),
+    ("SUB", (XF, XF), None, 1),
+    ("SUB", (DEEP8, DEEP8), None, 2),
+    ("SUB", (DEEP8, SMALL_DEEP), None, 3),
+    ("SUB", (X8, activation(1, 1, 1, 8)), None, 2),
+    ("SUB", (of("int64"), of("int64")), None, 4),
+    ("SUB", (X16, X16), {"potScaleInt16": False}, 5),
+    ("SUB", (X16, X16), {}, 1),
+    ("DIV", (XF, XF), None, 1),
+    ("DIV", (DEEP, DEEP), None, 1),
+    ("DIV", (DEEP, of("float32", 1, 1, 1, 1, 8)), None, 2),
+    ("MAXIMUM", (XF, XF), None, 1),
+    ("MINIMUM", (X8, X8), None, 2),
+    ("MAXIMUM", (DEEP8, SMALL_DEEP), None, 3),
+    ("MINIMUM", (X16, X16), None, 4),
+    ("PAD", (XF, PADS), None, 1),
+    ("PADV2", (X16, PADS, X16), None, 3),
+    ("PAD", (DEEP, PADS), None, 4),
+    ("PAD", (of("bool"), PADS), None, 5),
+    ("TRANSPOSE", (XF, AXES), None, 1),
+    ("TRANSPOSE", (of("bool"), AXES), None, 3),
+    ("TRANSPOSE", (DEEP, AXES), None, 4),
+    ("TRANSPOSE", (DEEP16, AXES), None, 5),
+    ("TRANSPOSE", (of("float32", 1, 1, 1, 1, 1, 8), AXES), None, 6),
+    ("TRANSPOSE", (activation(1, 4, 4, 8, dtype="int4"), AXES), None, 7),
+    ("TRANSPOSE", (of("float32", 1, 1, 1, 1, 1, 1, 8), AXES), None, 8),
+    ("TRANSPOSE_CONV", (SIZE, of("float32", 8, 1, 1, 8), XF), None, 1),
+    ("TRANSPOSE_CONV", (SIZE, W, X8), {"fusedActivationFunction": 1}, 4),
+    ("SLICE", (XF, SIZE, SIZE), None, 1),
+    ("SLICE", (X8, SIZE, SIZE), None, 2),
+    ("SLICE", (of("string"), SIZE, SIZE), None, 3),
+    ("SLICE", (X16, SIZE, SIZE), None, 4),
+    ("SLICE", (DEEP8, SIZE, SIZE), None, 5),
+    ("SLICE", (of("uint32"), SIZE, SIZE), None, 6),
+    ("SLICE", (activation(1, 4, 4, 8, dtype="int4"), SIZE, SIZE), None, 7),
+    ("STRIDED_SLICE", (XF, SIZE, SIZE, SIZE), None, 1),
+    ("STRIDED_SLICE", (of("bool"), SIZE, SIZE, SIZE), None, 3),
+    ("STRIDED_SLICE", (DEEP, SIZE, SIZE, SIZE), None, 4),
+    ("STRIDED_SLICE", (of("string"), SIZE, SIZE, SIZE), None, 5),
+    ("STRIDED_SLICE", (X8, SIZE, SIZE, SIZE), {"newAxisMask": 1}, 6),
+    ("STRIDED_SLICE", (of("uint32"), SIZE, SIZE, SIZE), None, 7),
+    ("STRIDED_SLICE", (X8, SIZE, SIZE, SIZE), {"offset": True}, 8),
+    ("RESIZE_BILINEAR", (XF, SIZE), {}, 1),
+    ("RESIZE_BILINEAR", (XF, SIZE), {"halfPixelCenters": True}, 3),
+    ("RESIZE_BILINEAR", (X8, SIZE), {"alignCorners": True}, 2),
+    ("RESIZE_NEAREST_NEIGHBOR", (X16, SIZE), {}, 4),
+    ("RESIZE_NEAREST_NEIGHBOR", (X8, SIZE), {"halfPixelCenters": True}, 3),
+    ("SPACE_TO_BATCH_ND", (XF, SIZE, PADS), None, 1),
+    ("SPACE_TO_BATCH_ND", (X8, SIZE, PADS), None, 2),
+    ("BATCH_TO_SPACE_ND", (activation(1, 4, 8), SIZE, PADS), None, 3),
+    ("BATCH_TO_SPACE_ND", (X16, SIZE, PADS), None, 4),
+    ("QUANTIZE", (XF,), {"out": X16}, 2),
+    ("QUANTIZE", (XF,), {"out": X8}, 1),
+    ("QUANTIZE", (XF,), {"out": X8_PER_CHANNEL}, 3),
+    ("QUANTIZE", (X8_PER_CHANNEL,), {"out": X8}, 3),
+    ("QUANTIZE", (X8,), {"out": activation(1, 4, 4, 8, dtype="int4")}, 4),
+    ("DEQUANTIZE", (X16,), {"out": XF}, 3),
+    ("DEQUANTIZE", (of("float16"),), {"out": XF}, 3),
+    ("DEQUANTIZE", (X8_PER_CHANNEL,), {"out": XF}, 5),
+    ("DEQUANTIZE", (activation(1, 4, 4, 8, dtype="int4"),), {"out": XF}, 6),
+]
+
+
+@pytest.mark.parametrize(("opcode", "inputs", "options", "expected"), BY_TENSORFLOW)
+def test_versions_are_those_of_tensorflows_rules(opcode, inputs, options, expected):
+    options = dict(options) if options is not None else None
+    out = options.pop("out") if options and "out" in options else next(x for x in inputs if isinstance(x, tuple))
+    if opcode in ("SPLIT", "TRANSPOSE_CONV"):
+        out = inputs[-1]
+    content = one_op(opcode, *inputs, out=out, options=options or None, version=99)
+    assert minimal_versions(read_graph(content)) == (expected,)
+
+
+#: op → version for float32, int8, uint8 and int16 data, by the same rules.
+BY_DTYPE = {
+    "ARG_MAX": (1, 2, 1, 1),
+    "ARG_MIN": (1, 2, 1, 1),
+    "AVERAGE_POOL_2D": (1, 2, 1, 3),
+    "CONCATENATION": (1, 2, 1, 3),
+    "DEPTH_TO_SPACE": (1, 2, 1, 1),
+    "EXP": (1, 2, 1, 2),
+    "EXPAND_DIMS": (1, 1, 1, 1),
+    "HARD_SWISH": (1, 1, 1, 1),
+    "L2_NORMALIZATION": (1, 2, 1, 1),
+    "LEAKY_RELU": (1, 1, 1, 2),
+    "LOG": (1, 2, 1, 2),
+    "LOGISTIC": (1, 2, 1, 3),
+    "LOG_SOFTMAX": (1, 2, 1, 1),
+    "MAX_POOL_2D": (1, 2, 1, 3),
+    "MEAN": (1, 2, 1, 3),
+    "MIRROR_PAD": (1, 2, 1, 3),
+    "PACK": (1, 2, 1, 3),
+    "PRELU": (1, 1, 1, 1),
+    "REDUCE_MAX": (1, 2, 1, 3),
+    "REDUCE_MIN": (1, 2, 1, 3),
+    "RELU": (1, 2, 2, 3),
+    "RELU6": (1, 2, 1, 3),
+    "RELU_N1_TO_1": (1, 1, 1, 1),
+    "RESHAPE": (1, 1, 1, 1),
+    "RSQRT": (1, 2, 1, 3),
+    "SOFTMAX": (1, 2, 1, 3),
+    "SPACE_TO_DEPTH": (1, 2, 1, 1),
+    "SPLIT_V": (1, 2, 1, 1),
+    "SQRT": (1, 2, 1, 2),
+    "SQUARED_DIFFERENCE": (1, 2, 1, 1),
+    "SQUEEZE": (1, 1, 1, 1),
+    "SUM": (1, 2, 1, 1),
+    "TANH": (1, 2, 1, 3),
+    "TILE": (1, 3, 1, 1),
+    "UNPACK": (1, 2, 2, 4),
+}
+
+
+@pytest.mark.parametrize("opcode", BY_DTYPE)
+def test_an_ops_version_follows_the_type_of_its_data(opcode):
+    data = (XF, X8, XU8, X16)
+    found = [minimal_versions(read_graph(one_op(opcode, x, SIZE, version=99)))[0] for x in data]
+    assert tuple(found) == BY_DTYPE[opcode]
+
+
+@pytest.mark.parametrize(
+    ("opcode", "dtype", "expected"),
+    [
+        ("ARG_MAX", "bool", 3),
+        ("ARG_MIN", "bool", 3),
+        ("CONCATENATION", "uint32", 4),
+        ("CONCATENATION", "int4", 5),
+        ("PACK", "uint32", 4),
+        ("SQUEEZE", "string", 2),
+        ("TILE", "string", 2),
+        ("UNPACK", "bool", 3),
+    ],
+)
+def test_rare_types_have_versions_of_their_own(opcode, dtype, expected):
+    assert minimal_versions(read_graph(one_op(opcode, of(dtype), SIZE, version=99))) == (expected,)
+
+
+@pytest.mark.parametrize(("data", "expected"), [(XF, 1), (X8, 2), (XU8, 1), (of("int32"), 3), (X16, 4)])
+def test_split_reads_its_data_behind_its_axis(data, expected):
+    content = one_op("SPLIT", np.array(3, np.int32), data, out=data, version=99)
+    assert minimal_versions(read_graph(content)) == (expected,)
+
+
+@pytest.mark.parametrize(("output_scale", "expected"), [(0.5, 2), (0.25, 3), (0.24, 3), (0.26, 2)])
+@pytest.mark.parametrize(("dtype", "unscaled"), [("int8", 2), ("uint8", 1)])
+def test_a_product_that_is_scaled_up_needs_version_3(output_scale, expected, dtype, unscaled):
+    x = activation(1, 4, 4, 8, dtype=dtype)
+    content = one_op("MUL", x, x, out=((1, 4, 4, 8), dtype, (output_scale, 0)))
+    assert versions_of(set_op_versions(content)) == (expected if expected == 3 else unscaled,)
 
 
 def test_everything_but_the_versions_stays():
@@ -149,6 +347,67 @@ def test_what_a_compiler_does_not_know_is_refused_and_named(opcode, inputs, opti
         with pytest.raises(UnsupportedModelError, match=rf"{release} cannot read op 0: {opcode} ") as caught:
             set_op_versions(content, compiler_version=release)
         assert caught.value.hint
+
+
+#: compiler → the TensorFlow release that it is nearest to.
+NEAREST = {"2.1": (2, 1), "14.1": (2, 3), "15.0": (2, 4), "16.0": (2, 7)}
+#: Where a compiler lies between two releases, a version was registered before TensorFlow's table dates it, or users
+#: saw it refused: (op, compiler) → the highest version.
+BETWEEN_RELEASES = {
+    ("ADD", "15.0"): 4,
+    ("ARG_MAX", "16.0"): 3,
+    ("ARG_MIN", "16.0"): 3,
+    ("DEPTHWISE_CONV_2D", "14.1"): 5,
+    ("DEQUANTIZE", "2.1"): 4,
+    ("FULLY_CONNECTED", "14.1"): 8,
+    ("MIRROR_PAD", "2.1"): 2,
+    ("QUANTIZE", "16.0"): 2,
+    ("TILE", "16.0"): 3,
+    ("TRANSPOSE_CONV", "2.1"): 2,
+    ("UNPACK", "2.1"): 3,
+}
+
+
+def runtime_versions():
+    """op → the first TensorFlow release of each of its versions, as TensorFlow's runtime_version.cc dates them."""
+    with open(Path(__file__).with_name("runtime_versions.csv"), encoding="utf-8") as file:
+        rows = list(csv.reader(file))[1:]
+    return {op: [tuple(map(int, release.split("."))) for release in releases.split()] for op, releases in rows}
+
+
+@pytest.mark.parametrize(("opcode", "first_releases"), runtime_versions().items())
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_a_compiler_knows_the_versions_of_the_tensorflow_that_it_was_built_with(opcode, first_releases, compiler):
+    dated = sum(release <= NEAREST[compiler] for release in first_releases)
+    newest = BETWEEN_RELEASES.get((opcode, compiler), dated)
+    graph = read_graph(one_op(opcode, X8))
+    assert [refusal(graph, graph.ops[0], version, compiler) for version in range(1, newest + 1)] == [None] * newest
+    assert f"needs version {newest + 1} " in refusal(graph, graph.ops[0], newest + 1, compiler)[0]
+
+
+@pytest.mark.parametrize(
+    ("opcode", "knows"),
+    [
+        ("DENSIFY", ("2.1", "14.1", "15.0", "16.0")),  # TensorFlow 2.2, from 2.1 on in its schema
+        ("SEGMENT_SUM", ("14.1", "15.0", "16.0")),  # 2.2
+        ("BATCH_MATMUL", ("14.1", "15.0", "16.0")),  # 2.3
+        ("CUMSUM", ("15.0", "16.0")),  # 2.4
+        ("CALL_ONCE", ("16.0",)),  # 2.5
+        ("VAR_HANDLE", ("16.0",)),  # 2.6
+        ("READ_VARIABLE", ()),  # 2.6, but later than VAR_HANDLE
+    ],
+)
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_a_compiler_knows_the_ops_of_its_schema(opcode, knows, compiler):
+    graph = read_graph(one_op(opcode, X8))
+    refused = refusal(graph, graph.ops[0], 1, compiler)
+    assert refused is None if compiler in knows else "newer than this compiler" in refused[0]
+
+
+def test_a_version_is_refused_with_what_to_do_about_it():
+    graph = read_graph(one_op("CONV_2D", X8, W, B))
+    assert "grouped convolution" in refusal(graph, graph.ops[0], 6, "16.0")[1]
+    assert refusal(graph, graph.ops[0], 5, "16.0") is None
 
 
 def test_without_a_compiler_nothing_is_refused():

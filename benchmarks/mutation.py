@@ -1,0 +1,217 @@
+"""How many small faults the tests notice: a seeded sample of mutants of the core, by package.
+
+    python benchmarks/mutation.py [--seed 7] [--count 76] [--package tflite] [--package edgekit/image.py]
+
+Cosmic Ray's operators make the mutants: a comparison, a sign, `and`/`or`, a number or a boolean is changed, one at a
+time. Modules take turns, so that a long table of numbers does not fill the sample; the same seed on the same code
+gives the same sample. Each mutant is written into a copy of the project, where first the test file named after the
+module and then the tests of its package run, without those marked `slow` or `shared`. It is killed where a test
+fails or the tests take three times as long as without it (and ten seconds more); the copy is removed at the end.
+Survivors are printed as `file:line  old → new`.
+"""
+
+import argparse
+import compileall
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from py_compile import PycInvalidationMode
+
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+#: package → (its modules, the tests that must notice a fault in them).
+CORE = {
+    "tflite": (("edgekit/tflite/**/*.py",), ("tests/tflite",)),
+    "preprocess": (("edgekit/preprocess.py",), ("tests/test_preprocess.py",)),
+    "image": (("edgekit/image.py",), ("tests/test_image.py", "tests/test_preprocess.py")),
+    "labels": (("edgekit/labels.py",), ("tests/test_labels.py",)),
+    "edgetpu": (("edgekit/edgetpu/**/*.py",), ("tests/edgetpu",)),
+    "calibration": (("edgekit/calibration/**/*.py",), ("tests/calibration",)),
+    "devices": (("edgekit/devices/**/*.py",), ("tests/devices",)),
+    "evaluation": (("edgekit/evaluation/**/*.py",), ("tests/evaluation",)),
+    "converters/quantization": (
+        ("edgekit/converters/quantization/**/*.py",),
+        ("tests/converters/quantization",),
+    ),
+    "converters/export": (
+        ("edgekit/converters/export/fold.py", "edgekit/converters/export/find_preprocessing.py"),
+        ("tests/converters/export",),
+    ),
+}
+
+OPERATORS = tuple(
+    f"core/{name}"
+    for name in (
+        *(f"ReplaceComparisonOperator_{pair}" for pair in ("Lt_LtE", "LtE_Lt", "Gt_GtE", "GtE_Gt", "Eq_NotEq")),
+        *(f"ReplaceComparisonOperator_{pair}" for pair in ("NotEq_Eq", "Is_IsNot", "IsNot_Is", "Lt_Gt", "Gt_Lt")),
+        *(f"ReplaceBinaryOperator_{pair}" for pair in ("Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "FloorDiv_Mul")),
+        *("ReplaceUnaryOperator_Delete_USub", "ReplaceUnaryOperator_Delete_Not", "ReplaceAndWithOr"),
+        *("ReplaceOrWithAnd", "ReplaceTrueWithFalse", "ReplaceFalseWithTrue", "NumberReplacer"),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One small fault: the `occurrence`-th place in `module` that `operator` changes."""
+
+    package: str
+    module: str
+    operator: str
+    occurrence: int
+    line: int
+
+
+def mutants_of(package: str, module: str) -> "list[Mutant]":
+    """All mutants of a module, in the order of the operators."""
+    nodes = list(ast_nodes(get_ast((PROJECT / module).read_text("utf-8"))))
+    found = []
+    for name in OPERATORS:
+        operator = get_operator(name)()
+        places = [(node, start[0]) for node in nodes for start, _ in operator.mutation_positions(node)]
+        found += [
+            Mutant(package, module, name, occurrence, line)
+            for occurrence, (node, line) in enumerate(places)
+            if not _is_no_code(node)
+        ]
+    return found
+
+
+def _is_no_code(node) -> bool:
+    """Whether the node only separates parameters (`*`) or stands in a decorator, which makes no decision."""
+    if node.parent is not None and node.parent.type in ("parameters", "lambdef"):
+        return True
+    while node is not None and node.type != "decorator":
+        node = node.parent
+    return node is not None
+
+
+def sample(wanted: "list[str]", seed: int, count: int) -> "list[Mutant]":
+    """`count` mutants of the packages or modules that are wanted, modules taking turns."""
+    chance = random.Random(seed)
+    waiting = []
+    for package, (patterns, _) in CORE.items():
+        modules = sorted({path.relative_to(PROJECT).as_posix() for p in patterns for path in PROJECT.glob(p)})
+        for module in modules:
+            mutants = mutants_of(package, module)
+            chance.shuffle(mutants)
+            if mutants and (not wanted or {package, package.split("/")[0], module} & set(wanted)):
+                waiting.append(mutants)
+    chance.shuffle(waiting)
+    turns = max(map(len, waiting), default=0)
+    return [mutants[turn] for turn in range(turns) for mutants in waiting if turn < len(mutants)][:count]
+
+
+def copy_project(target: Path) -> None:
+    """The project without what is hidden; its bytecode is checked by content, since mutants come within a second."""
+    shutil.copytree(PROJECT, target, ignore=shutil.ignore_patterns(".*", "__pycache__", "*.egg-info"))
+    compileall.compile_dir(target / "edgekit", quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
+
+
+def test_selections(mutant: Mutant) -> "list[tuple[str, ...]]":
+    """What is run for a mutant, the narrowest selection first."""
+    tests = CORE[mutant.package][1]
+    name = f"test_{Path(mutant.module).stem}.py"
+    near = sorted(path.relative_to(PROJECT).as_posix() for test in tests for path in (PROJECT / test).rglob(name))
+    return [tuple(near), tests] if near else [tests]
+
+
+def run_tests(copy: Path, tests: "tuple[str, ...]", limit_s: float) -> bool:
+    """Whether the tests pass within the time limit; what they started ends with them."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
+    process = subprocess.Popen(
+        [*command, "-m", "not slow and not shared", *tests],
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        return process.wait(limit_s) == 0
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+class Laboratory:
+    """A copy of the project in which mutants are tried, and how long each selection of tests takes without one."""
+
+    def __init__(self, copy: Path) -> None:
+        self._copy = copy
+        self._limits_s: "dict[tuple[str, ...], float]" = {}
+
+    def survives(self, mutant: Mutant, code: str) -> bool:
+        """Whether no test notices the mutant."""
+        selections = test_selections(mutant)
+        limits = [self._limit_s(tests) for tests in selections]
+        path = self._copy / mutant.module
+        original = path.read_bytes()
+        try:
+            path.write_text(code, "utf-8")
+            return all(run_tests(self._copy, tests, limit) for tests, limit in zip(selections, limits))
+        finally:
+            path.write_bytes(original)
+
+    def _limit_s(self, tests: "tuple[str, ...]") -> float:
+        if tests not in self._limits_s:
+            start = time.monotonic()
+            if not run_tests(self._copy, tests, 600.0):
+                raise SystemExit(f"{' '.join(tests)}: fails without any mutant.")
+            self._limits_s[tests] = 10.0 + 3.0 * (time.monotonic() - start)
+        return self._limits_s[tests]
+
+
+def changed_line(before: str, after: str) -> str:
+    """`old → new` of the one line in which two texts differ."""
+    pairs = zip(before.splitlines(), after.splitlines())
+    return " → ".join(next(((old.strip(), new.strip()) for old, new in pairs if old != new), ("?", "?")))
+
+
+def print_table(tried: "dict[str, list[bool]]") -> None:
+    """One row a package: mutants, killed, survived."""
+    rows = [*tried.items(), ("all", [survived for rows in tried.values() for survived in rows])]
+    print(f"\n{'package':24} mutants  killed  survived")
+    for package, survived in rows:
+        killed = len(survived) - sum(survived)
+        print(f"{package:24} {len(survived):7} {killed:7} {sum(survived):9}  {killed / max(len(survived), 1):.0%}")
+
+
+def main() -> None:
+    """Tries a sample, prints survivors as they are found and the table at the end."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--count", type=int, default=76)
+    parser.add_argument("--package", action="append", default=[], help=f"{', '.join(CORE)}, or a module's path")
+    arguments = parser.parse_args()
+    tried: "dict[str, list[bool]]" = {}
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "project"
+        copy_project(copy)
+        laboratory = Laboratory(copy)
+        for mutant in sample(arguments.package, arguments.seed, arguments.count):
+            before = (PROJECT / mutant.module).read_text("utf-8")
+            after = mutate_code(before, get_operator(mutant.operator)(), mutant.occurrence)
+            survived = laboratory.survives(mutant, after)
+            tried.setdefault(mutant.package, []).append(survived)
+            if survived:
+                print(f"{mutant.module}:{mutant.line}  {changed_line(before, after)}", flush=True)
+    print_table(tried)
+
+
+if __name__ == "__main__":
+    main()
