@@ -73,7 +73,7 @@ class Mutant:
     line: int
 
 
-def mutants_of(package: str, module: str) -> "list[Mutant]":
+def mutants_of(package: str, module: str) -> list[Mutant]:
     """All mutants of a module, in the order of the operators."""
     nodes = list(ast_nodes(get_ast((PROJECT / module).read_text("utf-8"))))
     found = []
@@ -97,7 +97,7 @@ def _is_no_code(node) -> bool:
     return node is not None
 
 
-def sample(wanted: "list[str]", seed: int, count: int) -> "list[Mutant]":
+def sample(wanted: list[str], seed: int, count: int) -> list[Mutant]:
     """`count` mutants of the packages or modules that are wanted, modules taking turns."""
     chance = random.Random(seed)
     waiting = []
@@ -119,7 +119,7 @@ def copy_project(target: Path) -> None:
     compileall.compile_dir(target / "edgekit", quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
 
 
-def test_selections(mutant: Mutant) -> "list[tuple[str, ...]]":
+def test_selections(mutant: Mutant) -> list[tuple[str, ...]]:
     """What is run for a mutant, the narrowest selection first."""
     tests = CORE[mutant.package][1]
     name = f"test_{Path(mutant.module).stem}.py"
@@ -127,7 +127,7 @@ def test_selections(mutant: Mutant) -> "list[tuple[str, ...]]":
     return [tuple(near), tests] if near else [tests]
 
 
-def run_tests(copy: Path, tests: "tuple[str, ...]", limit_s: float) -> bool:
+def run_tests(copy: Path, tests: tuple[str, ...], limit_s: float) -> bool:
     """Whether the tests pass within the time limit; what they started ends with them."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
     process = subprocess.Popen(
@@ -153,7 +153,7 @@ class Laboratory:
 
     def __init__(self, copy: Path) -> None:
         self._copy = copy
-        self._limits_s: "dict[tuple[str, ...], float]" = {}
+        self._limits_s: dict[tuple[str, ...], float] = {}
 
     def survives(self, mutant: Mutant, code: str) -> bool:
         """Whether no test notices the mutant."""
@@ -167,7 +167,7 @@ class Laboratory:
         finally:
             path.write_bytes(original)
 
-    def _limit_s(self, tests: "tuple[str, ...]") -> float:
+    def _limit_s(self, tests: tuple[str, ...]) -> float:
         if tests not in self._limits_s:
             start = time.monotonic()
             if not run_tests(self._copy, tests, 600.0):
@@ -182,7 +182,7 @@ def changed_line(before: str, after: str) -> str:
     return " → ".join(next(((old.strip(), new.strip()) for old, new in pairs if old != new), ("?", "?")))
 
 
-def print_table(tried: "dict[str, list[bool]]") -> None:
+def print_table(tried: dict[str, list[bool]]) -> None:
     """One row a package: mutants, killed, survived."""
     rows = [*tried.items(), ("all", [survived for rows in tried.values() for survived in rows])]
     print(f"\n{'package':24} mutants  killed  survived")
@@ -198,7 +198,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=76)
     parser.add_argument("--package", action="append", default=[], help=f"{', '.join(CORE)}, or a module's path")
     arguments = parser.parse_args()
-    tried: "dict[str, list[bool]]" = {}
+    tried: dict[str, list[bool]] = {}
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "project"
         copy_project(copy)

@@ -35,7 +35,7 @@ def test_limits_are_those_of_the_type(dtype):
 
 
 def test_weights_are_symmetric_as_the_quantization_specification_asks():
-    assert (-WEIGHT_LIMIT, WEIGHT_LIMIT) == (np.iinfo(np.int8).min + 1, np.iinfo(np.int8).max)
+    assert (np.iinfo(np.int8).min + 1, np.iinfo(np.int8).max) == (-WEIGHT_LIMIT, WEIGHT_LIMIT)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
