@@ -16,7 +16,8 @@
     └── OutputError                 a result could not be written
 
 The command line prints `message` and `hint` in a line each and exits with `exit_code`;
-exit code 1 is kept for findings («the accuracy asked for is not met»), which are no errors.
+exit code 1 is kept for findings («the accuracy asked for is not met»), which are no errors, and 70 for what nobody
+expected.
 """
 
 from typing import Optional

@@ -11,6 +11,7 @@ import tempfile
 from typing import Iterator, TextIO
 
 from edgekit.errors import ConversionError, EdgekitError
+from edgekit.terminal import printable
 
 
 @contextlib.contextmanager
@@ -50,4 +51,4 @@ def tensorflow_quiet(verbose: bool = False) -> Iterator[TextIO]:
                 os.close(copy)
             if replay:
                 noise.seek(0)
-                sys.stderr.write(noise.read().decode("utf-8", "replace"))
+                sys.stderr.write(printable(noise.read().decode("utf-8", "replace")))

@@ -16,7 +16,7 @@ MODULES = {
 
 #: Each may import what stands in earlier lines, and its own part.
 LAYERS = (
-    tuple("documented errors install files labels image preprocess progress quiet tflite version".split()),
+    tuple("documented errors install files labels image preprocess progress quiet terminal tflite version".split()),
     ("edgetpu", "models"),
     ("devices",),
     ("calibration", "camera", "pycoral", "serve"),

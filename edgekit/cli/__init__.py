@@ -1,6 +1,5 @@
 """The `edgekit` command. Each command lives in a module of its own, imported only when it is used."""
 
-import contextlib
 import sys
 from importlib import import_module
 from typing import Any, List, Mapping, Optional
@@ -8,6 +7,7 @@ from typing import Any, List, Mapping, Optional
 import click
 
 from edgekit.errors import UsageError
+from edgekit.terminal import printable
 from edgekit.version import __version__
 
 _JSON = "edgekit.json"
@@ -46,6 +46,19 @@ SUMMARIES: Mapping[str, str] = {
 class LazyGroup(click.Group):
     """A group whose commands are imported on use: `edgekit --help` must not wait for any of them."""
 
+    def make_context(
+        self, info_name: Optional[str], args: List[str], parent: Optional[click.Context] = None, **extra: Any
+    ) -> click.Context:
+        """Sees to the streams before anything is printed: help already may meet a full disk."""
+        from edgekit.cli.failures import open_closed_streams, told
+
+        open_closed_streams()
+        for stream in (sys.stdout, sys.stderr):
+            # File names need not be text: what no encoding has is written as \\udcff, which JSON reads too.
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        with told("--json" in args):
+            return super().make_context(info_name, args, parent, **extra)
+
     def parse_args(self, ctx: click.Context, args: List[str]) -> List[str]:
         """Notes whether a machine reads the answer, for errors found before a command runs."""
         ctx.meta[_JSON] = "--json" in args
@@ -53,23 +66,16 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command; tells wrong options and an answer that cannot be printed as any other error."""
-        for stream in (sys.stdout, sys.stderr):
-            # File names need not be text: what no encoding has is written as \\udcff, which JSON reads too.
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-        try:
-            return super().invoke(ctx)
-        except click.UsageError as error:
-            if not ctx.meta[_JSON]:
-                raise
-            from edgekit.cli.common import fail
+        from edgekit.cli.common import fail
+        from edgekit.cli.failures import told
 
-            fail(UsageError(error.format_message(), "See: edgekit COMMAND --help"), as_json=True)
-        except OSError as error:  # all others are put into words where they arise
-            with contextlib.suppress(OSError):
-                click.echo(f"Error: The answer could not be printed: {error.strerror}.", err=True)
-            with contextlib.suppress(OSError):
-                sys.stdout.close()  # or Python would try to print the rest when it exits
-            sys.exit(2)
+        try:
+            with told(ctx.meta[_JSON]):
+                return super().invoke(ctx)
+        except click.UsageError as error:
+            if ctx.meta[_JSON]:
+                fail(UsageError(error.format_message(), "See: edgekit COMMAND --help"), as_json=True)
+            raise click.UsageError(printable(error.format_message()), error.ctx) from None
 
     def list_commands(self, ctx: click.Context) -> List[str]:
         """Names for the help page."""
@@ -95,6 +101,6 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="edgekit")
+@click.version_option(__version__, "-V", "--version", prog_name="edgekit")
 def main() -> None:
     """From a trained image classifier to the Edge TPU, phones and plain CPUs."""

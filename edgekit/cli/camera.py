@@ -12,6 +12,7 @@ import click
 from edgekit.cli.common import command_options, echo_json
 from edgekit.cli.settings import ModelChoice, gather, model_options, opener
 from edgekit.errors import UsageError
+from edgekit.terminal import echo
 
 #: Does something with a `camera.Sighting`.
 Sink = Callable[[Any], None]
@@ -54,7 +55,7 @@ def camera(choice: ModelChoice, source: str, reactions: Reactions, smooth: float
         quiet = reactions.headless or as_json
         sinks.append(_printer(as_json) if quiet else _window(stack, control, Path(choice.model).name))
         _heed_signals(control)
-        told = partial(click.echo, err=True)
+        told = partial(echo, err=True)
         for sighting in watch(frames, open_classifier, control, past=smooth, notify=told):
             for sink in sinks:
                 sink(sighting)
@@ -109,7 +110,7 @@ def _printer(hidden: bool) -> Sink:
         if best.label != last and not hidden:
             fps = f"{sighting.fps:.0f} fps, " if sighting.fps else ""
             device = sighting.prediction.device.upper()
-            click.echo(f"{sighting.frame.name}: {best.label} {best.score:.1%} ({fps}{device})")
+            echo(f"{sighting.frame.name}: {best.label} {best.score:.1%} ({fps}{device})")
         last = best.label
 
     return show
@@ -119,7 +120,7 @@ def _tell(tally: Any, as_json: bool) -> None:
     if as_json:
         echo_json(tally)
         return
-    click.echo(
+    echo(
         f"{tally['classified']} frames classified, {tally['dropped']} dropped for newer ones, "
         f"{tally['corrupt']} unreadable; camera lost {tally['lost']} times."
     )

@@ -11,6 +11,7 @@ import click
 from edgekit.cli.common import command_options, echo_json
 from edgekit.cli.settings import ModelChoice, model_options, opener
 from edgekit.errors import DataError, UsageError
+from edgekit.terminal import echo
 
 _BAR = 24
 
@@ -36,7 +37,7 @@ def classify(
         classifier = open_classifier()
     with classifier:
         if not as_json:
-            click.echo(f"{Path(choice.model).name} on the {classifier.device.upper()}: {classifier.reason}.")
+            echo(f"{Path(choice.model).name} on the {classifier.device.upper()}: {classifier.reason}.")
         answers = []
         for file in files:
             answers.append(_answer(classifier, file, top))
@@ -82,9 +83,9 @@ def _answer(classifier: Any, file: str, top: int) -> Dict[str, Any]:
 
 def _print(answer: Dict[str, Any]) -> None:
     if "error" in answer:
-        click.echo(click.style("Error: ", fg="red", bold=True) + answer["error"]["message"], err=True)
+        echo(answer["error"]["message"], title="Error: ", colour="red", bold=True, err=True)
         return
-    click.echo(f"\n{answer['image']}  ({sum(answer['latency_ms'].values()):.1f} ms)")
+    echo(f"\n{answer['image']}  ({sum(answer['latency_ms'].values()):.1f} ms)")
     for best in answer["predictions"]:
         bar = "█" * round(_BAR * best["score"])
-        click.echo(f"{best['score']:7.1%}  {bar:<{_BAR}}  {best['label']}")
+        echo(f"{best['score']:7.1%}  {bar:<{_BAR}}  {best['label']}")

@@ -6,12 +6,13 @@ import json
 import logging
 import re
 import sys
-from typing import Any, Callable, Iterator, Optional, TextIO, TypeVar
+from typing import Any, Callable, Iterator, List, Optional, TextIO, TypeVar
 
 import click
 
 from edgekit.errors import EdgekitError, UsageError
 from edgekit.progress import Progress, silent
+from edgekit.terminal import echo, printable
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -28,15 +29,10 @@ def command_options(function: Command) -> Command:
             return function(*args, as_json=as_json, **kwargs)
         except EdgekitError as error:
             fail(error, as_json)
-        except BrokenPipeError:
-            # The reader (`| head`) has gone; nothing is left to tell it.
-            sys.stderr.close()
-            sys.exit(1)
-        except KeyboardInterrupt:
-            click.echo("Interrupted; nothing was written.", err=True)
-            sys.exit(130)
 
-    wrapped = click.option("-v", "--verbose", is_flag=True, help="Show what the tools underneath print.")(run)
+    wrapped = click.option(
+        "-v", "--verbose", is_flag=True, help="Show each step, and what the tools underneath print."
+    )(run)
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")(wrapped)  # type: ignore[return-value]
 
 
@@ -45,18 +41,18 @@ def fail(error: EdgekitError, as_json: bool) -> None:
     if as_json:
         echo_json({"error": error.kind, "message": error.message, "hint": error.hint})
     else:
-        click.echo(click.style("Error: ", fg="red", bold=True) + error.message, err=True)
+        echo(error.message, title="Error: ", colour="red", bold=True, err=True)
         if error.hint:
-            click.echo(error.hint, err=True)
+            echo(error.hint, err=True)
     sys.exit(error.exit_code)
 
 
-def echo_json(value: Any) -> None:
+def echo_json(value: object) -> None:
     """Prints a value as one JSON document; NaN and infinities, which JSON lacks, become null."""
     click.echo(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -76,16 +72,34 @@ def progress_bar(stream: TextIO, *, as_json: bool, verbose: bool) -> Iterator[Pr
         yield silent
     elif verbose or not stream.isatty():
         with _remarks(logging.StreamHandler(stream)):
-            yield silent
+            yield _steps(stream) if verbose else silent
     else:
         with _bar(stream) as progress:
             yield progress
+
+
+def _steps(stream: TextIO) -> Progress:
+    """A progress function that writes each step as it begins."""
+    begun: List[str] = []
+
+    def progress(stage: str, done: int, total: Optional[int]) -> None:
+        if begun[-1:] != [stage]:
+            begun.append(stage)
+            stream.write(f"{printable(stage)} …\n")
+
+    return progress
+
+
+class _Printable(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 @contextlib.contextmanager
 def _bar(stream: TextIO) -> Iterator[Progress]:
     from rich.console import Console
     from rich.logging import RichHandler
+    from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
@@ -102,14 +116,16 @@ def _bar(stream: TextIO) -> Iterator[Progress]:
     with Bar(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
         task = bar.add_task("Starting", total=None)
         with _remarks(above):
-            yield lambda stage, done, total: bar.update(task, description=stage, completed=done, total=total)
+            yield lambda stage, done, total: bar.update(
+                task, description=escape(printable(stage)), completed=done, total=total
+            )
 
 
 @contextlib.contextmanager
 def _remarks(handler: logging.Handler) -> Iterator[None]:
     """Shows what edgekit logs, from INFO on, by this handler alone."""
     logger = logging.getLogger("edgekit")
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_Printable("%(message)s"))
     level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

@@ -23,6 +23,7 @@ from edgekit.files import check_writable, write_text
 from edgekit.progress import Progress
 from edgekit.quiet import tensorflow_quiet
 from edgekit.reports.text import columns, percent
+from edgekit.terminal import echo, echo_facts
 from edgekit.tflite import read_graph
 from edgekit.tflite.metadata import Metadata, pixel_input, read_metadata
 from edgekit.tflite.model import Model
@@ -142,22 +143,19 @@ def _tell(found: Comparison, mapping: str) -> None:
     else:
         rows += [("Top-1", f"not compared, since {mapping}")]
     rows += [("Skipped", f"{name}: {reason}") for name, reason in list(found.skipped.items())[:3]]
-    for title, text in rows:
-        click.echo(click.style(f"{title:<14}", fg="cyan") + text)
+    echo_facts(rows)
     _tell_layers(found)
 
 
 def _tell_layers(found: Comparison) -> None:
     if not found.layers:
-        click.echo("\nNo per-layer report: it needs a float A and the int8 B made from it, with tensors of one name.")
+        echo("\nNo per-layer report: it needs a float A and the int8 B made from it, with tensors of one name.")
         return
     worst = found.culprits[:_CULPRITS]
-    click.echo(
+    echo(
         f"\nThe layers that harm the scores most ({len(found.layers)} compared). Signal to noise in dB, less is worse:"
     )
-    click.echo(
-        "of the scores if this layer alone erred, of what the layer adds, of its output after all layers before it"
-    )
+    echo("of the scores if this layer alone erred, of what the layer adds, of its output after all layers before it")
     rows = [
         (
             str(c.index),
@@ -169,10 +167,10 @@ def _tell_layers(found: Comparison) -> None:
         for c in worst
     ]
     for line in columns(("layer", "op", "scores", "added", "so far", "reason", "tensor"), rows):
-        click.echo(line)
-    click.echo("")
+        echo(line)
+    echo("")
     for reason in dict.fromkeys(layer.reason for layer in worst):
-        click.echo(f"  {reason.meaning}.\n    Remedy: {reason.remedy}.")
+        echo(f"  {reason.meaning}.\n    Remedy: {reason.remedy}.")
 
 
 def _db(value: float | None) -> str:

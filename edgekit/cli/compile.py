@@ -18,6 +18,7 @@ from edgekit.edgetpu.placement.placement import CPU, EDGETPU, CompilerOptions, O
 from edgekit.errors import CompilerError
 from edgekit.reports.placement import print_placement, with_placement
 from edgekit.reports.text import columns
+from edgekit.terminal import echo
 from edgekit.tflite.reader import read_graph
 
 
@@ -64,7 +65,7 @@ def compile(models: Tuple[Path, ...], as_json: bool, verbose: bool, **given: Any
             progress=progress,
         )
     if verbose:
-        click.echo(reports[0].printed, err=True)
+        echo(reports[0].printed, err=True)
     if as_json:
         echo_json([to_json(report) for report in reports])
         return
@@ -111,21 +112,21 @@ def _tell(report: CompileReport) -> None:
     total = len(report.graph.ops)
     good = report.fully_mapped
     verdict = f"{len(report.mapped)} of {total} ops run on the Edge TPU" if not good else f"all {total} ops run on it"
-    click.echo(click.style("Edge TPU: ", bold=True) + click.style(verdict, fg="green" if good else "yellow"))
+    echo(title=f"Edge TPU: {verdict}", colour="green" if good else "yellow")
     if report.attempts > 1:
-        click.echo(f"  edgetpu_compiler crashed {report.attempts - 1} times before it succeeded.")
+        echo(f"  edgetpu_compiler crashed {report.attempts - 1} times before it succeeded.")
     for log in report.logs:
         if log.on_chip_used is not None and log.streamed is not None:
-            click.echo(f"  {size_text(log.on_chip_used)} kept on the chip, {size_text(log.streamed)} sent each time")
+            echo(f"  {size_text(log.on_chip_used)} kept on the chip, {size_text(log.streamed)} sent each time")
     left = _left_on_cpu(report)
     if left:
-        click.echo("\n" + "\n".join(columns(("op", "kind", "why it stays on the CPU"), left)))
+        echo("\n" + "\n".join(columns(("op", "kind", "why it stays on the CPU"), left)))
     for difference in differences(report):
-        click.echo(f"  Not as predicted: {difference}.")
+        echo(f"  Not as predicted: {difference}.")
     for output in report.outputs:
-        click.echo(f"Wrote {output}")
+        echo(f"Wrote {output}")
     if Path(report.outputs[0]).parent.resolve() != Path(report.model).parent.resolve():
-        click.echo(f"Its CPU twin is {report.model}: copy it beside {Path(report.outputs[0]).name}.")
+        echo(f"Its CPU twin is {report.model}: copy it beside {Path(report.outputs[0]).name}.")
 
 
 def _left_on_cpu(report: CompileReport) -> List[Tuple[str, ...]]:
@@ -142,7 +143,7 @@ def _predict(models: Tuple[Path, ...], options: CompilerOptions, error: Optional
     placements = [map_ops(graph, options) for graph in graphs]
     if error is None:
         for model, graph, placement in zip(models, graphs, placements):
-            click.echo(f"{model.name}, as edgetpu_compiler is expected to place it:")
+            echo(f"{model.name}, as edgetpu_compiler is expected to place it:")
             print_placement(graph, placement)
         return
     predictions = [
@@ -158,8 +159,6 @@ def _hand_off(models: Tuple[Path, ...], folder: Path, options: CompilerOptions, 
     if as_json:
         echo_json({"handoff": str(folder), "files": written})
         return
-    click.echo(f"Wrote {', '.join(Path(path).name for path in written)} to {folder}.")
-    click.echo(f"On a machine with docker or podman, run: {written[-1]}")
-    click.echo(
-        f"With edgekit there too: edgekit compile MODEL --compiler {written[-2]} keeps labels and checks the result."
-    )
+    echo(f"Wrote {', '.join(Path(path).name for path in written)} to {folder}.")
+    echo(f"On a machine with docker or podman, run: {written[-1]}")
+    echo(f"With edgekit there too: edgekit compile MODEL --compiler {written[-2]} keeps labels and checks the result.")

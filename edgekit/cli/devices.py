@@ -9,6 +9,7 @@ from edgekit.cli.common import command_options, echo_json
 from edgekit.devices.discovery import EdgeTpu, attached
 from edgekit.devices.interpreter import allowed_cores
 from edgekit.reports.text import columns
+from edgekit.terminal import echo
 
 
 @click.command()
@@ -28,9 +29,9 @@ def devices(as_json: bool, verbose: bool) -> None:
     rows: List[Tuple[str, ...]] = [("cpu", "CPU", "", f"{cores} {'core' if cores == 1 else 'cores'}")]
     rows += [(tpu.name, "Edge TPU", tpu.node or tpu.address, _state(tpu)) for tpu in tpus]
     rows.append(("emulated", "Edge TPU, emulated", "", "always there"))
-    click.echo("\n".join(columns(("device", "what", "at", "state"), rows)))
+    echo("\n".join(columns(("device", "what", "at", "state"), rows)))
     if not tpus:
-        click.echo("\nNo Edge TPU is attached; `edgekit doctor` tells why one might not be seen.")
+        echo("\nNo Edge TPU is attached; `edgekit doctor` tells why one might not be seen.")
 
 
 def _state(tpu: EdgeTpu) -> str:

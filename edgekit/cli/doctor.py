@@ -10,6 +10,7 @@ from edgekit.cli.common import command_options, echo_json
 from edgekit.devices.doctor.doctor import diagnose
 from edgekit.devices.doctor.machine import Machine, examine
 from edgekit.devices.profiles import this_profile
+from edgekit.terminal import echo
 
 
 @click.command()
@@ -28,11 +29,11 @@ def doctor(model: Optional[str], device: str, as_json: bool, verbose: bool) -> N
         echo_json({"machine": _facts(machine), "findings": [asdict(finding) for finding in findings]})
     else:
         for name, value in _summary(machine):
-            click.echo(f"  {name:<14}{value}")
+            echo(f"  {name:<14}{value}")
         for finding in findings:
-            click.echo("\n" + click.style(finding.cause, fg="yellow", bold=True) + f"  ({finding.evidence})")
-            click.echo(f"  {finding.what}\n  {finding.fix}")
-        click.echo("\n" + (f"Found: {len(findings)}." if findings else "Nothing is wrong."))
+            echo(f"  ({finding.evidence})", title=f"\n{finding.cause}", colour="yellow", bold=True)
+            echo(f"  {finding.what}\n  {finding.fix}")
+        echo("\n" + (f"Found: {len(findings)}." if findings else "Nothing is wrong."))
     sys.exit(1 if findings else 0)
 
 

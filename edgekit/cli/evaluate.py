@@ -16,6 +16,7 @@ from edgekit.labels import read_labels
 from edgekit.quiet import tensorflow_quiet
 from edgekit.reports.evaluation import to_csv, to_json, to_junit, unmet_demand
 from edgekit.reports.text import columns, percent
+from edgekit.terminal import echo, echo_facts
 from edgekit.tflite import read_graph
 
 #: Rows of the table of classes and of the list of confusions; the files hold all.
@@ -80,8 +81,7 @@ def _tell(evaluation: Evaluation, unmet: str | None) -> None:
     if len(evaluation.skipped) > 3:
         rows += [("Skipped", f"and {len(evaluation.skipped) - 3} more (all of them with --json)")]
     rows += [("Not met", unmet)] if unmet else []
-    for title, text in rows:
-        click.echo(click.style(f"{title:<14}", fg="red" if title == "Not met" else "cyan") + text)
+    echo_facts(rows)
     _tell_classes(evaluation)
     _tell_confusions(evaluation)
 
@@ -94,19 +94,19 @@ def _with_interval(part: float, interval: tuple[float, float], images: int) -> s
 def _tell_classes(evaluation: Evaluation) -> None:
     worst = sorted(evaluation.classes, key=lambda c: (c.top1, -c.images, c.index))
     shown = evaluation.classes if len(worst) <= _CLASSES else worst[:_CLASSES]
-    click.echo("\n" + ("By class" if len(worst) <= _CLASSES else f"The worst {_CLASSES} of {len(worst)} classes"))
+    echo("\n" + ("By class" if len(worst) <= _CLASSES else f"The worst {_CLASSES} of {len(worst)} classes"))
     rows = [
         (c.label, percent(c.top1), f"{percent(c.interval[0])} to {percent(c.interval[1])}", str(c.images))
         for c in shown
     ]
     for line in columns(("class", "top-1", "95 % interval", "images"), rows):
-        click.echo(line)
+        echo(line)
 
 
 def _tell_confusions(evaluation: Evaluation) -> None:
     wrong = [o for o in evaluation.confusion if o.truth != o.answer]
     if wrong:
-        click.echo("\nMost confused")
+        echo("\nMost confused")
     for o in wrong[:_CONFUSIONS]:
         truth, answer = (label_of(index, evaluation.labels) for index in (o.truth, o.answer))
-        click.echo(f"  {truth} taken for {answer}: {o.images}")
+        echo(f"  {truth} taken for {answer}: {o.images}")

@@ -17,6 +17,7 @@ from edgekit.preprocess import describe
 from edgekit.reports.compiled import compiled_to_json, look_for_twin, print_compiled
 from edgekit.reports.placement import print_placement, with_placement
 from edgekit.reports.text import columns
+from edgekit.terminal import echo
 from edgekit.tflite.graph import Graph, Op, Tensor
 from edgekit.tflite.metadata import Metadata, read_metadata
 from edgekit.tflite.reader import read_graph
@@ -58,19 +59,19 @@ def inspect(model: str, tensors: bool, prediction: Prediction, as_json: bool, ve
         document = {"model": model, **to_json(graph, metadata), **extra}
         echo_json(with_placement(document, graph, placement) if placement else document)
         return
-    click.echo(click.style(Path(model).name, bold=True) + f"  {graph.size / 1e6:.2f} MB")
+    echo(f"  {graph.size / 1e6:.2f} MB", title=Path(model).name, bold=True)
     if placement:
         print_placement(graph, placement)
         return
     for name, value in _facts(graph, metadata):
-        click.echo(f"  {name:<14}{value}")
+        echo(f"  {name:<14}{value}")
     for key, value in sorted((metadata.provenance if metadata else {}).items()):
-        click.echo(f"  made with {key}: {_one_line(value)}")
+        echo(f"  made with {key}: {_one_line(value)}")
     if compiled:
         print_compiled(compiled, look_for_twin(model, compiled))
-    click.echo("\n" + "\n".join(columns(("op", "count", "version"), _op_rows(graph))))
+    echo("\n" + "\n".join(columns(("op", "count", "version"), _op_rows(graph))))
     if tensors:
-        click.echo("\n" + "\n".join(columns(("tensor", "type", "shape", "quantization", "name"), _tensor_rows(graph))))
+        echo("\n" + "\n".join(columns(("tensor", "type", "shape", "quantization", "name"), _tensor_rows(graph))))
 
 
 def _facts(graph: Graph, metadata: Optional[Metadata]) -> Iterator[Tuple[str, str]]:

@@ -8,6 +8,7 @@ import click
 
 from edgekit.cli.common import command_options, echo_json
 from edgekit.cli.settings import ModelChoice, model_options, opener
+from edgekit.terminal import echo
 
 
 @click.command()
@@ -43,4 +44,4 @@ def _url(host: str, port: int, token: Optional[str]) -> str:
 
 
 def _tell(url: str, as_json: bool) -> None:
-    echo_json({"url": url}) if as_json else click.echo(f"Serving on {url} (end with Ctrl-C)")
+    echo_json({"url": url}) if as_json else echo(f"Serving on {url} (end with Ctrl-C)")

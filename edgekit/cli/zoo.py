@@ -12,6 +12,7 @@ from edgekit.models.packages import is_installed
 from edgekit.models.photos import copy_demo_photos
 from edgekit.models.zoo import CLASSES, ZOO, save_pretrained
 from edgekit.quiet import tensorflow_quiet
+from edgekit.terminal import command, echo, printable
 
 
 @click.command()
@@ -64,18 +65,18 @@ def _show(rows: "list[dict[str, Any]]") -> None:
         size = f"{row['size']}×{row['size']}"
         table.add_row(row["name"], size, f"{row['parameters'] / 1e6:.1f} M", f"{row['top1']} %", state)
     Console().print(table)
-    click.echo("\nTop-1 as Google published it (float). Build one: edgekit zoo lite0 -o lite0.h5")
+    echo("\nTop-1 as Google published it (float). Build one: edgekit zoo lite0 -o lite0.h5")
 
 
 def _build(name: str, output: Path, as_json: bool, *, verbose: bool) -> None:
     with tensorflow_quiet(verbose) as user:
-        saved = save_pretrained(name, output, progress=lambda stage, *_: print(f"{stage} …", file=user))
+        saved = save_pretrained(name, output, progress=lambda stage, *_: print(printable(f"{stage} …"), file=user))
     if as_json:
         echo_json({"name": name, "model": str(saved.model), "labels": str(saved.labels), "classes": CLASSES})
         return
     size = saved.model.stat().st_size / 1e6
-    click.echo(f"Made {saved.model} ({size:.1f} MB) and {saved.labels} ({CLASSES} class names).")
-    click.echo(f"Next: edgekit convert {saved.model} --int8")
+    echo(f"Made {saved.model} ({size:.1f} MB) and {saved.labels} ({CLASSES} class names).")
+    echo(f"Next: {command('edgekit', 'convert', saved.model, '--int8')}")
 
 
 def _copy(folder: Path, as_json: bool) -> None:
@@ -83,4 +84,4 @@ def _copy(folder: Path, as_json: bool) -> None:
     if as_json:
         echo_json({"photos": copies})
     else:
-        click.echo(f"Copied {len(copies)} photographs from scikit-image: {', '.join(copies)}")
+        echo(f"Copied {len(copies)} photographs from scikit-image: {', '.join(copies)}")

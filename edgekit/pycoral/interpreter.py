@@ -25,6 +25,7 @@ from edgekit.devices.trial import check_library
 from edgekit.edgetpu.compiler.package import is_compiled
 from edgekit.errors import EdgekitError
 from edgekit.pycoral.twin import served_content
+from edgekit.terminal import printable
 from edgekit.tflite.graph import Graph
 from edgekit.tflite.reader import file_name, read_graph
 
@@ -111,7 +112,7 @@ def __getattr__(name: str) -> Any:
 @lru_cache(maxsize=None)
 def say_once(text: str) -> None:
     """Writes a line to standard error, unless it was written before."""
-    print(f"edgekit: {text}", file=sys.stderr)
+    print(printable(f"edgekit: {text}"), file=sys.stderr)
 
 
 def _edgetpu(library: str, options: Dict[str, str]) -> Any:

@@ -2,13 +2,12 @@
 
 from typing import Dict, List, Optional, Tuple, Union
 
-import click
-
 from edgekit.devices.twin import Twin, find_twin
 from edgekit.edgetpu.compiler.log import size_text
 from edgekit.edgetpu.compiler.package import CompiledModel, EdgeTpuOp, Layer, mapped_ops
 from edgekit.errors import EdgekitError
 from edgekit.reports.text import columns
+from edgekit.terminal import echo
 from edgekit.tflite.graph import Op
 
 #: The CPU twin of a compiled model, or why it has none.
@@ -44,10 +43,10 @@ def compiled_to_json(compiled: CompiledModel, twin: Optional[Found] = None) -> D
 def print_compiled(compiled: CompiledModel, twin: Optional[Found] = None) -> None:
     """Prints a compiled model on one screen."""
     for label, value in _facts(compiled, twin):
-        click.echo(f"  {label:<14}{value}")
+        echo(f"  {label:<14}{value}")
     rows = [row for op in compiled.edgetpu_ops for row in _rows(op)]
     header = ("Edge TPU op", "program", "chip", "parameters", "instructions", "scratch")
-    click.echo("\n" + "\n".join(columns(header, rows)))
+    echo("\n" + "\n".join(columns(header, rows)))
 
 
 def _mapped(compiled: CompiledModel, twin: Twin) -> List[int]:

@@ -5,8 +5,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import click
-
 from edgekit.converters import Conversion
 from edgekit.converters.surgery.student import Student
 from edgekit.edgetpu import map_ops
@@ -15,6 +13,7 @@ from edgekit.edgetpu.placement.advice import verdict as edgetpu_verdict
 from edgekit.errors import CompilerError
 from edgekit.evaluation import Verdict
 from edgekit.reports.text import percent
+from edgekit.terminal import command, echo_facts
 from edgekit.tflite import read_graph
 
 #: What became of `--compile`: the compiler's report, its failure, or nothing where it was not asked for.
@@ -64,9 +63,10 @@ def tell(conversion: Conversion, path: Path, unmet: str | None, compiled: Compil
     rows += [("Edge TPU", _placement(model.content, compiled))]
     rows += [("Note", note) for note in conversion.source.notes]
     rows += [("Skipped", line) for line in _skipped_lines(conversion.skipped)]
-    rows += [("Not met", unmet)] if unmet else [("Next", f"edgekit classify {_next(path, compiled)} IMAGE")]
-    for title, text in rows:
-        click.echo(click.style(f"{title:<14}", fg="red" if title == "Not met" else "cyan") + text)
+    rows += (
+        [("Not met", unmet)] if unmet else [("Next", command("edgekit", "classify", _next(path, compiled), "IMAGE"))]
+    )
+    echo_facts(rows)
 
 
 def _student_lines(student: Student) -> list[str]:

@@ -12,6 +12,7 @@ from edgekit.edgetpu.estimate.savings import savings
 from edgekit.edgetpu.placement.advice import advice, name, reasons, verdict
 from edgekit.edgetpu.placement.placement import EDGETPU, OpPlacement, Placement
 from edgekit.reports.text import columns
+from edgekit.terminal import echo
 from edgekit.tflite.graph import Graph
 
 #: How many lines of reasons and of advice fit on one screen.
@@ -46,16 +47,16 @@ def with_placement(document: Dict[str, Any], graph: Graph, placement: Placement)
 def print_placement(graph: Graph, placement: Placement) -> None:
     """Prints the verdict, what to do, and the table of ops by where they run."""
     colour = "green" if placement.fully_mapped else "yellow"
-    click.echo(click.style("\n" + _wrapped(f"Edge TPU: {verdict(placement)}"), fg=colour, bold=True))
+    echo(title="\n" + _wrapped(f"Edge TPU: {verdict(placement)}"), colour=colour, bold=True)
     todo = _some([_wrapped(f"- {text}") for text in advice(graph, placement)])
     if todo:
-        click.echo("\nWhat to do:\n" + "\n".join(todo))
+        echo("\nWhat to do:\n" + "\n".join(todo))
     if placement.mapped:
-        click.echo("\n" + "\n".join(_estimate_lines(estimate(graph, placement))))
-    click.echo("\n" + "\n".join(columns(("op", "count", "runs on", "the compiler's words"), _rows(placement))))
+        echo("\n" + "\n".join(_estimate_lines(estimate(graph, placement))))
+    echo("\n" + "\n".join(columns(("op", "count", "runs on", "the compiler's words"), _rows(placement))))
     left = [placed for placed in placement.ops if placed.violations]
     if left:
-        click.echo("\nWhy:\n" + "\n".join(_some(list(_reason_lines(left)))))
+        echo("\nWhy:\n" + "\n".join(_some(list(_reason_lines(left)))))
 
 
 def _op_to_json(placed: OpPlacement) -> Dict[str, Any]:

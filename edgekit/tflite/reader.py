@@ -1,7 +1,6 @@
 """Reading a `.tflite` file into a `Graph`. All checks of the file stand here, at the door."""
 
 import re
-import shlex
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 
 from edgekit.errors import ModelFormatError
 from edgekit.files import MAX_MODEL_BYTES, open_regular, read_bytes
+from edgekit.terminal import command
 from edgekit.tflite.flat import Table
 from edgekit.tflite.graph import Graph, Op, QuantParams, Tensor
 
@@ -133,7 +133,7 @@ def _check_header(content: bytes, path: Optional[Path] = None) -> None:
 
 
 def _convert_first(path: Optional[Path]) -> str:
-    return f"Convert it first: edgekit convert {shlex.quote(str(path or 'MODEL'))} --int8"
+    return f"Convert it first: {command('edgekit', 'convert', path or 'MODEL', '--int8')}"
 
 
 def _data(buffer: Any, content: bytes) -> np.ndarray:
