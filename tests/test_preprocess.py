@@ -95,6 +95,41 @@ def test_large_jpeg_decoded_at_a_part_of_its_size_gives_the_same_input(orientati
     assert np.abs(difference).max() <= 2
 
 
+def test_centre_crop_keeps_the_inputs_aspect_ratio():
+    image = photo((400, 300))
+    found = fit(image, InputSpec(100, 200, interpolation="bilinear", resize="crop", crop=0.5))
+    assert np.array_equal(found, np.asarray(image.crop((100, 100, 300, 200))))
+    found = fit(image, InputSpec(150, 50, interpolation="bilinear", resize="crop", crop=0.5))
+    assert np.array_equal(found, np.asarray(image.crop((175, 75, 225, 225))))
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "crop", "least"),
+    [(64, 96, 1.0, 192), (96, 64, 1.0, 192), (64, 96, 0.5, 384), (64, 64, 0.875, 147)],
+)
+def test_an_image_is_decoded_at_twice_the_size_that_is_needed(monkeypatch, height, width, crop, least):
+    asked = []
+    monkeypatch.setattr(preprocess, "decode", lambda image, *, least: asked.append(least) or decode(image))
+    fit(photo(), InputSpec(height, width, crop=crop, resize="crop"))
+    assert asked == [least]
+
+
+def test_pixels_that_fit_go_through_untouched():
+    pixels = np.asarray(photo((40, 30)))
+    assert fit(pixels, InputSpec(30, 40)) is pixels
+    for spec in (InputSpec(30, 40, resize="crop", crop=0.5), InputSpec(30, 40, 1, (0,), (1,)), InputSpec(40, 30)):
+        assert fit(pixels, spec).shape == spec.shape
+        assert not np.shares_memory(fit(pixels, spec), pixels)
+    assert fit(pixels.astype(np.float32), InputSpec(30, 40)).dtype == np.uint8
+
+
+@pytest.mark.parametrize("kind", ["nearest", "bilinear", "bicubic", "lanczos"])
+def test_interpolation_is_pillows_filter_of_that_name(kind):
+    filters = {name: getattr(Image.Resampling, name.upper()) for name in ("nearest", "bilinear", "bicubic", "lanczos")}
+    found = fit(photo(), InputSpec(20, 30, interpolation=kind))
+    assert np.array_equal(found, np.asarray(photo().resize((30, 20), filters[kind])))
+
+
 def test_grey_input_is_luma():
     assert fit(Image.new("RGB", (9, 9), RED), InputSpec(4, 4, 1, (0,), (1,))).tolist() == [[[76]] * 4] * 4
 
@@ -130,6 +165,8 @@ def test_conventions_of_grey_inputs(name):
     spec = InputSpec(4, 4, 1, (0,), (1,)).with_convention(name)
     assert normalize(np.zeros((4, 4, 1), np.uint8), spec).shape == (4, 4, 1)
     assert spec.order == "rgb"
+    mean, std, _ = CONVENTIONS[name]
+    assert spec.mean == pytest.approx([np.mean(mean)]) and spec.std == pytest.approx([np.mean(std)])
 
 
 @pytest.mark.parametrize(
@@ -153,6 +190,12 @@ def test_scaling_that_is_none(text):
         parse_preprocess(text, SPEC)
 
 
+def test_scaling_of_a_grey_input():
+    grey = InputSpec(4, 4, 1, (0,), (1,))
+    assert parse_preprocess("1,2", grey) == InputSpec(4, 4, 1, (1,), (2,))
+    assert parse_preprocess("imagenet", grey) == grey.with_convention("imagenet")
+
+
 def test_unknown_convention():
     with pytest.raises(UsageError, match="imagenet"):
         InputSpec(4, 4).with_convention("tensorflow")
@@ -167,7 +210,20 @@ def test_description_round_trip(name):
     value = spec.to_json()
     assert InputSpec.from_json(dict(value, unknown=1)) == spec
     assert type(value["height"]) is int
-    assert describe(spec)
+    assert describe(spec) == {"raw": "raw pixels 0..255", "caffe": "caffe (BGR, mean subtracted)"}.get(name, name)
+
+
+def test_an_input_unless_told_otherwise_takes_raw_colours():
+    spec = InputSpec(4, 4)
+    assert spec.shape == (4, 4, 3) and (spec.crop, spec.resize) == (1.0, "stretch")
+    assert spec == spec.with_convention("raw")
+
+
+@pytest.mark.parametrize(
+    "change", [{"height": 8192}, {"width": 8192}, {"height": 1}, {"width": 1}, {"crop": 1.0}, {"crop": 0.01}]
+)
+def test_descriptions_at_the_bounds(change):
+    assert InputSpec.from_json(dict(InputSpec(8, 8).to_json(), **change))
 
 
 def test_description_without_a_name_gives_numbers():
@@ -178,8 +234,10 @@ def test_description_without_a_name_gives_numbers():
     "change",
     [
         {"height": 0},
+        {"width": 0},
         {"width": -3},
-        {"height": 100_000},
+        {"height": 8193},
+        {"width": 8193},
         {"height": 2.5},
         {"height": "224"},
         {"height": None},
@@ -198,7 +256,7 @@ def test_description_without_a_name_gives_numbers():
         {"interpolation": "area"},
         {"interpolation": ["bilinear"]},
         {"crop": 0},
-        {"crop": 1.5},
+        {"crop": 1.001},
         {"crop": float("nan")},
         {"crop": "all"},
     ],

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekit.devices.prediction import best_classes
-from edgekit.devices.tensors import encoder, output_meaning, probabilities
+from edgekit.devices.tensors import encoder, input_spec, input_tensor, output_meaning, output_tensor, probabilities
+from edgekit.errors import ModelError, PreprocessingError, UnsupportedModelError
 from edgekit.preprocess import CONVENTIONS, InputSpec, normalize
 from edgekit.tflite.graph import QuantParams, Tensor
 from edgekit.tflite.metadata import Metadata, pixel_input
@@ -121,6 +122,160 @@ def test_the_graphs_end_tells_what_the_output_means(graph, meaning):
 @pytest.mark.parametrize("meaning", ["logits", "probabilities"])
 def test_what_the_metadata_says_wins(meaning):
     assert output_meaning(_ending("SOFTMAX"), Metadata(output=meaning)) == meaning
+
+
+def _graph(*shapes, dtype="float32", quant=None, signature=None, inputs=1, image=(1, 8, 8, 3), image_dtype="float32"):
+    """A graph with an input and outputs of these shapes and one dtype."""
+    graph = GraphBuilder()
+    x, *_ = [graph.input(image, image_dtype, signature=signature) for _ in range(inputs)]
+    axes = graph.constant(np.array([1, 2], np.int32))
+    return read_graph(graph.finish([graph.op("MEAN", [x, axes], shape, dtype, quant=quant) for shape in shapes]))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8", "int8", "int16"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("batch", [1, -1])
+def test_one_image_is_an_input(dtype, channels, batch):
+    graph = _graph((1, 3), image=(1, 8, 9, channels), image_dtype=dtype, signature=(batch, 8, 9, channels))
+    assert input_tensor(graph) is graph.tensors[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"inputs": 2},
+        {"signature": (1, -1, 8, 3)},
+        {"signature": (1, 8, -1, 3)},
+        {"image": (1, 8, 8, 2)},
+        {"image": (1, 8, 8)},
+        {"image": (2, 8, 8, 3)},
+        {"image_dtype": "int32"},
+        {"image_dtype": "float16"},
+    ],
+)
+def test_other_inputs_are_refused(change):
+    with pytest.raises(UnsupportedModelError, match="input"):
+        input_tensor(_graph((1, 3), **change))
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "quant"),
+    [
+        ((1, 3), "float32", None),
+        ((1, 1), "float32", None),
+        ((1, 1, 1, 3), "float32", None),
+        ((1, 3), "uint8", (1 / 256, 0)),
+        ((1, 3), "int8", (1 / 256, -128)),
+    ],
+)
+def test_one_score_for_each_class_is_an_output(shape, dtype, quant):
+    graph = _graph(shape, dtype=dtype, quant=quant)
+    assert output_tensor(graph) is graph.tensors[graph.outputs[0]]
+
+
+@pytest.mark.parametrize(
+    ("graph", "reason"),
+    [
+        (_graph((3,)), "its output is no list of scores"),
+        (_graph((1, 3), dtype="uint8"), "its output is no list of scores"),
+        (_graph((2, 3)), "its output is no list of scores"),
+        (_graph((1, 3, 1)), "its output is no list of scores"),
+        (_graph((1, 1, 1, 1, 2, 1)), "its output is no list of scores"),
+        (_graph((1, 8, 2)), "its output is a map"),
+        (_graph((1, 8, 8, 3)), "its output is a map"),
+        (_graph((1, 2, 2, 1)), "its output is a map"),
+        (_graph((1, 1), dtype="int64"), "it answers with class numbers"),
+        (_graph((1, 8, 8), dtype="int32"), "it answers with class numbers"),
+        (_graph((1, 3), (1, 3)), "it has 2 outputs"),
+        (_graph(*[(1, 3)] * 3), "it has 3 outputs"),
+        (_graph(*[(1, 3)] * 4), "it looks like an object detector"),
+        (_graph(*[(1, 3)] * 5), "it has 5 outputs"),
+    ],
+)
+def test_other_outputs_are_told_for_what_they_look_like(graph, reason):
+    with pytest.raises(UnsupportedModelError, match=reason):
+        output_tensor(graph)
+
+
+PIXELS = Tensor(0, "x", (1, 8, 8, 3), (1, 8, 8, 3), "uint8", QuantParams((1 / 255,), (0,)), 0, 0)
+FLOATS = Tensor(0, "x", (1, 8, 8, 3), (1, 8, 8, 3), "float32", None, 0, 0)
+LITE = InputSpec(8, 8).with_convention("lite")
+
+
+@pytest.mark.parametrize("tensor", [PIXELS, FLOATS])
+def test_what_the_caller_says_of_the_input_comes_before_what_the_model_says(tensor):
+    known = Metadata(input=InputSpec(8, 8, resize="crop", crop=0.875).with_convention("imagenet"))
+    assert input_spec(tensor, known, LITE) == LITE
+    assert input_spec(tensor, known, None) == known.input
+    assert input_spec(tensor, known, "lite") == known.input.with_convention("lite")
+    assert input_spec(tensor, Metadata(), "lite") == LITE
+
+
+def test_only_8_bit_inputs_imply_their_scaling():
+    assert input_spec(PIXELS, Metadata(), None) == InputSpec(8, 8).with_convention("0..1")
+    with pytest.raises(PreprocessingError, match="does not say"):
+        input_spec(FLOATS, Metadata(), None)
+    assert input_spec(FLOATS, Metadata(), "1/2") == InputSpec(8, 8, mean=(1,) * 3, std=(2,) * 3)
+    with pytest.raises(PreprocessingError, match="the model's input is"):
+        input_spec(FLOATS, Metadata(), InputSpec(8, 9))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+@pytest.mark.parametrize("order", ["rgb", "bgr"])
+@pytest.mark.parametrize("zero", [0, 1])
+def test_a_quantized_input_is_quantized_channel_by_channel(dtype, order, zero):
+    """One table is looked up for each channel; computed here pixel by pixel."""
+    spec = InputSpec(256, 1, mean=(10.0, 20.0, 30.0), std=(40.0, 50.0, 60.0), order=order)
+    pixels = np.random.default_rng(0).integers(0, 256, (256, 1, 3), np.uint8)
+    real = normalize(pixels, spec)
+    expected = np.clip(np.rint(real.astype(np.float64) / 0.0517) + zero, np.iinfo(dtype).min, np.iinfo(dtype).max)
+    encoded = encoder(_tensor(dtype, 0.0517, zero), spec)(pixels)
+    assert encoded.shape == (1, 256, 1, 3) and encoded.dtype == dtype
+    assert np.array_equal(encoded[0], expected)
+
+
+@pytest.mark.parametrize(("dtype", "first"), [("uint8", 0), ("int8", -128)])
+def test_an_input_without_a_scale_takes_pixels(dtype, first):
+    tensor = Tensor(0, "x", (1, 256, 1, 3), (1, 256, 1, 3), dtype, None, 0, 0)
+    encoded = encoder(tensor, pixel_input(tensor))(ALL_LEVELS)
+    assert np.array_equal(encoded[0].astype(int), ALL_LEVELS.astype(int) + first)
+
+
+@pytest.mark.parametrize("meaning", ["probabilities", "logits"])
+def test_a_single_score_is_that_of_the_second_of_two_classes(meaning):
+    tensor = Tensor(0, "y", (1, 1), (1, 1), "float32", None, 0, 0)
+    expected = [0.25, 0.75] if meaning == "probabilities" else [1 / (1 + np.exp(0.75)), 1 / (1 + np.exp(-0.75))]
+    assert probabilities(np.float32([[0.75]]), tensor, meaning).tolist() == pytest.approx(expected)
+
+
+def test_scores_from_logits_are_their_softmax():
+    tensor = Tensor(0, "y", (1, 3), (1, 3), "float32", None, 0, 0)
+    found = probabilities(np.float32([[1.0, 2.0, -3.0]]), tensor, "logits")
+    assert found.tolist() == pytest.approx((np.exp([1, 2, -3]) / np.exp([1, 2, -3]).sum()).tolist())
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_an_answer_that_is_no_number_is_an_error(value):
+    tensor = Tensor(0, "y", (1, 2), (1, 2), "float32", None, 0, 0)
+    with pytest.raises(ModelError, match="no numbers"):
+        probabilities(np.float32([[0.5, value]]), tensor, "probabilities")
+
+
+@pytest.mark.parametrize("zero", [0, -128])
+def test_softmaxs_quantization_tells_probabilities(zero):
+    """Of a compiled model nothing else is left that tells them."""
+    for scale, meaning in ((1 / 256, "probabilities"), (1 / 255, "logits")):
+        graph = _graph((1, 3), dtype="uint8" if zero == 0 else "int8", quant=(scale, zero))
+        assert output_meaning(graph, Metadata()) == meaning
+    assert output_meaning(_graph((1, 3), dtype="int8", quant=(1 / 256, -127)), Metadata()) == "logits"
+
+
+def test_best_classes_are_named_and_at_least_as_sure_as_asked():
+    scores = np.float32([0.25, 0.5, 0.125, 0.125])
+    found = best_classes(scores, ("a", "b", "c", "d"), 4, threshold=0.25)
+    assert [(c.index, c.label, c.score) for c in found] == [(1, "b", 0.5), (0, "a", 0.25)]
+    assert [c.index for c in best_classes(scores, (), 4)] == [1, 0, 2, 3]
+    assert [c.index for c in best_classes(np.float32([0.0, -1.0]), (), 2)] == [0]
 
 
 @given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=30), st.integers(1, 40))

@@ -121,6 +121,80 @@ def test_writing_into_something_else_is_refused():
         write_metadata(b"not a model at all, but long enough to look", FULL)
 
 
+# What other tools read: the standard record, by the field numbers of TensorFlow's metadata_schema.fbs.
+
+
+def _standard(metadata, dtype="float32"):
+    """(model, its input, its output) of the standard record that is written."""
+    content = write_metadata(colour_classifier(dtype), metadata)
+    index = dict(read_graph(content).metadata)["TFLITE_METADATA"]
+    model = flat.Table.root(flat.Table.root(content).tables(4)[index].blob(0), b"M001")
+    (graph,) = model.tables(3)
+    (image,), (scores,) = graph.tables(2), graph.tables(3)
+    return model, image, scores
+
+
+def test_other_tools_read_names_and_files():
+    model, image, scores = _standard(FULL)
+    assert (model.text(0), model.text(1), model.text(7)) == ("colours", "Which colour is it?", "1.0.0")
+    assert [file.text(0) for file in model.tables(6)] == ["edgekit.json"] and model.tables(6)[0].text(1)
+    assert (image.text(0), scores.text(0)) == ("image", "probability")
+    assert image.text(1) == "Image of 8 x 8 pixels, RGB."
+    (labels,) = scores.tables(6)
+    assert (labels.text(0), labels.text(1), labels.number(2, "int8")) == ("labels.txt", "Names of the classes.", 2)
+
+
+@pytest.mark.parametrize(("channels", "colours"), [(3, 1), (1, 2)])
+def test_other_tools_read_the_images_size_and_colours(channels, colours):
+    spec = InputSpec(6, 8, channels, (0,) * channels, (1,) * channels)
+    content = _standard(Metadata(input=spec))[1].table(3)
+    assert content.number(0, "uint8") == 2  # ImageProperties
+    assert content.table(1).number(0, "int8") == colours
+    size = content.table(1).table(1)
+    assert (size.number(0, "uint32"), size.number(1, "uint32")) == (8, 6)  # width, height
+
+
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"), [("float32", -127 / 128, 1.0), ("uint8", 0.0, 255.0), ("int8", 0.0, 255.0)]
+)
+def test_other_tools_read_the_normalization(dtype, low, high):
+    image = _standard(FULL, dtype)[1]
+    (unit,) = image.tables(4)
+    assert unit.number(0, "uint8") == 1  # NormalizationOptions
+    mean, std = (unit.table(1).numbers(field, "float32").tolist() for field in (0, 1))
+    assert (mean, std) == ([127.0], [128.0])
+    highest, lowest = (image.table(5).numbers(field, "float32").tolist() for field in (0, 1))
+    assert (lowest, highest) == ([low], [high])
+
+
+def test_other_tools_read_one_mean_per_channel_where_they_differ():
+    spec = InputSpec(8, 8).with_convention("imagenet")
+    options = _standard(Metadata(input=spec))[1].tables(4)[0].table(1)
+    assert options.numbers(0, "float32").tolist() == pytest.approx(spec.mean)
+    assert options.numbers(1, "float32").tolist() == pytest.approx(spec.std)
+
+
+def test_other_tools_find_no_normalization_of_bgr():
+    image = _standard(Metadata(input=InputSpec(8, 8).with_convention("caffe")))[1]
+    assert image.tables(4) == () and image.table(5) is None
+    assert not image.table(3).table(1).has(0)
+    assert image.text(1).endswith("BGR.")
+
+
+@pytest.mark.parametrize(
+    ("output", "name", "bounds"),
+    [("probabilities", "probability", True), (None, "probability", True), ("logits", "logit", False)],
+)
+def test_other_tools_read_what_the_scores_are(output, name, bounds):
+    scores = _standard(Metadata(output=output))[2]
+    assert scores.text(0) == name and scores.table(3).number(0, "uint8") == 1  # FeatureProperties
+    assert scores.tables(6) == ()
+    assert (scores.table(5) is not None) == bounds
+    if bounds:
+        highest, lowest = (scores.table(5).numbers(field, "float32").tolist() for field in (0, 1))
+        assert (lowest, highest) == ([0.0], [1.0])
+
+
 # Files as other tools write them.
 
 
@@ -247,10 +321,28 @@ def test_pixel_input_is_what_scale_and_zero_point_mean():
     shifted = pixel_input(_tensor("int8", quant=QuantParams((1 / 128,), (-1,))))
     assert shifted == InputSpec(8, 8).with_convention("lite")
     assert pixel_input(_tensor("uint8", quant=None)) == InputSpec(8, 8)
+    assert pixel_input(_tensor("int8", quant=None)).mean == (128.0,) * 3
+    assert pixel_input(_tensor("uint8", (1, 1, 1, 3))).shape == (1, 1, 3)
+    assert pixel_input(_tensor("uint8", quant=QuantParams((0.5,), (7,)))) == InputSpec(
+        8, 8, mean=(7,) * 3, std=(2,) * 3
+    )
     assert pixel_input(_tensor("uint8", (1, 8, 8, 1))).channels == 1
 
 
-@pytest.mark.parametrize("tensor", [_tensor("float32"), _tensor("uint8", (1, 10)), _tensor("uint8", (1, 3, 8, 8))])
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        _tensor("float32"),
+        _tensor("int16"),
+        _tensor("uint8", (1, 10)),
+        _tensor("uint8", (1, 3, 8, 8)),
+        _tensor("uint8", (2, 8, 8, 3)),
+        _tensor("uint8", (1, 0, 8, 3)),
+        _tensor("uint8", (1, 1, 8, 8, 3)),
+        _tensor("uint8", quant=QuantParams((0.0,), (0,))),
+        _tensor("uint8", quant=QuantParams((-1.0,), (0,))),
+    ],
+)
 def test_pixel_input_of_no_8_bit_image_is_unknown(tensor):
     assert pixel_input(tensor) is None
 
