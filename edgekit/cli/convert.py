@@ -50,7 +50,7 @@ from edgekit.reports.conversion import document, tell
 @click.option("--save-ranges", type=click.Path(path_type=Path), help="Write the ranges, to edit or to use again.")
 @click.option("--io", default="uint8", show_default=True, help="Type of input and output: uint8, int8 or float.")
 @click.option("--compile", is_flag=True, help="Then compile it for the Edge TPU, as `edgekit compile` does.")
-@click.option("--trust", is_flag=True, help="Let the model file run its own code (Lambda and custom layers).")
+@click.option("--trust", is_flag=True, help="Let the model file run its own code, read and write files.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The result; default: MODEL_int8.tflite here.")
 @command_options
 def convert(model: Path, as_json: bool, verbose: bool, **options: Any) -> None:

@@ -8,40 +8,24 @@ from typing import Any
 from edgekit.converters.sources import checks
 from edgekit.converters.sources.inference import predictor, traced
 from edgekit.converters.sources.savedmodel.frozen_graph import first_norm, freeze, scales_pixels
-from edgekit.converters.sources.sniff import SAVEDMODEL_FILE
+from edgekit.converters.sources.savedmodel.safety import HOUSEKEEPING, refuse_reaching_out
 from edgekit.converters.sources.source import SavedModelSource, digest
-from edgekit.errors import ModelFormatError, UnsafeModelError, UnsupportedModelError
+from edgekit.errors import ModelFormatError, UnsupportedModelError
 from edgekit.install import not_importable
 from edgekit.labels import labels_beside
 
-#: Operations by which a graph reads or writes files, or calls Python.
-_CODE = frozenset(
-    {
-        "PyFunc",
-        "PyFuncStateless",
-        "EagerPyFunc",
-        "ReadFile",
-        "WriteFile",
-        "MatchingFiles",
-        "DebugIdentityV3",
-        "Save",
-        "SaveSlices",
-    }
-)
 _SIGNATURES = ("serving_default", "serve")
 _REMEDY = "Save it again with a signature: Keras's `model.export('folder')`, or `tf.saved_model.save(…, signatures=…)`."
 
 
 def load_savedmodel(path: Path, *, trust: bool, size: tuple[int, int] | None) -> SavedModelSource:
     """Opens a SavedModel folder; see `edgekit.converters.sources.open.load_source` for errors."""
-    name = str(path)
-    version, operations = _read_header(path)
-    if not trust and operations & _CODE:
-        raise UnsafeModelError(
-            f"{name} would reach outside TensorFlow when run: {', '.join(sorted(operations & _CODE))}.",
-            "If you trust its author, allow it with --trust.",
-        )
-    signature = _signature(_load(path), name)
+    name, saved = str(path), _read(path)
+    wanted = _choose(saved, name)
+    if not trust:
+        refuse_reaching_out(saved, wanted, name)
+    signature = _signature(_load(path), wanted, name)
+    version = saved.meta_graphs[0].meta_info_def.tensorflow_version
     given, answer = _ends(signature, name)
     spec = checks.image_spec(name, _dims(given, name), size)
     classes = checks.class_count(name, _dims(signature.structured_outputs[answer], name))
@@ -67,27 +51,29 @@ def load_savedmodel(path: Path, *, trust: bool, size: tuple[int, int] | None) ->
     )
 
 
-def _read_header(path: Path) -> tuple[str, frozenset[str]]:
-    """(TensorFlow version that wrote it, names of all operations in it)."""
-    message = _tensorflow_protos().SavedModel()
+def _read(path: Path) -> Any:
+    """The `SavedModel` message, read as TensorFlow's loader reads it."""
     try:
-        message.ParseFromString((path / SAVEDMODEL_FILE).read_bytes())
-    except Exception as error:  # protobuf's own DecodeError, or the file system's
+        from tensorflow.python.saved_model.loader_impl import parse_saved_model
+    except ImportError as error:
+        raise not_importable("Opening this model", "TensorFlow", "convert", error) from error
+    try:
+        message = parse_saved_model(str(path))
+    except Exception as error:  # the file system's, protobuf's own or TensorFlow's
         raise ModelFormatError(f"{path} is damaged: its graph cannot be read.", "Copy or download it again.") from error
     if not message.meta_graphs:
         raise ModelFormatError(f"{path} is damaged or cut short: it holds no graph.", "Copy or download it again.")
-    graphs = [graph.graph_def for graph in message.meta_graphs]
-    nodes = [node for graph in graphs for node in graph.node]
-    nodes += [node for graph in graphs for function in graph.library.function for node in function.node_def]
-    return message.meta_graphs[0].meta_info_def.tensorflow_version, frozenset(node.op for node in nodes)
+    return message
 
 
-def _tensorflow_protos() -> Any:
-    try:
-        from tensorflow.core.protobuf import saved_model_pb2
-    except ImportError as error:
-        raise not_importable("Opening this model", "TensorFlow", "convert", error) from error
-    return saved_model_pb2
+def _choose(saved: Any, name: str) -> str:
+    """The name of the signature to call."""
+    names = sorted(set(saved.meta_graphs[0].signature_def) - HOUSEKEEPING)
+    usual = [wanted for wanted in _SIGNATURES if wanted in names]
+    if usual or len(names) == 1:
+        return (usual or names)[0]
+    found = f"several signatures ({', '.join(names)})" if names else "no signature to call it by"
+    raise UnsupportedModelError(f"{name} has {found}.", _REMEDY)
 
 
 def _load(path: Path) -> Any:
@@ -105,21 +91,13 @@ def _load(path: Path) -> Any:
         ) from error
 
 
-def _signature(loaded: Any, name: str) -> Any:
+def _signature(loaded: Any, wanted: str, name: str) -> Any:
     signatures = dict(getattr(loaded, "signatures", {}))
-    for wanted in _SIGNATURES:
-        if wanted in signatures:
-            return _keeping(signatures[wanted], loaded)
-    if len(signatures) == 1:
-        return _keeping(next(iter(signatures.values())), loaded)
-    found = f"several signatures ({', '.join(sorted(signatures))})" if signatures else "no signature to call it by"
-    raise UnsupportedModelError(f"{name} has {found}.", _REMEDY)
-
-
-def _keeping(signature: Any, loaded: Any) -> Any:
+    if wanted not in signatures:
+        raise ModelFormatError(f"{name} is damaged: its signature {wanted} has no function.", _REMEDY)
     # A signature holds its variables weakly: without the loaded object they are deleted.
-    signature.edgekit_keeps = loaded
-    return signature
+    signatures[wanted].edgekit_keeps = loaded
+    return signatures[wanted]
 
 
 def _ends(signature: Any, name: str) -> tuple[Any, str]:
