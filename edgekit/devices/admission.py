@@ -108,12 +108,13 @@ def _judge(stages: List[str], code: int, name: str) -> bool:
         raise ModelFormatError(f"{name} ends the process that runs it ({ending}).", _HINT)
     if not stages[-1].startswith("refused "):
         return True
-    if (
-        stages[-1] == 'refused ""'
-    ):  # so end allocations that fail; without the bound they would take the machine's memory
+    reason = " ".join(str(json.loads(stages[-1][len("refused ") :])).split())[:200]
+    if not reason:  # so end allocations that fail: without the bound they would eat the machine
         raise ModelFormatError(f"{name} is refused without a reason: it seems to need more than 4 GB of memory.", _HINT)
+    if "allocated" in stages:
+        raise ModelFormatError(f"{name} does not run: {reason}", _HINT)
     # Its own words come when it is opened here, perhaps with a delegate that it needs.
-    _LOG.info("%s did not run in another process: %s", name, stages[-1])
+    _LOG.info("%s did not run in another process: %s", name, reason)
     return False
 
 

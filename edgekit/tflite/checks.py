@@ -10,13 +10,14 @@ import numpy as np
 
 from edgekit.errors import ModelFormatError
 from edgekit.tflite.graph import Graph, Op, Tensor
+from edgekit.tflite.op_bounds import bound_problems
 
 # Beyond these, kernels abort or corrupt memory while preparing their multipliers. Real files lie well within:
 # converters give activations at least 4e-9, and dead channels have weights of any small scale.
 _SMALLEST_ACTIVATION_SCALE, _LARGEST_SCALE = 1e-10, 1e6
 #: Elements of the largest tensor: an interpreter asks for the memory of all at once, and a machine that has less ends
-#: the process. Classifiers stay below a hundredth of it.
-_MOST_ELEMENTS = 1 << 30
+#: the process. The largest of EfficientNet-B7 at 600x600 has a fifteenth of it.
+_MOST_ELEMENTS = 1 << 28
 _SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 
 # The ops whose later inputs may be left out (bias, LSTM gates); any input of those in _OPEN may.
@@ -45,10 +46,16 @@ def _problems(graph: Graph) -> Iterator[str]:
     ready.update(graph.inputs)
     for op in graph.ops:
         where = f"op {op.index} ({op.opcode})"
-        for problems in (_flow_problems(op, ready), _type_problems(graph, op), _size_problems(graph, op)):
-            yield from (f"{where} {problem}" for problem in problems)
+        yield from (f"{where} {problem}" for problem in _op_problems(graph, op, ready))
         ready.update(op.outputs)
     yield from (f"output tensor {index} is computed by no op" for index in graph.outputs if index not in ready)
+
+
+def _op_problems(graph: Graph, op: Op, ready: Set[int]) -> Iterator[str]:
+    yield from _flow_problems(op, ready)
+    yield from _type_problems(graph, op)
+    yield from _size_problems(graph, op)
+    yield from bound_problems(graph, op, _MOST_ELEMENTS)
 
 
 def _tensor_problems(tensor: Tensor) -> Iterator[str]:

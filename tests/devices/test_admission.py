@@ -49,7 +49,7 @@ def test_without_the_first_run_that_model_ends_the_process(tmp_path):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="address space is bounded on Linux only")
 def test_a_model_that_asks_for_the_memory_of_all_is_refused(trials):
-    with pytest.raises(ModelFormatError, match="more than 4 GB"):
+    with pytest.raises(ModelFormatError, match=r"m\.tflite does not run: .*FILL"):
         admit(read_graph(filled_with(1 << 30)), "m.tflite")
 
 

@@ -24,17 +24,13 @@ COLOURS = {"red": (220, 10, 10), "green": (10, 220, 10), "blue": (10, 10, 220)}
 _OPTIONS = {
     "CONV_2D": "Conv2DOptions",
     "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
-    "AVERAGE_POOL_2D": "Pool2DOptions",
-    "MAX_POOL_2D": "Pool2DOptions",
-    "MEAN": "ReducerOptions",
-    "REDUCE_MAX": "ReducerOptions",
-    "SUM": "ReducerOptions",
-    "RESIZE_BILINEAR": "ResizeBilinearOptions",
-    "LOGISTIC": None,
-    "RELU": None,
-    "RELU6": None,
-    "TANH": None,
+    **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_POOL_2D"), "Pool2DOptions"),
+    **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD"), "ReducerOptions"),
+    **dict.fromkeys(("MAXIMUM", "MINIMUM"), "MaximumMinimumOptions"),
+    "L2_NORMALIZATION": "L2NormOptions",
+    "LOCAL_RESPONSE_NORMALIZATION": "LocalResponseNormalizationOptions",
 }
+_SPELLINGS = {name.lower(): name for name in vars(schema) if name.endswith("Options")}
 
 
 class GraphBuilder:
@@ -102,7 +98,7 @@ class GraphBuilder:
         if custom:
             op.customOptions = np.frombuffer(options or b"", np.uint8)
         elif options is not None:
-            kind = _OPTIONS.get(opcode) or "".join(part.capitalize() for part in opcode.split("_")) + "Options"
+            kind = _OPTIONS.get(opcode) or _SPELLINGS[opcode.replace("_", "").lower() + "options"]
             op.builtinOptions = getattr(schema, kind + "T")()
             op.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
             for field, value in options.items():

@@ -1,10 +1,14 @@
+import flatbuffers
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
+from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import ModelFormatError
 from edgekit.tflite.checks import check_graph
 from edgekit.tflite.reader import read_graph
 from tests.support.build import GraphBuilder
+from tests.support.every_op import SHAPE, every_op
 
 
 def _refused(graph, outputs, reason):
@@ -148,3 +152,84 @@ def test_a_tensor_larger_than_any_machine():
     graph = GraphBuilder()
     shape = (1, 1 << 20, 1 << 20, 1 << 30)  # whose product is 0 in 64 bits
     _refused(graph, [_softmax(graph, graph.input(shape), shape)], "tensor 0 claims the size")
+
+
+@pytest.mark.parametrize("name", every_op())
+def test_a_sound_graph_of_any_op_passes_and_runs(name):
+    content = every_op()[name]
+    check_graph(read_graph(content))
+    interpreter = open_interpreter(content)
+    interpreter.set_tensor(0, np.ones(SHAPE, np.float32))
+    interpreter.invoke()
+
+
+def _changed(name, change):
+    """A sound model whose main graph has been changed by a function of (model, graph)."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(every_op()[name], 0))
+    change(model, model.subgraphs[0])
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value", "reason"),
+    [
+        ("MAX_POOL_2D", "filterHeight", -(1 << 31), "has the filter_height -2147483648"),
+        ("AVERAGE_POOL_2D", "strideW", 0, "has the stride_w 0"),
+        ("L2_POOL_2D", "filterWidth", 1 << 30, "has the filter_width"),
+        ("CONV_2D", "dilationWFactor", 0, "has the dilation_w_factor 0"),
+        ("DEPTHWISE_CONV_2D", "strideH", -1, "has the stride_h -1"),
+        ("TRANSPOSE_CONV", "strideH", 0, "has the stride_h 0"),
+        ("LOCAL_RESPONSE_NORMALIZATION", "radius", -2, "has the radius -2"),
+        ("SPACE_TO_DEPTH", "blockSize", 0, "has the block_size 0"),
+        ("DEPTH_TO_SPACE", "blockSize", -2, "has the block_size -2"),
+        ("SPLIT", "numSplits", 1, "has 2 outputs and claims 1"),
+        ("SPLIT", "numSplits", 1000000000, "has 2 outputs and claims 1000000000"),
+        ("SPLIT_V", "numSplits", 3, "has 2 outputs and claims 3"),
+        ("UNPACK", "num", 0, "has 4 outputs and claims 0"),
+    ],
+)
+def test_options_that_kernels_take_on_trust(name, option, value, reason):
+    def change(_model, graph):
+        (options,) = [op.builtinOptions for op in graph.operators if hasattr(op.builtinOptions, option)]
+        setattr(options, option, value)
+
+    with pytest.raises(ModelFormatError, match=reason):
+        check_graph(read_graph(_changed(name, change)))
+
+
+def test_options_left_out_altogether():
+    def change(_model, graph):
+        graph.operators[0].builtinOptions, graph.operators[0].builtinOptionsType = None, 0
+
+    with pytest.raises(ModelFormatError, match="has the stride_w 0"):
+        check_graph(read_graph(_changed("MAX_POOL_2D", change)))
+
+
+def test_a_detection_post_process_where_another_op_was():
+    def change(model, _graph):
+        model.operatorCodes[0].builtinCode = schema.BuiltinOperator.CUSTOM
+        model.operatorCodes[0].customCode = "TFLite_Detection_PostProcess"
+
+    with pytest.raises(ModelFormatError, match="reads 1 tensors and writes 1"):
+        check_graph(read_graph(_changed("RELU", change)))
+
+
+@pytest.mark.parametrize("name", ["FILL", "BROADCAST_TO", "SCATTER_ND"])
+def test_a_constant_that_asks_for_more_memory_than_any_machine_has(name):
+    def change(model, graph):
+        op = graph.operators[0]
+        place = {"FILL": 0, "BROADCAST_TO": 1, "SCATTER_ND": 2}[name]
+        huge = np.array([1 << 30, 8, 8, 4], np.int32)
+        model.buffers[graph.tensors[op.inputs[place]].buffer].data = huge.view(np.uint8)
+
+    with pytest.raises(ModelFormatError, match="makes a tensor of 274877906944 elements"):
+        check_graph(read_graph(_changed(name, change)))
+
+
+def test_the_files_name_is_in_the_message():
+    graph = GraphBuilder()
+    content = graph.finish([_softmax(graph, graph.input((1, -4)))])
+    with pytest.raises(ModelFormatError, match=r"net\.tflite is damaged"):
+        check_graph(read_graph(content), "net.tflite")
