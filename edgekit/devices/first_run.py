@@ -50,7 +50,7 @@ def _bound_memory(size: int) -> None:
 def _run(interpreter: Any) -> None:
     """Runs on zeros, and on numbers of the size of pixels: what a kernel does may depend on what it reads.
 
-    Raises what the interpreter does, where it fails on both: there are models that take no zeros, or small numbers only.
+    Raises what the interpreter does where it fails on both: some models take no zeros, or small numbers only.
     """
     failures = []
     for highest in (1, 256):

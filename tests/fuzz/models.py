@@ -95,7 +95,7 @@ def _options(random, model):
     if not with_options:
         return
     op = random.choice(with_options)
-    fields = list(vars(op.builtinOptions))
+    fields = list(getattr(op.builtinOptions, "__dict__", ()))
     if fields and random.random() < 0.9:
         field = random.choice(fields)
         setattr(op.builtinOptions, field, _changed(random, getattr(op.builtinOptions, field)))
