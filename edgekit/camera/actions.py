@@ -3,13 +3,15 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from dataclasses import dataclass
+from difflib import get_close_matches
 from time import monotonic
-from typing import Optional, Tuple
+from typing import Callable, Optional, Sequence, Tuple
 
 from edgekit.camera.watch import Sighting
-from edgekit.devices import ClassScore
+from edgekit.devices import Classifier, ClassScore
 from edgekit.errors import OutputError, UsageError
 
 _TRIGGER = re.compile(r"\s*(?P<label>.+?)\s*>\s*(?P<score>[0-9]*\.?[0-9]+)\s*(?P<percent>%?)\s*")
@@ -32,6 +34,15 @@ class Trigger:
         wanted = self.label.casefold()
         return next((best for best in classes if best.label.casefold() == wanted and best.score > self.score), None)
 
+    def check(self, names: Sequence[str]) -> None:
+        """Raises UsageError where a model that has these classes could never meet it."""
+        known = {name.casefold(): name for name in names}
+        if self.label.casefold() not in known:
+            near = [known[name] for name in get_close_matches(self.label.casefold(), known, n=3)]
+            some = f"{', '.join(names[:8])}{', …' if len(names) > 8 else ''}"
+            hint = f"Did you mean {' or '.join(near)}?" if near else f"Its {len(names)} classes are: {some}."
+            raise UsageError(f"The model has no class {self.label!r}.", hint)
+
 
 def parse_trigger(text: str) -> Trigger:
     """«dog>0.8» or «dog > 80%». Raises UsageError where it is neither."""
@@ -40,6 +51,22 @@ def parse_trigger(text: str) -> Trigger:
     if match is None or not 0 <= score < 1:
         raise UsageError(f"{text!r} is no condition.", "Write a label and a score below 1, such as 'dog>0.8'.")
     return Trigger(match["label"], score)
+
+
+def checked(open_classifier: Callable[[], Classifier], trigger: Optional[Trigger]) -> Callable[[], Classifier]:
+    """Opens the model, and refuses one that could never meet the trigger: at the start and at each reload."""
+
+    def open_checked() -> Classifier:
+        classifier = open_classifier()
+        try:
+            if trigger is not None:
+                trigger.check(classifier.class_names)
+        except UsageError:
+            classifier.close()
+            raise
+        return classifier
+
+    return open_checked
 
 
 class Action:
@@ -53,7 +80,7 @@ class Action:
     def __init__(self, trigger: Trigger, command: str, *, cooldown: float = 10.0) -> None:
         """`cooldown`: seconds from one start to the next, at least.
 
-        Raises UsageError where the command is empty or its quotes do not match.
+        Raises UsageError where the command is empty, its quotes do not match, or there is no such program.
         """
         try:
             self._command = shlex.split(command)
@@ -61,6 +88,8 @@ class Action:
             raise UsageError(f"The command {command!r} cannot be taken apart: {error}.") from error
         if not self._command or not cooldown >= 0:  # NaN too
             raise UsageError("A cooldown cannot be negative." if self._command else "There is no command to run.")
+        if shutil.which(self._command[0]) is None:
+            raise UsageError(f"There is no program {self._command[0]!r}.", "Give its path, or a name on the PATH.")
         self._trigger, self._cooldown = trigger, cooldown
         self._started: Optional[float] = None
         self._running: Optional[subprocess.Popen[bytes]] = None

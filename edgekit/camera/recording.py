@@ -7,12 +7,32 @@ import os
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Dict, Union
+from typing import Iterable, NamedTuple, Union
 
 from edgekit.camera.watch import Sighting
 from edgekit.errors import OutputError, UsageError
 
-_COLUMNS = ("time", "frame", "name", "label", "score", "device", "ms")
+
+class Line(NamedTuple):
+    """What is written of a sighting.
+
+    Attributes:
+      time: UTC, in ISO 8601.
+      frame: the frame's number.
+      name: the frame's name.
+      label: the most probable class, or "".
+      score: its probability, 0–1.
+      device: where it was computed.
+      ms: preprocessing, inference and postprocessing together, in milliseconds.
+    """
+
+    time: str
+    frame: int
+    name: str
+    label: str
+    score: float
+    device: str
+    ms: float
 
 
 class Recorder:
@@ -33,16 +53,16 @@ class Recorder:
         except OSError as error:
             raise self._failed(error) from error
         if self._path.suffix == ".csv" and not os.fstat(self._stream.fileno()).st_size:
-            self._write(_csv_line(dict(zip(_COLUMNS, _COLUMNS))))
+            self._write(_csv_line(Line._fields))
 
     def __call__(self, sighting: Sighting) -> None:
         """Writes one line. Raises OutputError."""
-        values = describe(sighting)
+        line = describe(sighting)
         if self._path.suffix == ".csv":
-            self._write(_csv_line(values))
+            self._write(_csv_line(line))
         else:
             classes = [asdict(best) for best in sighting.classes[:5]]
-            self._write(json.dumps({**values, "predictions": classes}, ensure_ascii=False) + "\n")
+            self._write(json.dumps({**line._asdict(), "predictions": classes}, ensure_ascii=False) + "\n")
 
     def close(self) -> None:
         """Closes the file."""
@@ -58,23 +78,22 @@ class Recorder:
         return OutputError(f"{self._path} cannot be written: {error.strerror}.", "Is there such a folder, and space?")
 
 
-def describe(sighting: Sighting) -> Dict[str, Any]:
-    """A sighting in plain values: UTC time, frame, name, label, score (0–1), device, milliseconds."""
-    label, score = (sighting.classes[0].label, sighting.classes[0].score) if sighting.classes else ("", 0.0)
+def describe(sighting: Sighting) -> Line:
+    """A sighting in plain values."""
+    best = sighting.classes[0] if sighting.classes else None
     latency = sighting.prediction.latency
-    values = (
-        datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
-        sighting.frame.number,
-        sighting.frame.name,
-        label,
-        round(score, 4),
-        sighting.prediction.device,
-        round(latency.pre + latency.infer + latency.post, 2),
+    return Line(
+        time=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        frame=sighting.frame.number,
+        name=sighting.frame.name,
+        label=best.label if best else "",
+        score=round(best.score, 4) if best else 0.0,
+        device=sighting.prediction.device,
+        ms=round(latency.pre + latency.infer + latency.post, 2),
     )
-    return dict(zip(_COLUMNS, values))
 
 
-def _csv_line(values: Dict[str, Any]) -> str:
+def _csv_line(values: Iterable[object]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow([values[column] for column in _COLUMNS])
+    csv.writer(text, lineterminator="\n").writerow(values)
     return text.getvalue()

@@ -4,7 +4,8 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator, List, Optional, Union
+from types import ModuleType
+from typing import TYPE_CHECKING, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 from PIL import Image
@@ -16,7 +17,35 @@ from edgekit.install import install_command
 # Milliseconds that a stream may take to open, and to send its next frame.
 _STREAM_PATIENCE_MS = 5000
 
+# Numbers of OpenCV's properties CAP_PROP_POS_MSEC, CAP_PROP_FPS and CAP_PROP_FRAME_COUNT, the same in all its releases.
+_POSITION_MS, _FRAME_RATE, _FRAME_COUNT = 0, 5, 7
+
+# A video is not called broken for lacking this share of the frames that OpenCV estimates.
+_TOLERANCE = 0.02
+
 _PASSWORD = re.compile(r"(?<=://)[^/]*@")
+
+
+if TYPE_CHECKING:  # not known to Python 3.7
+    from typing import Protocol  # novm
+
+    class Capture(Protocol):
+        """What is used of OpenCV's `VideoCapture`."""
+
+        def isOpened(self) -> bool:  # noqa: N802, OpenCV's name
+            """Whether it could be opened."""
+
+        def grab(self) -> bool:
+            """Takes the next frame, if there is one."""
+
+        def retrieve(self) -> Tuple[bool, Optional[np.ndarray]]:
+            """Decodes the frame that was taken."""
+
+        def get(self, property_id: int) -> float:
+            """A property, 0 where it is not known."""
+
+        def release(self) -> None:
+            """Closes it."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +69,10 @@ class Folder:
     Attributes:
       name: what a person calls the source.
       live: whether frames that nobody takes are lost; those of files wait.
+      missing: how many frames it lacked at its end.
     """
 
-    live = False
+    live, missing = False, 0
 
     def __init__(self, folder: Path) -> None:
         """Finds the images. Raises DataError where there are none."""
@@ -73,14 +103,16 @@ class Video:
     Attributes:
       name: what a person calls the source, without the password in its address.
       live: whether frames that nobody takes are lost; those of files wait.
+      missing: how many of the frames that a file announces were not there when it ended.
     """
 
     def __init__(self, source: Union[int, str], *, live: bool) -> None:
         """A source that is not yet open."""
         self.name = f"camera {source}" if isinstance(source, int) else _PASSWORD.sub("", source)
         self.live = live
+        self.missing = 0
         self._source, self._number = source, 0
-        self._capture: Any = None
+        self._capture: Optional[Capture] = None
 
     def open(self) -> None:
         """Opens it, once more after it was lost.
@@ -104,17 +136,36 @@ class Video:
 
     def frames(self) -> Iterator[Optional[Frame]]:
         """The frames until the source ends or is lost, None for each that cannot be decoded."""
-        while self._capture.grab():
+        capture, last_ms = self._capture, 0.0
+        while capture is not None and capture.grab():
             number, self._number = self._number, self._number + 1
-            found, pixels = self._capture.retrieve()
-            readable = found and pixels is not None and pixels.ndim == 3 and pixels.size
-            # OpenCV gives blue, green, red.
-            yield Frame(number, f"{self.name} #{number}", pixels[..., 2::-1].copy()) if readable else None
+            found, pixels = capture.retrieve()
+            last_ms = capture.get(_POSITION_MS)
+            if not found or pixels is None or pixels.ndim != 3 or not pixels.size:
+                yield None
+            else:  # OpenCV gives blue, green, red
+                yield Frame(number, f"{self.name} #{number}", pixels[..., 2::-1].copy())
+        if capture is not None and not self.live:
+            self.missing = _missing(self._number, last_ms, capture)
 
     def close(self) -> None:
         """Gives the camera back."""
         if self._capture is not None:
             self._capture.release()
+
+
+def _missing(read: int, last_ms: float, capture: "Capture") -> int:
+    """How many frames a video file announces beyond those `read`, the last of them at `last_ms`.
+
+    Some formats know only the duration, from which OpenCV estimates the number, so that both must fall short.
+    """
+    announced, rate = capture.get(_FRAME_COUNT), capture.get(_FRAME_RATE)
+    if not read:
+        return max(1, round(announced))
+    slack = max(1.0, _TOLERANCE * announced)
+    last_frame = last_ms / 1000 * rate if last_ms > 0 and rate > 0 else read - 1
+    short = read < announced - slack and last_frame < announced - 1 - slack
+    return round(announced) - read if short else 0
 
 
 Source = Union[Folder, Video]
@@ -150,7 +201,7 @@ def _source(text: str) -> Source:
     )
 
 
-def _opencv() -> Any:
+def _opencv() -> ModuleType:
     """The module `cv2`, told to keep its remarks to itself: a lost camera is told by `watch`."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

@@ -27,12 +27,14 @@ class Tally:
       corrupt: frames that could not be decoded.
       dropped: frames that newer ones replaced before their turn.
       lost: how often the camera was lost.
+      missing: frames that a video file announces and lacks: it breaks off.
     """
 
     classified: int = 0
     corrupt: int = 0
     dropped: int = 0
     lost: int = 0
+    missing: int = 0
 
 
 @dataclass(frozen=True)
@@ -163,11 +165,20 @@ def _read(source: Source, box: Mailbox, control: Control, notify: Notify) -> Non
                 if control.stop.is_set() or (frame and not box.put(frame)):
                     return
                 control.tally.corrupt += frame is None
-            if not source.live or not _found_again(source, control, notify):
+            if not source.live:
+                _note_missing(source, control, notify)
+                return
+            if not _found_again(source, control, notify):
                 return
     finally:
         source.close()
         box.close()
+
+
+def _note_missing(source: Source, control: Control, notify: Notify) -> None:
+    control.tally.missing = source.missing
+    if source.missing:
+        notify(f"{source.name} breaks off: {source.missing} frames that it announces are missing.")
 
 
 def _found_again(source: Source, control: Control, notify: Notify) -> bool:

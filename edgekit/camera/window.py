@@ -1,12 +1,15 @@
 """The preview: frames with what is seen in them, in a window of Tk, which Python brings along."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Type, Union
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from edgekit.camera.watch import Sighting
 from edgekit.errors import DeviceError
+
+if TYPE_CHECKING:  # needs Tk, which a board may lack
+    from PIL.ImageTk import PhotoImage
 
 # Longest side of the preview in pixels.
 _SIDE = 960
@@ -25,7 +28,7 @@ def overlay(sighting: Sighting) -> Image.Image:
     return image
 
 
-def _line(draw: Any, text: str, top: int, size: int) -> None:
+def _line(draw: ImageDraw.ImageDraw, text: str, top: int, size: int) -> None:
     width = draw.im.size[0]
     draw.rectangle((0, top, width, top + 2 * size), fill=(0, 0, 0, 150))
     draw.text((size // 2, top + size // 3), _plain(text), fill=(255, 255, 255, 255), font=_font(size))
@@ -36,7 +39,7 @@ def _plain(text: str) -> str:
     return text.encode("latin-1", "replace").decode("latin-1")
 
 
-def _font(size: int) -> Any:
+def _font(size: int) -> Union[ImageFont.ImageFont, ImageFont.FreeTypeFont]:
     try:
         return ImageFont.load_default(size)
     except TypeError:  # before Pillow 10.1 the built-in font has one size
@@ -64,7 +67,7 @@ class Window:
                 "Use --headless, or install Tk (on Debian: apt install python3-tk python3-pil.imagetk).",
             ) from error
         self.open = True
-        self._photo_class: Any = ImageTk.PhotoImage
+        self._photo_class: Type[PhotoImage] = ImageTk.PhotoImage
         self._label = tkinter.Label(self._root)
         self._label.pack()
         self._root.title(title)

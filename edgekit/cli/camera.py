@@ -1,21 +1,25 @@
 """`edgekit camera`: name what a camera shows, live."""
 
 import signal
+import sys
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, List, Optional
+from typing import TYPE_CHECKING, Callable, List, Optional, Union
 
 import click
 
 from edgekit.cli.common import command_options, echo_json
 from edgekit.cli.settings import ModelChoice, gather, model_options, opener
-from edgekit.errors import UsageError
+from edgekit.errors import DataError, UsageError
 from edgekit.terminal import echo
 
-#: Does something with a `camera.Sighting`.
-Sink = Callable[[Any], None]
+if TYPE_CHECKING:
+    from edgekit.camera import Control, Sighting, Tally, Trigger
+
+#: Does something with what is seen.
+Sink = Callable[["Sighting"], None]
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,12 @@ def camera(choice: ModelChoice, source: str, reactions: Reactions, smooth: float
     SOURCE is the number of a camera (0 is the first), a stream (rtsp://…), a video file or a folder of images.
     A camera that is lost is looked for until it is back. SIGHUP loads the model's file again.
     """
-    from edgekit.camera import Control, open_source, watch
+    from edgekit.camera import Control, checked, open_source, watch
 
-    open_classifier, control = opener(choice), Control()
+    trigger, control = _trigger(reactions), Control()
+    open_classifier = checked(opener(choice), trigger)
     with ExitStack() as stack:
-        sinks = _sinks(stack, reactions)
+        sinks = _sinks(stack, reactions, trigger)
         frames = open_source(source)
         quiet = reactions.headless or as_json
         sinks.append(_printer(as_json) if quiet else _window(stack, control, Path(choice.model).name))
@@ -59,33 +64,41 @@ def camera(choice: ModelChoice, source: str, reactions: Reactions, smooth: float
         for sighting in watch(frames, open_classifier, control, past=smooth, notify=told):
             for sink in sinks:
                 sink(sighting)
-    _tell(asdict(control.tally), as_json)
+    _tell(control.tally, as_json)
+    if control.tally.missing:
+        sys.exit(DataError.exit_code)
 
 
-def _sinks(stack: ExitStack, reactions: Reactions) -> List[Sink]:
-    """The command and the recording that were asked for, closed with the stack."""
-    from edgekit.camera import Action, Recorder, parse_trigger
+def _trigger(reactions: Reactions) -> "Optional[Trigger]":
+    from edgekit.camera import parse_trigger
 
     if (reactions.trigger is None) != (reactions.command is None):
         raise UsageError("--on-label and --run go together.")
-    sinks: List[Any] = []
-    if reactions.trigger is not None and reactions.command is not None:
-        sinks.append(Action(parse_trigger(reactions.trigger), reactions.command, cooldown=reactions.cooldown))
+    return parse_trigger(reactions.trigger) if reactions.trigger is not None else None
+
+
+def _sinks(stack: ExitStack, reactions: Reactions, trigger: "Optional[Trigger]") -> List[Sink]:
+    """The command and the recording that were asked for, closed with the stack."""
+    from edgekit.camera import Action, Recorder
+
+    found: List[Union[Action, Recorder]] = []
+    if trigger is not None and reactions.command is not None:
+        found.append(Action(trigger, reactions.command, cooldown=reactions.cooldown))
     if reactions.record:
-        sinks.append(Recorder(reactions.record))
-    for sink in sinks:
+        found.append(Recorder(reactions.record))
+    for sink in found:
         stack.callback(sink.close)
-    return sinks
+    return [*found]
 
 
-def _window(stack: ExitStack, control: Any, title: str) -> Sink:
+def _window(stack: ExitStack, control: "Control", title: str) -> Sink:
     """A preview; the loop ends when the user closes it."""
     from edgekit.camera.window import Window
 
     window = Window(title)
     stack.callback(window.close)
 
-    def show(sighting: Any) -> None:
+    def show(sighting: "Sighting") -> None:
         window(sighting)
         if not window.open:
             control.stop.set()
@@ -93,7 +106,7 @@ def _window(stack: ExitStack, control: Any, title: str) -> Sink:
     return show
 
 
-def _heed_signals(control: Any) -> None:
+def _heed_signals(control: "Control") -> None:
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, lambda number, frame: control.stop.set())
     if hasattr(signal, "SIGHUP"):
@@ -104,7 +117,7 @@ def _printer(hidden: bool) -> Sink:
     """Prints a line when the best class changes."""
     last = ""
 
-    def show(sighting: Any) -> None:
+    def show(sighting: "Sighting") -> None:
         nonlocal last
         best = sighting.classes[0]
         if best.label != last and not hidden:
@@ -116,11 +129,12 @@ def _printer(hidden: bool) -> Sink:
     return show
 
 
-def _tell(tally: Any, as_json: bool) -> None:
+def _tell(tally: "Tally", as_json: bool) -> None:
     if as_json:
-        echo_json(tally)
+        echo_json(asdict(tally))
         return
+    missing = f", {tally.missing} missing at the end" if tally.missing else ""
     echo(
-        f"{tally['classified']} frames classified, {tally['dropped']} dropped for newer ones, "
-        f"{tally['corrupt']} unreadable; camera lost {tally['lost']} times."
+        f"{tally.classified} frames classified, {tally.dropped} dropped for newer ones, "
+        f"{tally.corrupt} unreadable{missing}; camera lost {tally.lost} times."
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgekit.devices.failover import SteadyModel, open_steady
 from edgekit.devices.opening import Device, Model, OpenModel
-from edgekit.devices.prediction import Latency, Prediction, best_classes
+from edgekit.devices.prediction import Latency, Prediction, best_classes, unnamed
 from edgekit.devices.tensors import encoder, input_spec, input_tensor, output_meaning, output_tensor, probabilities
 from edgekit.errors import DeviceError, ModelFormatError, UsageError
 from edgekit.image import ImageLike
@@ -31,6 +31,7 @@ class Classifier:
     Attributes:
       spec: how an image becomes the input.
       labels: the classes' names; () where the model brings none.
+      class_names: what answers call the classes: the labels, or `class 0`, `class 1` ….
       device: where it runs, such as "cpu"; it changes when an accelerator fails or comes back.
       reason: why there.
     """
@@ -75,6 +76,7 @@ class Classifier:
         self.spec = input_spec(self._input, metadata, preprocess)
         self._encode = encoder(self._input, self.spec)
         self.labels = _labels(metadata.labels if labels is None else tuple(labels), self._output.elements)
+        self.class_names = self.labels or tuple(map(unnamed, range(max(2, self._output.elements))))
 
     def classify(self, image: ImageLike, k: int = 5, *, threshold: float = 0.0) -> Prediction:
         """The `k` most probable classes of an image.

@@ -4,7 +4,10 @@ import os
 import re
 from functools import lru_cache
 from importlib import import_module
-from typing import Any, Optional, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Callable, Optional, Sequence, Tuple, Type
+
+import numpy as np
 
 from edgekit.errors import DeviceError, EdgekitError, ModelFormatError, UnsupportedModelError, UsageError
 
@@ -12,15 +15,70 @@ from edgekit.errors import DeviceError, EdgekitError, ModelFormatError, Unsuppor
 #: import, only where neither of the small ones is installed.
 PACKAGES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "tensorflow.lite.python.interpreter")
 
-#: An `Interpreter` of one of the packages; none of them is typed.
-Interpreter = Any
+if TYPE_CHECKING:  # Python 3.7 knows neither; they are for readers and type checkers
+    from typing import Protocol, TypedDict  # novm
+
+    class QuantizationDetails(TypedDict):
+        """A tensor's quantization: one scale and zero point, or one for each index along a dimension."""
+
+        scales: np.ndarray
+        zero_points: np.ndarray
+        quantized_dimension: int
+
+    class TensorDetails(TypedDict):
+        """What an interpreter tells of a tensor.
+
+        `shape_signature` has -1 for sizes that are open; `quantization` is (scale, zero point), (0.0, 0) where the
+        tensor is not quantized as a whole.
+        """
+
+        name: str
+        index: int
+        shape: np.ndarray
+        shape_signature: np.ndarray
+        dtype: Type[np.generic]
+        quantization: Tuple[float, int]
+        quantization_parameters: QuantizationDetails
+
+    class Interpreter(Protocol):
+        """What edgekit uses of an `Interpreter`; none of the packages types its own."""
+
+        def allocate_tensors(self) -> None:
+            """Prepares to run; after a resize once more."""
+
+        def get_input_details(self) -> Sequence[TensorDetails]:
+            """The inputs, in order."""
+
+        def get_output_details(self) -> Sequence[TensorDetails]:
+            """The outputs, in order."""
+
+        def get_tensor_details(self) -> Sequence[TensorDetails]:
+            """All tensors."""
+
+        def set_tensor(self, tensor_index: int, value: np.ndarray) -> None:
+            """Copies a value into an input. Raises ValueError for another shape or type."""
+
+        def get_tensor(self, tensor_index: int) -> np.ndarray:
+            """A copy of a tensor's value. Raises ValueError where it has none."""
+
+        def tensor(self, tensor_index: int) -> Callable[[], np.ndarray]:
+            """A function that gives a view of a tensor's memory; no view may be held while it runs."""
+
+        def resize_tensor_input(self, input_index: int, tensor_size: Sequence[int], strict: bool = False) -> None:
+            """Gives an input another shape."""
+
+        def invoke(self) -> None:
+            """Computes the outputs. Raises RuntimeError where an op fails."""
+
+else:
+    Interpreter = object
 
 _UNKNOWN_OP = re.compile(r"unresolved custom op: (\S+?)\.?(?:\s|$)")
 _OLD_INTERPRETER = re.compile(r"Didn't find op for builtin opcode '(\w+)' version '(\d+)'")
 
 
 def open_interpreter(
-    content: bytes, *, threads: Optional[int] = None, delegates: Sequence[Any] = (), name: str = "The model"
+    content: bytes, *, threads: Optional[int] = None, delegates: Sequence[object] = (), name: str = "The model"
 ) -> Interpreter:
     """An interpreter of a model, its tensors allocated.
 
@@ -41,7 +99,7 @@ def open_interpreter(
     make, cores = interpreter_package().Interpreter, allowed_cores()
     options = {"experimental_delegates": list(delegates)} if delegates else {}
     try:
-        interpreter = make(model_content=content, num_threads=min(threads or cores, cores), **options)
+        interpreter: Interpreter = make(model_content=content, num_threads=min(threads or cores, cores), **options)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError, MemoryError) as error:
         raise _refusal(str(error) or type(error).__name__, name) from error
@@ -57,7 +115,7 @@ def allowed_cores() -> int:
 
 
 @lru_cache(maxsize=None)
-def interpreter_package() -> Any:
+def interpreter_package() -> ModuleType:
     """The first of `PACKAGES` that is installed, as a module.
 
     Raises:

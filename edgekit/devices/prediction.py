@@ -62,4 +62,9 @@ def best_classes(
     """
     # Sorting all of 1000 costs less than the calls that pick the few to sort: 18 against 74 µs, measured.
     order = [i for i in np.argsort(-scores, kind="stable")[:k] if scores[i] >= threshold]
-    return tuple(ClassScore(int(i), labels[i] if labels else f"class {i}", float(scores[i])) for i in order)
+    return tuple(ClassScore(int(i), labels[i] if labels else unnamed(int(i)), float(scores[i])) for i in order)
+
+
+def unnamed(index: int) -> str:
+    """What a class is called where the model brings no names."""
+    return f"class {index}"

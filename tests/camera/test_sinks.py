@@ -8,9 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgekit.camera import Action, Recorder, parse_trigger
+from edgekit.camera import Action, Recorder, checked, parse_trigger
 from edgekit.camera.window import overlay
+from edgekit.devices import Classifier
 from edgekit.errors import OutputError, UsageError
+from tests.support.build import colour_classifier
 
 
 def test_jsonl_has_a_document_for_each_frame(tmp_path, sighting):
@@ -128,9 +130,28 @@ def test_commands_that_cannot_be(command):
         Action(parse_trigger("dog>0.5"), command)
 
 
-def test_a_command_that_is_not_there(sighting):
+def test_a_command_that_is_not_there_is_told_at_once():
+    with pytest.raises(UsageError, match="no program '/no/such/program'"):
+        Action(parse_trigger("dog>0.5"), "/no/such/program")
+
+
+def test_a_command_that_goes_away_meanwhile(sighting, tmp_path):
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    action = Action(parse_trigger("dog>0.5"), str(program))
+    program.unlink()
     with pytest.raises(OutputError, match="cannot be started"):
-        Action(parse_trigger("dog>0.5"), "/no/such/program")(sighting(dog=0.9))
+        action(sighting(dog=0.9))
+
+
+def test_a_reloaded_model_without_the_class_is_refused(tmp_path, model_file):
+    (tmp_path / "unnamed.tflite").write_bytes(colour_classifier("uint8"))
+    paths = iter([model_file, tmp_path / "unnamed.tflite"])
+    open_it = checked(lambda: Classifier(next(paths)), parse_trigger("Red>0.5"))
+    open_it().close()
+    with pytest.raises(UsageError, match="no class 'Red'"):
+        open_it()
 
 
 def test_the_overlay_writes_on_the_image_and_leaves_its_middle(sighting):

@@ -4,7 +4,7 @@ import threading
 import numpy as np
 import pytest
 
-from edgekit.camera import Control, Frame, open_source, watch
+from edgekit.camera import Control, Frame, open_source, sources, watch
 from edgekit.camera.mailbox import Mailbox
 from edgekit.camera.smoothing import Smoother
 from edgekit.camera.sources import Video
@@ -12,12 +12,13 @@ from edgekit.camera.watch import Rate
 from edgekit.devices import Classifier, ClassScore
 from edgekit.errors import DataError, DeviceError, EdgekitError, ModelFormatError, UsageError
 from tests.support.build import COLOURS, colour_model
+from tests.support.video import breaking_video
 
 
 class Script:
     """A live source that plays colours; None is a corrupt frame, a list starts after the camera was lost."""
 
-    name, live = "camera 7", False
+    name, live, missing = "camera 7", False, 0
 
     def __init__(self, *parts, absent=0):
         self._parts, self._absent, self.closed = list(parts), absent, False
@@ -226,6 +227,44 @@ def test_a_video_is_seen_frame_by_frame_in_its_colours(tmp_path, model_file):
     found = [(s.frame.number, s.classes[0].label) for s in _watch(open_source(str(path)), model_file, control)]
     assert found == [(0, "red"), (1, "red"), (2, "red"), (3, "blue"), (4, "blue")]
     assert control.tally.dropped == 0
+
+
+@pytest.mark.parametrize("name", ["clip.avi", "clip.mkv"])
+@pytest.mark.parametrize("kept", [1.0, 0.6, 0.15])
+def test_the_frames_that_a_video_announces_and_lacks_are_counted(tmp_path, model_file, name, kept):
+    control, told = Control(), []
+    source = open_source(str(breaking_video(tmp_path / name, frames=60, kept=kept)))
+    seen = list(_watch(source, model_file, control, notify=told.append))
+    assert control.tally.missing == 60 - len(seen)
+    assert (kept == 1.0) == (not told) == (len(seen) == 60)
+
+
+class Announced:
+    """What OpenCV tells of a file: numbers by property."""
+
+    def __init__(self, frames, rate):
+        self._known = {7: frames, 5: rate}
+
+    def get(self, number):
+        return self._known[number]
+
+
+@pytest.mark.parametrize(
+    ("read", "last_s", "announced", "missing"),
+    [
+        (60, 5.9, 60, 0),
+        (59, 5.8, 60, 0),  # an estimate may be one too high
+        (57, 5.6, 60, 3),
+        (40, 5.9, 60, 0),  # a varying rate: fewer frames, but up to the end
+        (8, 0.7, 60, 52),
+        (8, 0.0, 60, 52),  # OpenCV does not tell the time
+        (8, 0.7, 0, 0),  # nor the number
+        (8, 0.7, -9.2e18, 0),
+        (0, 0.0, 0, 1),
+    ],
+)
+def test_a_file_breaks_off_where_both_number_and_time_fall_short(read, last_s, announced, missing):
+    assert sources._missing(read, 1000 * last_s, Announced(announced, 10.0)) == missing
 
 
 def test_without_opencv_it_says_what_to_install(tmp_path, monkeypatch):

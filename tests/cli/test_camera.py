@@ -8,6 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from edgekit.cli.camera import camera
+from tests.support.build import colour_classifier
+from tests.support.video import breaking_video
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +39,7 @@ def test_a_folder_as_text_with_a_recording(tmp_path, model_file, images):
 
 def test_json_is_one_document(model_file, images):
     result = run(model_file, images, "--json")
-    assert json.loads(result.stdout) == {"classified": 3, "corrupt": 1, "dropped": 0, "lost": 0}
+    assert json.loads(result.stdout) == {"classified": 3, "corrupt": 1, "dropped": 0, "lost": 0, "missing": 0}
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,9 @@ def test_json_is_one_document(model_file, images):
         (["images", "--on-label", "red>0.5"], "UsageError"),
         (["images", "--run", "true"], "UsageError"),
         (["images", "--on-label", "red", "--run", "true"], "UsageError"),
+        (["images", "--on-label", "rot>80%", "--run", "true"], "UsageError"),
+        (["images", "--on-label", "red>80%", "--run", "no-such-program"], "UsageError"),
+        (["images", "--device", "emulated:nowhere"], "UsageError"),
         (["images", "--smooth", "1"], "UsageError"),
         (["images", "--record", "seen.txt"], "UsageError"),
         (["images", "--record", "no/such/seen.csv"], "OutputError"),
@@ -59,6 +64,26 @@ def test_errors_are_told_in_words_and_in_json(monkeypatch, tmp_path, model_file,
     assert as_text.exit_code == as_json.exit_code == 2
     assert as_text.stderr.startswith("Error: ") and "Traceback" not in as_text.stderr
     assert json.loads(as_json.stdout)["error"] == kind
+
+
+def test_a_class_that_the_model_lacks_is_told_before_any_frame(tmp_path, model_file, images):
+    for asked, hint in [("gren>0.5", "Did you mean green?"), ("dog>0.5", "Its 3 classes are: red, green, blue.")]:
+        result = run(model_file, images, "--headless", "--on-label", asked, "--run", "true")
+        assert result.exit_code == 2 and result.stdout == ""
+        assert "The model has no class" in result.stderr and hint in result.stderr
+    (tmp_path / "unnamed.tflite").write_bytes(colour_classifier("uint8"))
+    result = run(tmp_path / "unnamed.tflite", images, "--headless", "--on-label", "class 1>0.1", "--run", "true")
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize(("kept", "code"), [(1.0, 0), (0.3, 2)])
+def test_a_video_that_breaks_off_is_told_and_ends_with_an_error_code(tmp_path, model_file, kept, code):
+    path = breaking_video(tmp_path / "clip.avi", frames=60, kept=kept)
+    as_json, as_text = run(model_file, path, "--json"), run(model_file, path, "--headless")
+    assert as_json.exit_code == as_text.exit_code == code
+    tally = json.loads(as_json.stdout)
+    assert tally["classified"] + tally["missing"] == 60 and (tally["missing"] > 30) == bool(code)
+    assert ("breaks off" in as_text.stderr) == ("missing at the end" in as_text.stdout) == bool(code)
 
 
 def test_without_a_screen_it_says_headless(monkeypatch, model_file, images):

@@ -9,7 +9,7 @@ delegate reads every tensor of the model back before it believes them.
 import ctypes as c
 import sys
 from importlib import import_module
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -140,7 +140,7 @@ class NativeDelegate:
 
         It gets the indices of the ops, and those of the tensors that others read.
         """
-        self.problem: Any = None
+        self.problem: Optional[Exception] = None
         self._graph, self._custom, self._make_plan = graph, custom.encode(), make_plan
         self._plans: Dict[int, Plan] = {}
         self._registration = _Registration(
@@ -159,7 +159,7 @@ class NativeDelegate:
     def _guarded(self, function: Callable[..., int], failure: int) -> Callable[..., int]:
         """No exception may leave a callback: there is nobody above it to catch one."""
 
-        def run(*arguments: Any) -> int:
+        def run(*arguments: int) -> int:
             try:
                 return function(*arguments)
             except Exception as error:
@@ -202,8 +202,10 @@ class NativeDelegate:
         return _OK
 
 
-def _ints(address: Any) -> List[int]:
-    """A TfLiteIntArray as a list."""
+def _ints(address: Optional[int]) -> List[int]:
+    """A TfLiteIntArray as a list; nothing where there is none."""
+    if not address:
+        return []
     size = c.c_int.from_address(address).value
     return list((c.c_int * size).from_address(address + c.sizeof(c.c_int)))
 
@@ -235,14 +237,14 @@ def _check_layout(context: _Context, graph: Graph) -> None:
             raise _unknown_layout(f"the shape of tensor {tensor.index}")
 
 
-def _numbers(tensor: Tensor) -> Tuple[Any, ...]:
+def _numbers(tensor: Tensor) -> Tuple[object, ...]:
     quant = tensor.quant
     single = quant is not None and len(quant.scale) == 1
     known = (np.float32(quant.scale[0]), quant.zero_point[0]) if quant is not None and single else ()
     return (_TYPE_CODES.get(tensor.dtype, 0), *known)
 
 
-def _scale(tensor: Tensor, raw: _Tensor) -> Tuple[Any, ...]:
+def _scale(tensor: Tensor, raw: _Tensor) -> Tuple[object, ...]:
     single = tensor.quant is not None and len(tensor.quant.scale) == 1
     return (np.float32(raw.scale), raw.zero_point) if single else ()
 

@@ -7,7 +7,7 @@ accepted when it can be read back and holds at least one package, and its text e
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 from edgekit.edgetpu.compiler.failures import Failure, explain, explain_status
 from edgekit.edgetpu.compiler.log import CompilerLog, ModelLog
@@ -259,7 +259,7 @@ def _write(results: Sequence[_Result]) -> Tuple[CompileReport, ...]:
     return tuple(report for report, _ in results)
 
 
-def _provenance(job: _Job, run: Run, order: _Order, attempt: int) -> Dict[str, Any]:
+def _provenance(job: _Job, run: Run, order: _Order, attempt: int) -> Dict[str, object]:
     return {
         **twin_record(job.path, job.graph.content),
         "compiler_version": run.log.version,

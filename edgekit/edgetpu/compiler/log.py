@@ -7,7 +7,7 @@ understood is kept as a note rather than refused, and an unknown status passes t
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Callable, List, Mapping, Optional, Set, Tuple
 
 #: Status of an operation that runs on the Edge TPU.
 MAPPED = "Mapped to Edge TPU"
@@ -89,10 +89,15 @@ class CompilerLog:
 
 @dataclass
 class _Reading:
-    """The state of reading a log: what is complete, and the model that the current lines belong to."""
+    """The state of reading a log: what is complete, and the model that the current lines belong to.
+
+    Attributes:
+      said: which fields of `model` were stated.
+    """
 
     log: CompilerLog = field(default_factory=CompilerLog)
-    model: Dict[str, Any] = field(default_factory=dict)
+    model: ModelLog = field(default_factory=ModelLog)
+    said: Set[str] = field(default_factory=set)
     rows: List[LogRow] = field(default_factory=list)
     models: List[ModelLog] = field(default_factory=list)
     notes: List[str] = field(default_factory=list)
@@ -113,22 +118,44 @@ def size_text(size: int) -> str:
     return f"{size / _UNITS[unit]:.2f}{unit}"
 
 
-_FIELDS: Mapping[str, Tuple[str, Callable[[str], Any]]] = {
-    "Input": ("input", str),
-    "Input model": ("input", str),
-    "Output": ("output", str),
-    "Output model": ("output", str),
-    "Input size": ("input_bytes", size_bytes),
-    "Output size": ("output_bytes", size_bytes),
-    "Operation log": ("operation_log", str),
-    "On-chip memory used for caching model parameters": ("on_chip_used", size_bytes),
-    "On-chip memory remaining for caching model parameters": ("on_chip_remaining", size_bytes),
-    "On-chip memory available for caching model parameters": ("on_chip_available", size_bytes),
-    "Off-chip memory used for streaming uncached model parameters": ("streamed", size_bytes),
-    "Number of Edge TPU subgraphs": ("subgraphs", int),
-    "Total number of operations": ("operations", int),
-    "Number of operations that will run on Edge TPU": ("edgetpu_operations", int),
-    "Number of operations that will run on CPU": ("cpu_operations", int),
+#: A model's log with one more statement in it. Raises ValueError for a value that cannot be read.
+_Statement = Callable[[ModelLog, str], ModelLog]
+
+#: The compiler's label → the field of `ModelLog` that it states, and how.
+_FIELDS: Mapping[str, Tuple[str, _Statement]] = {
+    "Input": ("input", lambda log, text: replace(log, input=text)),
+    "Input model": ("input", lambda log, text: replace(log, input=text)),
+    "Output": ("output", lambda log, text: replace(log, output=text)),
+    "Output model": ("output", lambda log, text: replace(log, output=text)),
+    "Input size": ("input_bytes", lambda log, text: replace(log, input_bytes=size_bytes(text))),
+    "Output size": ("output_bytes", lambda log, text: replace(log, output_bytes=size_bytes(text))),
+    "Operation log": ("operation_log", lambda log, text: replace(log, operation_log=text)),
+    "On-chip memory used for caching model parameters": (
+        "on_chip_used",
+        lambda log, text: replace(log, on_chip_used=size_bytes(text)),
+    ),
+    "On-chip memory remaining for caching model parameters": (
+        "on_chip_remaining",
+        lambda log, text: replace(log, on_chip_remaining=size_bytes(text)),
+    ),
+    "On-chip memory available for caching model parameters": (
+        "on_chip_available",
+        lambda log, text: replace(log, on_chip_available=size_bytes(text)),
+    ),
+    "Off-chip memory used for streaming uncached model parameters": (
+        "streamed",
+        lambda log, text: replace(log, streamed=size_bytes(text)),
+    ),
+    "Number of Edge TPU subgraphs": ("subgraphs", lambda log, text: replace(log, subgraphs=int(text))),
+    "Total number of operations": ("operations", lambda log, text: replace(log, operations=int(text))),
+    "Number of operations that will run on Edge TPU": (
+        "edgetpu_operations",
+        lambda log, text: replace(log, edgetpu_operations=int(text)),
+    ),
+    "Number of operations that will run on CPU": (
+        "cpu_operations",
+        lambda log, text: replace(log, cpu_operations=int(text)),
+    ),
 }
 
 
@@ -173,19 +200,20 @@ def _read_field(reading: _Reading, line: str) -> bool:
     label, _, value = line.partition(": ")
     if label not in _FIELDS:
         return False
-    name, convert = _FIELDS[label]
+    name, state = _FIELDS[label]
     try:
-        converted = convert(value.strip())
+        state(ModelLog(), value.strip())
     except ValueError:
         return False
-    if name in reading.model:
+    if name in reading.said:
         # The same statement again speaks of the next model, or of the next segment of this one.
         _close_model(reading)
-    reading.model[name] = converted
+    reading.model = state(reading.model, value.strip())
+    reading.said.add(name)
     return True
 
 
 def _close_model(reading: _Reading) -> None:
-    if reading.model or reading.rows:
-        reading.models.append(ModelLog(rows=tuple(reading.rows), **reading.model))
-    reading.model, reading.rows, reading.in_table = {}, [], False
+    if reading.said or reading.rows:
+        reading.models.append(replace(reading.model, rows=tuple(reading.rows)))
+    reading.model, reading.said, reading.rows, reading.in_table = ModelLog(), set(), [], False

@@ -9,7 +9,7 @@ published with libedgetpu (Apache-2.0), `executable/executable.fbs`.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Dict, Optional, Tuple, Union
 
 from edgekit.errors import ModelFormatError
 from edgekit.tflite.flat import Table
@@ -18,6 +18,13 @@ from edgekit.tflite.reader import read_graph
 
 #: Name of the custom op that stands for everything that runs on the Edge TPU.
 CUSTOM_OP = "edgetpu-custom-op"
+
+if TYPE_CHECKING:
+    from flatbuffers import flexbuffers
+
+# Keys of the custom op's options: the package (an older key for it, too), the chips it may run on, and packages for
+# other chips.
+_PACKAGE, _OLD_PACKAGE, _CHIPS, _ALTERNATIVES = "4", "3", "6", "7"
 
 _IDENTIFIER = b"DWN1"
 _TYPES = ("STAND_ALONE", "PARAMETER_CACHING", "EXECUTION_ONLY")
@@ -204,8 +211,10 @@ def _output_names(graph: Graph, op: Op) -> Tuple[str, ...]:
 def _read_op(op: Op, name: str) -> EdgeTpuOp:
     try:
         options = _options(op.custom_options)
-        blobs = [options[key] for key in ("4", "3") if isinstance(options.get(key), bytes)][:1]
-        packages = tuple(_package(blob) for blob in blobs + list(options.get("7") or ()))
+        main = [options[key] for key in (_PACKAGE, _OLD_PACKAGE) if isinstance(options.get(key), bytes)][:1]
+        blobs = (*main, *_listed(options.get(_ALTERNATIVES)))
+        packages = tuple(_package(blob) for blob in blobs if isinstance(blob, bytes))
+        chips = tuple(chip for chip in _listed(options.get(_CHIPS)) if isinstance(chip, int))
     except Exception as error:  # a damaged FlexBuffer fails in any way its bytes dictate
         reason = error.message if isinstance(error, ModelFormatError) else "its options point outside the file."
         raise ModelFormatError(
@@ -213,10 +222,14 @@ def _read_op(op: Op, name: str) -> EdgeTpuOp:
         ) from error
     if not packages:
         raise ModelFormatError(f"{name} is damaged: op {op.index} ({CUSTOM_OP}) holds no package.")
-    return EdgeTpuOp(op.index, tuple(options), tuple(options.get("6") or ()), packages)
+    return EdgeTpuOp(op.index, tuple(options), chips, packages)
 
 
-def _options(content: bytes) -> Dict[str, Any]:
+def _listed(value: object) -> Tuple[object, ...]:
+    return value if isinstance(value, tuple) else ()
+
+
+def _options(content: bytes) -> Dict[str, object]:
     """The op's options: strings as bytes, vectors as tuples, anything else as it is."""
     from flatbuffers import flexbuffers
 
@@ -226,7 +239,7 @@ def _options(content: bytes) -> Dict[str, Any]:
     return {key.AsKey: _value(root[key.AsKey], len(content)) for key in root.Keys}
 
 
-def _value(reference: Any, limit: int) -> Any:
+def _value(reference: "flexbuffers.Ref", limit: int) -> object:
     # The strings are binary: the text that flexbuffers would decode them to does not exist.
     if reference.IsString:
         return bytes(reference.AsStringBytes)
