@@ -15,11 +15,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from edgekit.devices import Prediction
 from edgekit.errors import DataError, EdgekitError, UsageError
 from edgekit.preprocess import describe
 from edgekit.serve.metrics import CONTENT_TYPE, Metrics
 from edgekit.serve.model import BusyError, ServedModel
-from edgekit.serve.requests import check_caller, check_image, read_image
+from edgekit.serve.requests import Arrivals, busy, check_caller, check_image, read_image
 from edgekit.serve.settings import Settings
 
 _PAGE = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
@@ -30,6 +31,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 def make_app(model: ServedModel, settings: Settings) -> Starlette:
     """The application. It owns the model: its shutdown closes it."""
     metrics = Metrics(lambda: model.pending)
+    arrivals = Arrivals(model.places * settings.limit)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -52,10 +54,12 @@ def make_app(model: ServedModel, settings: Settings) -> Starlette:
         Route("/model", guarded(_describe, model, settings)),
         Route("/metrics", guarded(_metrics, metrics)),
         Route("/reload", guarded(_reload, model, settings), methods=["POST"]),
-        Route("/predict", _counted(guarded(_predict, model, settings), metrics), methods=["POST"]),
+        Route("/predict", _counted(guarded(_predict, model, settings, arrivals), metrics), methods=["POST"]),
     ]
     handlers: Dict[Any, Any] = {EdgekitError: _told, HTTPException: _refused, Exception: _unexpected}
-    return Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
+    app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
+    app.state.arrivals = arrivals
+    return app
 
 
 async def _page(request: Request) -> Response:
@@ -116,19 +120,15 @@ async def _metrics(request: Request, metrics: Metrics) -> Response:
     return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
-async def _predict(request: Request, model: ServedModel, settings: Settings) -> Response:
+async def _predict(request: Request, model: ServedModel, settings: Settings, arrivals: Arrivals) -> Response:
     k = _classes_asked(request)
-    # The place is taken before the image is read: what waits must not fill the memory.
-    try:
-        model.take_place()
-    except BusyError:
-        raise HTTPException(503, "Too many requests are waiting.", headers={"Retry-After": "1"}) from None
-    try:
-        image = await read_image(request, settings.limit)
+    if model.is_full:
+        raise busy()
+    # A place is taken by an image that has arrived: who sends slowly keeps nobody else waiting.
+    with arrivals.share() as share:
+        image = await read_image(request, settings.limit, share)
         check_image(image)
-        prediction = await model.classify(image, k)
-    finally:
-        model.free_place()
+        prediction = await _answer(model, image, k)
     request.state.latency = prediction.latency
     answer = {
         "device": prediction.device,
@@ -137,6 +137,17 @@ async def _predict(request: Request, model: ServedModel, settings: Settings) -> 
         "latency_ms": asdict(prediction.latency),
     }
     return JSONResponse(answer)
+
+
+async def _answer(model: ServedModel, image: bytes, k: int) -> Prediction:
+    try:
+        model.take_place()
+    except BusyError:
+        raise busy() from None
+    try:
+        return await model.classify(image, k)
+    finally:
+        model.free_place()
 
 
 def _classes_asked(request: Request) -> int:

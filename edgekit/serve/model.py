@@ -24,6 +24,7 @@ class ServedModel:
     Attributes:
       classifier: the model of requests that start now.
       pending: requests that wait or are being answered.
+      places: how many of them there may be.
     """
 
     def __init__(self, open_classifier: Callable[[], Classifier], *, workers: int, queue: int) -> None:
@@ -37,15 +38,20 @@ class ServedModel:
         if workers < 1 or queue < 0:
             raise UsageError(f"{workers} workers with a queue of {queue} cannot answer requests.")
         self._open_classifier = open_classifier
-        self._workers, self._places = workers, workers + queue
+        self._workers, self.places = workers, workers + queue
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="edgekit-serve")
         self._opening = threading.Lock()
         self.pending = 0
         self.classifier = self._opened()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether as many requests are waiting as may wait."""
+        return self.pending >= self.places
+
     def take_place(self) -> None:
         """Reserves a place in the queue, to be freed with `free_place`. Raises BusyError where there is none."""
-        if self.pending >= self._places:
+        if self.is_full:
             raise BusyError
         self.pending += 1
 

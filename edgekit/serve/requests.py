@@ -1,9 +1,10 @@
 """What a request may bring: who may ask, how much, and which images."""
 
 import asyncio
+import contextlib
 import hmac
 from io import BytesIO
-from typing import Optional
+from typing import Callable, Iterator, Optional
 from urllib.parse import urlsplit
 
 from PIL import Image
@@ -50,15 +51,46 @@ def _host(address: str) -> str:
         return ""
 
 
-async def read_image(request: Request, limit: int) -> bytes:
+class Arrivals:
+    """How much of images that have not been answered is in memory, all requests together."""
+
+    def __init__(self, most: int) -> None:
+        """`most`: bytes that there may be."""
+        self._most, self._bytes = most, 0
+
+    @contextlib.contextmanager
+    def share(self) -> Iterator[Callable[[int], None]]:
+        """A function that counts bytes of one request until it ends; HTTPException 503 if there is no room."""
+        counted = 0
+
+        def count(size: int) -> None:
+            nonlocal counted
+            if self._bytes + size > self._most:
+                raise busy()
+            counted, self._bytes = counted + size, self._bytes + size
+
+        try:
+            yield count
+        finally:
+            self._bytes -= counted
+
+
+def busy() -> HTTPException:
+    """The answer where there is no room for a request."""
+    return HTTPException(503, "Too many requests are waiting.", headers={"Retry-After": "1"})
+
+
+async def read_image(request: Request, limit: int, count: Callable[[int], None]) -> bytes:
     """The image in a request, as its body or as the first file of a multipart form.
+
+    `count` is told the size of each piece as it arrives, and may raise.
 
     Raises HTTPException: 400 without an image, 408 where it takes too long, 413 above `limit` bytes.
     """
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > limit:
         raise _too_large(limit)
-    bounded = Request(request.scope, _bounded(request.receive, limit))
+    bounded = Request(request.scope, _bounded(request.receive, limit, count))
     try:
         image = await asyncio.wait_for(_content(bounded), PATIENCE_S)
     except ClientDisconnect:
@@ -80,16 +112,18 @@ async def _content(request: Request) -> bytes:
     return b""
 
 
-def _bounded(receive: Receive, limit: int) -> Receive:
+def _bounded(receive: Receive, limit: int, count: Callable[[int], None]) -> Receive:
     """The request's messages, counted while they arrive: a length that is announced need not be true."""
     received = 0
 
     async def counted() -> Message:
         nonlocal received
         message = await receive()
-        received += len(message.get("body", b""))
+        size = len(message.get("body", b""))
+        received += size
         if received > limit:
             raise _too_large(limit)
+        count(size)
         return message
 
     return counted

@@ -14,6 +14,9 @@ from edgekit.serve.settings import Settings, is_loopback
 
 _LOG = logging.getLogger("edgekit.serve")
 
+# Connections that wait to be accepted. So many are accepted at once, before any of them can be counted.
+_BACKLOG = 64
+
 
 def serve(
     open_classifier: Callable[[], Classifier], settings: Settings, *, ready: Callable[[], None] = lambda: None
@@ -36,6 +39,7 @@ def serve(
         import uvicorn
 
         from edgekit.serve.app import make_app
+        from edgekit.serve.connections import bound_logs, bounded_protocol
         from edgekit.serve.model import ServedModel
     except ImportError as error:
         raise not_importable("The web server", error.name or "a package", "serve", error) from error
@@ -45,8 +49,16 @@ def serve(
         model = ServedModel(open_classifier, workers=settings.workers, queue=settings.queue)
         app = make_app(model, settings)
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=10
+            app,
+            http=bounded_protocol(),
+            ws="none",
+            backlog=_BACKLOG,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=10,
         )
+        bound_logs()
         for stop in (signal.SIGINT, signal.SIGTERM):  # uvicorn heeds them, and sends them on when it has finished
             signal.signal(stop, lambda number, frame: None)
         ready()
@@ -58,7 +70,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen(128)  # who is told that it is ready may connect at once
+        listener.listen(_BACKLOG)  # who is told that it is ready may connect at once
     except (OSError, OverflowError) as error:
         listener.close()
         reason = getattr(error, "strerror", None) or str(error)

@@ -266,3 +266,12 @@ def test_reloads_at_the_same_time_do_not_wait_for_each_other_forever(model_file)
 
     asyncio.run(both())
     model.close()
+
+
+def test_images_that_arrive_are_bounded_together(served):
+    client = served(workers=1, queue=0, limit=300)
+    with client.app.state.arrivals.share() as count:
+        count(250)
+        answer = client.post("/predict", content=encoded())
+        assert answer.status_code == 503 and answer.headers["retry-after"] == "1"
+    assert client.post("/predict", content=encoded()).status_code == 200
