@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgekit.calibration import choose_ranges, observe, open_samples
-from edgekit.calibration.observe import expose_activations
+from edgekit.calibration.observe import COUNTED, TAILS, _summary, expose_activations
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import ConversionError, DataError
 from edgekit.preprocess import InputSpec
@@ -30,6 +30,61 @@ def test_extremes_of_input_inside_and_output():
     np.testing.assert_allclose(bounds["image"], (PIXELS.min() / 255, PIXELS.max() / 255), rtol=1e-6)
     np.testing.assert_allclose(bounds["mean"], (means.min(), means.max()), rtol=1e-6)
     np.testing.assert_allclose(bounds["end"], (-means.max(), -means.min()), rtol=1e-6)
+
+
+def test_statistics_are_numpys():
+    """Each figure of one tensor, computed from all images at once."""
+    samples = open_samples(PIXELS, SPEC)
+    observed = observe(negated(), samples, SPEC)
+    values = np.stack([sample.pixels for sample in samples]).reshape(6, 64, 3) / np.float32(255)
+    assert observed.names == tuple(sample.name for sample in samples)
+    found = observed.tensors["image"]
+    lows, highs = values.min(axis=1), values.max(axis=1)
+    np.testing.assert_allclose(found.channels[0], [lows.mean(axis=0), lows.min(axis=0)], rtol=1e-6)
+    np.testing.assert_allclose(found.channels[1], [highs.mean(axis=0), highs.max(axis=0)], rtol=1e-6)
+    np.testing.assert_allclose(found.means, values.mean(axis=(0, 1)), rtol=1e-6)
+    assert found.histogram.counts.sum() == values.size
+    low, high = lows.min(axis=1), highs.max(axis=1)
+    np.testing.assert_allclose(found.tails[0, 0], [low.mean(), low.min()], rtol=1e-6)
+    np.testing.assert_allclose(found.tails[1, 0], [high.mean(), high.max()], rtol=1e-6)
+    assert observed.each.shape == (6, 3, 2, len(TAILS)) and observed.each.dtype == np.float32
+    np.testing.assert_allclose(observed.each[:, 0, :, 0], np.stack([low, high], axis=1), rtol=1e-6)
+
+
+def test_tails_are_the_quantiles_of_each_image():
+    pixels = np.random.default_rng(1).normal(128, 20, (4, 64, 64, 3)).clip(0, 255).astype(np.uint8)
+    spec = InputSpec(64, 64, std=(255.0,) * 3)
+    observed = observe(colour_classifier("float32", size=64), open_samples(pixels, spec), spec)
+    found, values = observed.tensors["input"], pixels.reshape(4, -1) / np.float32(255)
+    for number, part in enumerate(TAILS):
+        below, above = np.quantile(values, part, axis=1), np.quantile(values, 1 - part, axis=1)
+        step = 1.1 / 255 + found.histogram.width
+        assert found.tails[0, number] == pytest.approx([below.mean(), below.min()], abs=step)
+        assert found.tails[1, number] == pytest.approx([above.mean(), above.max()], abs=step)
+
+
+def test_of_large_tensors_every_so_many_positions_are_counted_and_extremes_stay_exact():
+    values = np.random.default_rng(2).normal(size=(300, 300, 3)).astype(np.float32)
+    values[0, 1], values[0, 2] = 50.0, -50.0  # at positions that are not counted
+    found = _summary(values)
+    counted = values.reshape(-1, 3)[::5]
+    assert counted.size <= COUNTED < values.reshape(-1, 3)[::4].size
+    assert found.histogram.counts.sum() == counted.size
+    np.testing.assert_allclose(found.means, counted.mean(axis=0), rtol=1e-5)
+    assert found.tails[:, 0, 0].tolist() == [-50.0, 50.0]
+    assert found.tails[0, -1, 0] == pytest.approx(np.quantile(counted, TAILS[-1]), abs=2 * found.histogram.width)
+
+
+@pytest.mark.parametrize(
+    "shape", [(), (1,), (7, 5), (1, 3), (4096, 1), (1024, 4), (6, 3000), (12, 2048), (1, 16, 16, 24)]
+)
+def test_channels_have_their_own_extremes(shape):
+    values = np.asarray(np.random.default_rng(3).normal(size=shape), np.float32)
+    rows = values.reshape(-1, shape[-1] if shape else 1)
+    expected = np.stack([rows.min(axis=0), rows.max(axis=0)])
+    found = _summary(values)
+    np.testing.assert_array_equal(found.channels, np.stack([expected, expected], axis=1))
+    assert found.histogram.counts.sum() == values.size
 
 
 def test_the_images_seen_are_counted_and_signed():

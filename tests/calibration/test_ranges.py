@@ -26,6 +26,23 @@ def test_what_is_saved_is_what_is_loaded(tmp_path_factory, bounds):
     assert load_ranges(path) == ranges
 
 
+def test_the_file_says_what_it_is(tmp_path):
+    save_ranges(RANGES, tmp_path / "ranges.json")
+    assert json.loads((tmp_path / "ranges.json").read_text(encoding="utf-8")) == {
+        "format": "edgekit-ranges",
+        "method": "minmax",
+        "images": 12,
+        "digest": "ab" * 32,
+        "bounds": {"input": [0.0, 255.0], "größe/ReLU;conv": [-1e-30, 0.1]},
+    }
+
+
+@pytest.mark.parametrize("bound", [[1, 1], [0, 0], [-3.4e38, 3.4e38]])
+def test_bounds_at_the_limits_are_ranges(tmp_path, bound):
+    (tmp_path / "a.json").write_text(json.dumps({"format": "edgekit-ranges", "bounds": {"a": bound}}))
+    assert load_ranges(tmp_path / "a.json").bounds == {"a": tuple(bound)}
+
+
 def test_people_can_edit_it(tmp_path):
     path = tmp_path / "ranges.json"
     save_ranges(RANGES, path)
@@ -68,7 +85,15 @@ def test_no_ranges(tmp_path, content, reason):
     "bound",
     [
         *("[2, 1]", "[1]", "[0, 1, 2]", "[]", "{}", "5", "null", '"0 1"', '["0", "1"]', "[null, 1]"),
-        *("[NaN, 1]", "[0, Infinity]", "[0, 1e300]", "[0, 1" + 400 * "0" + "]"),
+        *(
+            "[NaN, 1]",
+            "[0, Infinity]",
+            "[0, 1e300]",
+            "[0, 3.41e38]",
+            "[-3.41e38, 0]",
+            "[1, 0.99]",
+            "[0, 1" + 400 * "0" + "]",
+        ),
     ],
 )
 def test_bounds_that_are_no_range_are_named(tmp_path, bound):
@@ -116,6 +141,25 @@ def test_a_lone_outlier_is_clipped_by_percentile():
     values = np.append(np.random.default_rng(0).normal(size=50_000), 60.0)
     low, high = bounds_of(statistics_of(values), "percentile")
     assert -6 < low < -2 and 2 < high < 20
+
+
+def test_percentile_is_the_mean_of_what_each_image_leaves_beyond():
+    images = [np.random.default_rng(seed).normal(size=40_000) * (1 + seed) for seed in range(3)]
+    statistics = statistics_of(*images)
+    low, high = (np.mean([np.quantile(image, q) for image in images]) for q in (0.0005, 0.9995))
+    assert bounds_of(statistics, "percentile") == pytest.approx((low, high), abs=2 * statistics.histogram.width)
+
+
+@pytest.mark.parametrize(("method", "size"), [("mse", 3000), ("entropy", 3000)])
+def test_values_of_one_sign_keep_zero_as_a_bound(method, size):
+    values = np.random.default_rng(0).uniform(1, 2, size)
+    assert bounds_of(statistics_of(values), method)[0] == 0.0
+    assert bounds_of(statistics_of(-values), method)[1] == 0.0
+
+
+def test_least_squares_keeps_all_of_an_even_distribution():
+    values = np.linspace(-1, 3, 5000)
+    assert bounds_of(statistics_of(values), "mse") == pytest.approx((-1, 3), rel=0.02)
 
 
 def test_least_squares_finds_the_least_error():
@@ -174,3 +218,8 @@ def test_limits_cut_ranges_and_keep_them_in_order():
     ranges = Ranges({"a": (-9.0, 9.0), "b": (-1.0, 1.0), "c": (7.0, 8.0)}, "minmax", 1, "")
     cut = limited(ranges, {"a": (-6.0, 6.0), "b": (-6.0, float("inf")), "c": (-6.0, 6.0)}).bounds
     assert cut == {"a": (-6.0, 6.0), "b": (-1.0, 1.0), "c": (6.0, 6.0)}
+    assert limited(ranges, {"a": (-5.0, 4.0), "c": (9.0, 10.0)}).bounds == {
+        "a": (-5.0, 4.0),
+        "b": (-1.0, 1.0),
+        "c": (9.0, 9.0),
+    }
