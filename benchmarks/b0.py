@@ -12,13 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgekit.calibration import METHODS, open_samples
+from edgekit.calibration.class_matching import match_samples
 from edgekit.converters import Recipe, load_source
 from edgekit.converters.export.reference import float_reference, resolve_preprocessing
 from edgekit.converters.pipeline import sized
 from edgekit.converters.quantization.search.choose import SELECTION, choose, forms, ranges_of
 from edgekit.converters.quantization.search.search import Choice, Contest
 from edgekit.evaluation import Verdict, compare
-from edgekit.evaluation.verdict import class_indices
 from edgekit.quiet import tensorflow_quiet
 from edgekit.tflite import read_graph
 from edgekit.tflite.model import Model
@@ -37,7 +37,7 @@ def main() -> None:
     chosen = choose(candidates, images, model.spec)
     seconds = time.perf_counter() - started
     held_out = open_samples(arguments.verify_data, spec, count=None)
-    classes = class_indices(held_out.class_names, source.labels, source.classes)
+    matching = match_samples(held_out, source.labels, source.classes)
     print(f"{arguments.model.name}: {arguments.samples} images to calibrate, {held_out.count} to judge")
     print(f"{'correction':<22} {'ranges':<10}  SQNR  agreement              top-1 float / int8")
     contest = Contest(candidates[0], images.take(SELECTION), model.spec)
@@ -48,18 +48,18 @@ def main() -> None:
     contest.enter(steps[-1])
     for step, trial in zip(steps, contest.trials, strict=True):
         name = f"{trial.correction}{' + rounding' if trial.rounding else ''}"
-        print(row(name, trial.method, trial.sqnr_db, judge(model, step, held_out, classes)), flush=True)
-    verdict = judge(model, chosen, held_out, classes)
+        print(row(name, trial.method, trial.sqnr_db, judge(model, step, held_out, matching)), flush=True)
+    verdict = judge(model, chosen, held_out, matching)
     print(row("auto", "by role", max(trial.sqnr_db for trial in chosen.trials), verdict), f" chosen in {seconds:.1f} s")
     for trial in (trial for trial in chosen.trials if trial.role):
         print(f"  tried: {trial.method} for {trial.role}, {trial.sqnr_db:.1f} dB")
 
 
-def judge(model: Model, candidate: Choice, held_out, classes) -> Verdict:
+def judge(model: Model, candidate: Choice, held_out, matching) -> Verdict:
     reference, runner = (
         Model(read_graph(c), model.spec, model.output) for c in (model.graph.content, candidate.quantized(model.spec))
     )
-    return compare(reference, runner, held_out, classes=classes)
+    return compare(reference, runner, held_out, matching=matching)
 
 
 def row(step: str, ranges: str, sqnr_db: float, verdict: Verdict) -> str:
@@ -69,9 +69,9 @@ def row(step: str, ranges: str, sqnr_db: float, verdict: Verdict) -> str:
 def told(verdict: Verdict) -> str:
     low, high = (100 * bound for bound in verdict.interval)
     text = f"{100 * verdict.agreement:5.1f} % ({low:.1f} to {high:.1f})"
-    if verdict.top1_float is None or verdict.top1_int8 is None:
+    if verdict.top1_reference is None or verdict.top1_candidate is None:
         return f"{text:<22} –"
-    return f"{text:<22} {100 * verdict.top1_float:.1f} / {100 * verdict.top1_int8:.1f}"
+    return f"{text:<22} {100 * verdict.top1_reference:.1f} / {100 * verdict.top1_candidate:.1f}"
 
 
 def parse() -> argparse.Namespace:

@@ -60,7 +60,7 @@ def compare(a: Path, b: Path, as_json: bool, verbose: bool, **options: Any) -> N
         samples = open_samples(options["data"], second.spec, count=options["images"], seed=options["seed"])
         samples, classes, mapping = _labelled(samples, options, labels, second)
         first = _first(a, second, samples, options, progress)
-        found = compare_models(first, second, samples.resized(first.spec), classes=classes, progress=progress)
+        found = compare_models(first, second, samples.resized(first.spec), matching=matching, progress=progress)
     if options["table"]:
         write_text(options["table"], to_csv(found))
     if as_json:
@@ -138,8 +138,8 @@ def _tell(found: Comparison, mapping: str) -> None:
     ]
     if not math.isnan(verdict.sqnr_db):
         rows += [("Output", f"SQNR {verdict.sqnr_db:.1f} dB")]
-    if verdict.top1_float is not None and verdict.top1_int8 is not None:
-        rows += [("Top-1", f"A {percent(verdict.top1_float)}, B {percent(verdict.top1_int8)}; {significance(verdict)}")]
+    if verdict.top1_reference is not None and verdict.top1_candidate is not None:
+        rows += [("Top-1", f"A {percent(verdict.top1_reference)}, B {percent(verdict.top1_candidate)}; {significance(verdict)}")]
     else:
         rows += [("Top-1", f"not compared, since {mapping}")]
     rows += [("Skipped", f"{name}: {reason}") for name, reason in list(found.skipped.items())[:3]]

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -71,18 +70,8 @@ def provenance(
             "trials": [asdict(trial) for trial in choice.trials],
         },
         "versions": tool_versions(),
-        "verdict": verdict_json(verdict),
+        "verdict": verdict.to_json() if verdict else None,
     }
-
-
-def verdict_json(verdict: Verdict | None) -> dict[str, Any] | None:
-    """A verdict for JSON; an infinite SQNR becomes null."""
-    if verdict is None:
-        return None
-    record = asdict(verdict)
-    record["interval"] = list(verdict.interval)
-    record["sqnr_db"] = round(verdict.sqnr_db, 2) if math.isfinite(verdict.sqnr_db) else None
-    return record
 
 
 def tool_versions() -> dict[str, str]:

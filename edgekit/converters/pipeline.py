@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.calibration import METHODS, Samples, load_ranges, open_samples
+from edgekit.calibration.class_matching import match_samples
 from edgekit.converters.export.find_preprocessing import Finding
 from edgekit.converters.export.reference import float_reference, resolve_preprocessing
 from edgekit.converters.manifest import Int8Model, provenance
@@ -24,7 +25,6 @@ from edgekit.converters.surgery.surgery import SURGERIES
 from edgekit.errors import UsageError
 from edgekit.evaluation import Verdict, compare
 from edgekit.evaluation.sufficiency import Sufficiency, sufficiency
-from edgekit.evaluation.verdict import class_indices
 from edgekit.preprocess import INTERPOLATIONS, InputSpec
 from edgekit.progress import Progress, silent
 from edgekit.tflite import read_graph
@@ -254,7 +254,7 @@ def _judge(source: Source, reference: Model, candidate: Model, images: Samples, 
         candidate,
         images,
         source="synthetic" if images.kind == "synthetic" else "data",
-        classes=class_indices(images.class_names, source.labels, source.classes),
+        matching=match_samples(images, source.labels, source.classes),
         progress=progress,
     )
 

@@ -2,58 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.calibration.labelled import Labelled
 from edgekit.calibration.parallel import map_samples
-from edgekit.devices import Classifier
-from edgekit.devices.tensors import output_tensor
-from edgekit.errors import DataError, ImageError
-from edgekit.evaluation.verdict import wilson_interval
-from edgekit.files import MAX_IMAGE_BYTES, read_bytes
-from edgekit.preprocess import InputSpec
+from edgekit.errors import DataError
+from edgekit.evaluation.answers import BEST, Answer, Subject, answer, read_image
+from edgekit.evaluation.intervals import wilson_interval
+from edgekit.evaluation.plausibility import Plausibility, alarms, plausibility
 from edgekit.progress import Progress, silent
-from edgekit.tflite import read_graph
-
-#: How many classes count as «among the best».
-BEST = 5
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A model to be evaluated, as plain values that can travel to another machine.
-
-    Attributes:
-      content: bytes of a `.tflite`.
-      labels: class names in place of the model's own; None for its own.
-      preprocess: scaling of pixels in place of the model's own, see `devices.Classifier`.
-    """
-
-    content: bytes = field(repr=False)
-    labels: tuple[str, ...] | None = None
-    preprocess: str | InputSpec | None = None
-
-    def open(self) -> Classifier:
-        """The model on one thread: there is one of it for each core. Raises as `Classifier`."""
-        return Classifier(self.content, threads=1, labels=self.labels, preprocess=self.preprocess)
-
-    def classes(self) -> tuple[tuple[str, ...], int]:
-        """(class names or (), number of classes); a single sigmoid output tells two apart."""
-        return self.open().labels, max(2, output_tensor(read_graph(self.content)).elements)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a model said of one image.
-
-    Attributes:
-      best: the most probable outputs, best first; () where the image could not be decoded.
-      problem: why it could not.
-    """
-
-    best: tuple[int, ...]
-    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +61,7 @@ class Evaluation:
       confusion: the confusion matrix without its zeros, the most frequent first.
       labels: class names in the order of the outputs, or ().
       skipped: image → why it could not be used.
+      plausibility: whether `top1` can be believed.
     """
 
     images: int
@@ -116,6 +75,12 @@ class Evaluation:
     confusion: tuple[Outcome, ...]
     labels: tuple[str, ...]
     skipped: dict[str, str]
+    plausibility: Plausibility | None = None
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """What makes the accuracy unbelievable, in sentences; () where nothing does."""
+        return alarms(self.plausibility, "The model")
 
 
 def evaluate(
@@ -137,29 +102,12 @@ def evaluate(
       DeviceError: the model, or the cluster, failed.
       MissingDependencyError: a scheduler was given and Dask is not installed.
     """
-    labels = subject.open().labels or images.labels
+    labels, outputs = subject.classes()
     answers = []
     for answer in _answers(subject, images, scheduler):
         answers.append(answer)
         progress("Evaluating", len(answers), len(images.names))
-    return summarize(images, answers, labels)
-
-
-def answer(classifier: Classifier, encoded: bytes) -> Answer:
-    """What a classifier says of an encoded image, broken ones included."""
-    try:
-        prediction = classifier.classify(encoded, k=BEST)
-    except ImageError as error:
-        return Answer((), error.message.replace("The image in memory ", "", 1).rstrip("."))
-    return Answer(tuple(best.index for best in prediction.classes))
-
-
-def read_image(path: Path) -> bytes | Answer:
-    """An image's file, or the answer that there is none."""
-    try:
-        return read_bytes(path, MAX_IMAGE_BYTES)
-    except OSError as error:
-        return Answer((), (error.strerror or type(error).__name__).lower())
+    return summarize(images, answers, labels or images.matching.labels, outputs)
 
 
 def _answers(subject: Subject, images: Labelled, scheduler: str | None) -> Iterator[Answer]:
@@ -184,14 +132,14 @@ class _Worker:
         return encoded if isinstance(encoded, Answer) else answer(self._classifier, encoded)
 
 
-def summarize(images: Labelled, answers: Sequence[Answer], labels: Sequence[str]) -> Evaluation:
+def summarize(images: Labelled, answers: Sequence[Answer], labels: Sequence[str], outputs: int) -> Evaluation:
     """The figures from what a model said of each image.
 
     Raises DataError where it could not say anything of any of them.
     """
-    rows = list(zip(images.names, images.truths, answers, strict=True))
+    rows = list(zip(images.names, images.classes, answers, strict=True))
     skipped = {_printable(name): answer.problem for name, _, answer in rows if answer.problem is not None}
-    seen = [(truth, answer.best) for _, truth, answer in rows if answer.best]
+    seen = [(label, answer.best) for _, label, answer in rows if answer.best]
     if not seen:
         first = next(iter(skipped.items()), None)
         reason = f"; the first: {first[0]} ({first[1]})" if first else ""
@@ -200,26 +148,25 @@ def summarize(images: Labelled, answers: Sequence[Answer], labels: Sequence[str]
             "Give intact images, and with --labels-csv the folder that its files are in as --data.",
         )
     labels = [_printable(label) for label in labels]
-    offset = int(images.background and _right(seen, 1) > _right(seen, 0))
-    top1, top5 = _right(seen, offset), sum(truth + offset in best for truth, best in seen)
-    outcomes = [(truth + offset, best[0]) for truth, best in seen]
+    way = images.matching.settle((label, best[0]) for label, best in seen)
+    assert way is not None  # or `images` could not have been made
+    outcomes = [(way.outputs[label], best[0]) for label, best in seen]
+    top1 = sum(truth == answered for truth, answered in outcomes)
+    top5 = sum(way.outputs[label] in best for label, best in seen)
     return Evaluation(
         images=len(seen),
         top1=top1 / len(seen),
         top1_interval=wilson_interval(top1, len(seen)),
         top5=top5 / len(seen),
         top5_interval=wilson_interval(top5, len(seen)),
-        mapping=images.how + (", after output 0, the background" if offset else ""),
-        offset=offset,
+        mapping=way.how,
+        offset=way.offset,
         classes=tuple(_by_class(outcomes, labels)),
         confusion=_confusion(outcomes),
         labels=tuple(labels),
         skipped=skipped,
+        plausibility=plausibility(outcomes, outputs),
     )
-
-
-def _right(seen: Iterable[tuple[int, tuple[int, ...]]], offset: int) -> int:
-    return sum(truth + offset == best[0] for truth, best in seen)
 
 
 def _by_class(outcomes: Sequence[tuple[int, int]], labels: Sequence[str]) -> Iterator[ClassAccuracy]:

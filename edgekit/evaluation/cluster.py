@@ -15,7 +15,7 @@ from typing import Any
 
 from edgekit.devices.interpreter import allowed_cores
 from edgekit.errors import DeviceError, EdgekitError
-from edgekit.evaluation.accuracy import Answer, Subject, answer, read_image
+from edgekit.evaluation.answers import Answer, Subject, answer, read_image
 from edgekit.install import not_importable
 
 #: Images in one task: enough to hide the network's delay, few enough to spread a small set evenly.

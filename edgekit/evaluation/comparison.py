@@ -2,11 +2,10 @@
 
 import csv
 import io
-import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from edgekit.calibration.class_matching import UNMATCHED, Matching
 from edgekit.calibration.samples import Samples
 from edgekit.evaluation.impact import with_impact
 from edgekit.evaluation.layers import Layer, layer_report
@@ -46,7 +45,7 @@ def compare_models(
     second: Model,
     samples: Samples,
     *,
-    classes: Sequence[int] | None = None,
+    matching: Matching = UNMATCHED,
     progress: Progress = silent,
 ) -> Comparison:
     """Runs two models on the same images.
@@ -55,12 +54,12 @@ def compare_models(
       first: a model, usually the float one.
       second: another of the same task, usually the int8 model made from it.
       samples: images sized for the first.
-      classes: output of each of the samples' classes, see `verdict.compare`.
+      matching: which output each of the samples' classes may be, see `match_samples`.
 
     Raises:
       DataError: there is no image.
     """
-    verdict = compare(first, second, samples, classes=classes, progress=progress)
+    verdict = compare(first, second, samples, matching=matching, progress=progress)
     # Which images cannot be decoded is known by now; the first ones that can are enough for the layers.
     layers = layer_report(first, second, samples.take(LAYER_IMAGES), progress=progress)
     layers = with_impact(first, second, layers, samples, progress=progress)
@@ -72,26 +71,18 @@ def significance(verdict: Verdict) -> str:
     if not verdict.labelled:
         return ""
     differing = f"only A is right on {verdict.lost} images, only B on {verdict.gained}"
-    if verdict.chance >= SIGNIFICANT:
-        return f"{differing}: no more of a difference than chance makes (p = {verdict.chance:.2g})"
+    if verdict.p_value >= SIGNIFICANT:
+        return f"{differing}: no more of a difference than chance makes (p = {verdict.p_value:.2g})"
     better = "A" if verdict.lost > verdict.gained else "B"
-    return f"{differing}: {better} is better, which chance hardly explains (p = {verdict.chance:.2g})"
+    return f"{differing}: {better} is better, which chance hardly explains (p = {verdict.p_value:.2g})"
 
 
 def to_json(comparison: Comparison) -> dict[str, Any]:
     """A JSON-ready dictionary of a comparison, its layers in order."""
     verdict = comparison.verdict
     return {
-        "agreement": verdict.agreement,
-        "interval": list(verdict.interval),
-        "images": verdict.images,
-        "sqnr_db": verdict.sqnr_db if math.isfinite(verdict.sqnr_db) else None,
-        "labelled": verdict.labelled,
-        "top1_a": verdict.top1_float,
-        "top1_b": verdict.top1_int8,
-        "only_a_right": verdict.lost,
-        "only_b_right": verdict.gained,
-        "p": verdict.chance if verdict.labelled else None,
+        **verdict.to_json(),
+        "p": verdict.p_value if verdict.labelled else None,
         "significance": significance(verdict) or None,
         "layers": [_layer_json(layer) for layer in comparison.layers],
         "culprits": [layer.name for layer in comparison.culprits[:10]],

@@ -1,40 +1,41 @@
 """The verdict: what a quantized model lost against the float model it came from."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from edgekit.calibration.class_matching import UNMATCHED, Matching
 from edgekit.calibration.parallel import map_samples
 from edgekit.calibration.samples import Sample, Samples
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import DataError, UsageError
+from edgekit.evaluation.intervals import wilson_interval
+from edgekit.evaluation.plausibility import Plausibility, alarms, plausibility
 from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress, silent
 from edgekit.tflite.model import Model
 from edgekit.tflite.quant import dequantize, quantize
 
-#: 97.5 % point of the normal distribution: the half-width of a 95 % interval in standard deviations.
-Z95 = 1.959963984540054
-
-
 @dataclass(frozen=True)
 class Verdict:
-    """A candidate model against its float original on the same images.
+    """A candidate model against its reference, usually the float original, on the same images.
 
     Attributes:
-      agreement: part of the images on which both name the same class, 0–1.
+      agreement: part of the images on which both predict the same class, 0–1.
       interval: 95 % Wilson interval of `agreement`.
       images: how many images were compared.
       source: "data" for the user's images, "synthetic" for generated ones.
       sqnr_db: signal to quantization noise ratio of the output over all images, in dB; infinite if equal, NaN
         where one model answers with logits and the other with probabilities.
       labelled: how many of the images have a known class.
-      top1_float, top1_int8: accuracy of both on these, 0–1; None where there are none.
-      distinct: how many different classes the float model named; where it is 1, agreement says little.
-      lost, gained: labelled images that only the float model, or only the candidate, got right.
+      top1_reference, top1_candidate: accuracy of both on these, 0–1; None where there are none.
+      distinct: how many different classes the reference predicted; where it is 1, agreement says little.
+      lost, gained: labelled images that only the reference, or only the candidate, got right.
+      matching: in words, how the images' classes were matched to outputs, or why they were not.
+      plausibility: whether the reference's accuracy can be believed; None without labelled images.
     """
 
     agreement: float
@@ -43,21 +44,23 @@ class Verdict:
     source: str
     sqnr_db: float
     labelled: int = 0
-    top1_float: float | None = None
-    top1_int8: float | None = None
+    top1_reference: float | None = None
+    top1_candidate: float | None = None
     distinct: int = 0
     lost: int = 0
     gained: int = 0
+    matching: str = UNMATCHED.why_not
+    plausibility: Plausibility | None = None
 
     @property
     def drop(self) -> float | None:
         """Accuracy lost, as a fraction; negative where the candidate is better."""
-        if self.top1_float is None or self.top1_int8 is None:
+        if self.top1_reference is None or self.top1_candidate is None:
             return None
-        return self.top1_float - self.top1_int8
+        return self.top1_reference - self.top1_candidate
 
     @property
-    def chance(self) -> float:
+    def p_value(self) -> float:
         """Probability that two equally good models differ in accuracy by this much or more on such images.
 
         The exact two-sided form of McNemar's test (Q. McNemar, Psychometrika 12, 1947): of the images that only
@@ -67,6 +70,29 @@ class Verdict:
         tail = sum(math.comb(differing, count) for count in range(min(self.lost, self.gained) + 1))
         return min(1.0, 2 * tail / (1 << differing))
 
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """What makes the reference's accuracy unbelievable, in sentences; () where nothing does."""
+        return alarms(self.plausibility, "The reference model")
+
+    def to_json(self) -> dict[str, object]:
+        """The verdict's one JSON schema; an infinite or undefined SQNR is null."""
+        return {
+            "agreement": self.agreement,
+            "interval": list(self.interval),
+            "images": self.images,
+            "source": self.source,
+            "sqnr_db": round(self.sqnr_db, 2) if math.isfinite(self.sqnr_db) else None,
+            "labelled": self.labelled,
+            "top1_float": self.top1_reference,
+            "top1_int8": self.top1_candidate,
+            "distinct": self.distinct,
+            "lost": self.lost,
+            "gained": self.gained,
+            "matching": self.matching,
+            "alarms": list(self.alarms),
+        }
+
 
 def compare(
     reference: Model,
@@ -74,7 +100,7 @@ def compare(
     samples: Iterable[Sample],
     *,
     source: str = "data",
-    classes: Sequence[int] | None = None,
+    matching: Matching = UNMATCHED,
     progress: Progress = silent,
 ) -> Verdict:
     """Runs both models on every image, on all cores.
@@ -85,15 +111,16 @@ def compare(
       samples: images that no choice about the candidate was made on, sized for the reference. Where the
         candidate wants them otherwise, they must be `Samples`.
       source: what to call them, see Verdict.
-      classes: output index of each of the samples' classes, in the order of their labels; without it,
+      matching: which output each of the samples' classes may be, from `match_samples`; where none is known,
         accuracy is not computed.
 
     Raises:
       DataError: there is no image.
       UsageError: the models have different numbers of outputs.
     """
-    predicted: list[tuple[int, int, int | None]] = []
+    answers: list[tuple[int | None, int, int]] = []
     signal = noise = 0.0
+    outputs = 0
     pairs = map_samples(lambda: _Pair(reference, candidate), _sized(samples, reference.spec, candidate.spec))
     for (sample, _), (expected, found) in pairs:
         if expected.size != found.size:
@@ -102,25 +129,41 @@ def compare(
             )
         signal += float(np.square(expected).sum())
         noise += float(np.square(expected - found).sum())
-        truth = classes[sample.label] if classes is not None and sample.label is not None else None
-        predicted.append((decide(expected, reference.output), decide(found, candidate.output), truth))
-        progress("Verifying", len(predicted), getattr(samples, "count", None))
-    if not predicted:
+        outputs = expected.size
+        answers.append((sample.label, decide(expected, reference.output), decide(found, candidate.output)))
+        progress("Verifying", len(answers), getattr(samples, "count", None))
+    if not answers:
         raise DataError("There is no image to verify on.", "Give some with --verify-data, or use --no-verify.")
-    known = [row for row in predicted if row[2] is not None]
-    agreeing = sum(a == b for a, b, _ in predicted)
-    return Verdict(
-        agreement=agreeing / len(predicted),
-        interval=wilson_interval(agreeing, len(predicted)),
-        images=len(predicted),
+    agreeing = sum(a == b for _, a, b in answers)
+    verdict = Verdict(
+        agreement=agreeing / len(answers),
+        interval=wilson_interval(agreeing, len(answers)),
+        images=len(answers),
         source=source,
         sqnr_db=decibels(signal, noise) if reference.output == candidate.output else math.nan,
+        distinct=len({a for _, a, _ in answers}),
+    )
+    return _with_accuracy(verdict, answers, matching, outputs)
+
+
+def _with_accuracy(
+    verdict: Verdict, answers: Iterable[tuple[int | None, int, int]], matching: Matching, outputs: int
+) -> Verdict:
+    """The verdict with both models' accuracy, where it is known which output each class is."""
+    rows = [(label, a, b) for label, a, b in answers if label is not None]
+    way = matching.settle((label, a) for label, a, _ in rows)
+    if way is None or not rows:
+        return replace(verdict, matching=matching.why_not)
+    known = [(way.outputs[label], a, b) for label, a, b in rows]
+    return replace(
+        verdict,
         labelled=len(known),
-        top1_float=sum(a == t for a, _, t in known) / len(known) if known else None,
-        top1_int8=sum(b == t for _, b, t in known) / len(known) if known else None,
-        lost=sum(a == t != b for a, b, t in known),
-        gained=sum(b == t != a for a, b, t in known),
-        distinct=len({a for a, _, _ in predicted}),
+        top1_reference=sum(a == truth for truth, a, _ in known) / len(known),
+        top1_candidate=sum(b == truth for truth, _, b in known) / len(known),
+        lost=sum(a == truth != b for truth, a, b in known),
+        gained=sum(b == truth != a for truth, a, b in known),
+        matching=way.how,
+        plausibility=plausibility([(truth, a) for truth, a, _ in known], outputs),
     )
 
 
@@ -134,31 +177,6 @@ def decibels(signal: float, noise: float) -> float:
     if noise == 0:
         return math.inf
     return 10 * math.log10(signal / noise) if signal > 0 else -math.inf
-
-
-def class_indices(names: Sequence[str], labels: Sequence[str], classes: int) -> tuple[int, ...] | None:
-    """Which output belongs to each class folder: by name where labels are known, else by sorted order.
-
-    Keras numbers the folders of a data set in sorted order. None where neither fits.
-    """
-    known = {label.strip().lower(): index for index, label in enumerate(labels)}
-    if names and all(name.strip().lower() in known for name in names):
-        return tuple(known[name.strip().lower()] for name in names)
-    outputs = 2 if classes == 1 else classes
-    return tuple(range(outputs)) if len(names) == outputs and not known else None
-
-
-def wilson_interval(successes: int, trials: int, z: float = Z95) -> tuple[float, float]:
-    """Confidence interval of a proportion (E. B. Wilson, J. Am. Stat. Assoc. 22, 1927).
-
-    Raises ValueError where `trials` is not positive.
-    """
-    if trials <= 0:
-        raise ValueError("an interval needs at least one trial")
-    rate, spread = successes / trials, z * z / trials
-    centre = (rate + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * math.sqrt(rate * (1 - rate) / trials + spread / (4 * trials))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 class _Pair:

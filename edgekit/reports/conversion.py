@@ -87,9 +87,9 @@ def _student_lines(student: Student) -> list[str]:
 
 
 def _accuracies(verdict: Verdict) -> str:
-    if verdict.top1_float is None or verdict.top1_int8 is None:
+    if verdict.top1_reference is None or verdict.top1_candidate is None:
         return ""
-    return f", top-1 {percent(verdict.top1_int8)} where the original has {percent(verdict.top1_float)}"
+    return f", top-1 {percent(verdict.top1_candidate)} where the original has {percent(verdict.top1_reference)}"
 
 
 def _verdict_lines(verdict: Verdict | None) -> list[str]:
@@ -105,9 +105,9 @@ def _verdict_lines(verdict: Verdict | None) -> list[str]:
         lines.append("photographs are easier to agree on: judge it on your own with --verify-data")
     if verdict.distinct == 1 < verdict.images:
         lines.append("which says little: the float model names the same class on every one of them")
-    if verdict.top1_float is not None and verdict.top1_int8 is not None:
+    if verdict.top1_reference is not None and verdict.top1_candidate is not None:
         lines.append(
-            f"top-1 {percent(verdict.top1_float)} float, {percent(verdict.top1_int8)} int8 "
+            f"top-1 {percent(verdict.top1_reference)} float, {percent(verdict.top1_candidate)} int8 "
             f"on {verdict.labelled} labelled images"
         )
     return lines

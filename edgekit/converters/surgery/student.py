@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from edgekit.calibration import Samples
-from edgekit.converters.manifest import verdict_json
 from edgekit.converters.sources.keras.loader import with_model
 from edgekit.converters.sources.source import KerasSource, Source
 from edgekit.converters.surgery.distillation import Training, distill
@@ -99,8 +98,7 @@ def _batches(images: Samples, spec: InputSpec) -> Iterator[np.ndarray]:
 
 def _against_original(verdict: Verdict | None) -> dict[str, Any] | None:
     """A verdict whose accuracies are called by the models they belong to."""
-    record = verdict_json(verdict)
-    if record is None:
+    if verdict is None:
         return None
     names = {"top1_float": "top1_original", "top1_int8": "top1"}
-    return {names.get(key, key): value for key, value in record.items()}
+    return {names.get(key, key): value for key, value in verdict.to_json().items()}
