@@ -13,13 +13,15 @@ from pathlib import Path
 
 from edgekit.calibration.labelled import Labelled, from_folder
 from edgekit.devices.interpreter import allowed_cores
-from edgekit.evaluation.accuracy import Evaluation, Subject, answer, evaluate, read_image, summarize
+from edgekit.evaluation.accuracy import Evaluation, measure, summarize
+from edgekit.evaluation.answers import Subject, answer, read_image
 
 
 def one_thread(subject: Subject, images: Labelled) -> Evaluation:
     classifier = subject.open()
     answers = [answer(classifier, read_image(images.root / name)) for name in images.names]
-    return summarize(images, answers, classifier.labels or images.labels)
+    labels, outputs = subject.classes()
+    return summarize(images, answers, labels or images.matching.labels, outputs)
 
 
 def main() -> None:
@@ -32,7 +34,7 @@ def main() -> None:
     images = from_folder(arguments.images, *subject.classes())
     seconds: dict[str, list[float]] = {"one thread": [], "all cores": []}
     for _ in range(arguments.rounds):
-        for name, run in (("one thread", one_thread), ("all cores", evaluate)):
+        for name, run in (("one thread", one_thread), ("all cores", measure)):
             start = time.perf_counter()
             result = run(subject, images)
             seconds[name].append(time.perf_counter() - start)

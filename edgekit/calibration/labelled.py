@@ -2,17 +2,35 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 
 from edgekit.calibration.class_matching import Matching, match_classes
-from edgekit.calibration.folder import list_folder
-from edgekit.errors import DataError
+from edgekit.calibration.folder import drawing_order, list_folder
+from edgekit.calibration.samples import Data, Samples
+from edgekit.errors import DataError, UsageError
 from edgekit.files import read_text
 
 #: Heads of a column of files, as tools write them.
 _FILE_HEADS = ("file", "filename", "file_name", "path", "image", "picture")
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Which images to judge models on.
+
+    Attributes:
+      data: as `open_samples` takes it: a folder, `.npz`, `.npy`, an array.
+      labels_csv: a table file,label, for images without class folders.
+      count: at most so many of them; None for all.
+      seed: of their choice.
+    """
+
+    data: Data
+    labels_csv: Path | None = None
+    count: int | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -30,6 +48,25 @@ class Labelled:
     names: tuple[str, ...]
     classes: tuple[int, ...]
     matching: Matching
+
+
+def open_labelled(images: ImageSet, labels: Sequence[str], outputs: int) -> Labelled:
+    """The images of a set whose classes its table or its folder tells; see `from_csv` and `from_folder`.
+
+    Raises:
+      UsageError: the set has neither.
+    """
+    folder = Path(images.data) if isinstance(images.data, (str, Path)) else None
+    if images.labels_csv is not None:
+        found = from_csv(images.labels_csv, folder, labels, outputs)
+    elif folder is not None:
+        found = from_folder(folder, labels, outputs)
+    else:
+        raise UsageError("There are no images to evaluate on.", "Give --data FOLDER or --labels-csv FILE.")
+    if images.count is None:
+        return found
+    chosen = drawing_order(found.names, found.classes, images.seed)[: images.count]
+    return replace(found, names=tuple(found.names[i] for i in chosen), classes=tuple(found.classes[i] for i in chosen))
 
 
 def from_folder(folder: Path, labels: Sequence[str], outputs: int) -> Labelled:
@@ -90,3 +127,19 @@ def _rows(table: Path) -> list[tuple[str, str]]:
     if not rows:
         raise DataError(f"{table} names no images.", "Write two columns: file,label.")
     return [(row[0], row[1]) for row in rows]
+
+
+def with_table(samples: Samples, table: Labelled) -> Samples:
+    """Those of some images that a table names, each with its class from there.
+
+    Raises:
+      DataError: the table names none of them.
+    """
+    classes = {Path(name).as_posix(): label for name, label in zip(table.names, table.classes, strict=True)}
+    known = tuple(replace(c, label=classes[c.name]) for c in samples.candidates if c.name in classes)
+    if not known:
+        raise DataError(
+            f"None of the {len(classes)} images in the table is in {samples.origin}.",
+            "Write their paths as they are within --data.",
+        )
+    return replace(samples, candidates=known, count=min(samples.count, len(known)))

@@ -5,7 +5,7 @@ iterated again and again, always in the same order, without ever holding all ima
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -20,6 +20,9 @@ from edgekit.calibration.synthetic import dead_leaves
 from edgekit.devices.interpreter import allowed_cores
 from edgekit.errors import DataError, ImageError, UsageError
 from edgekit.preprocess import InputSpec, fit, normalize
+
+#: What `open_samples` takes for images.
+Data = str | Path | np.ndarray | Iterable[object] | Callable[[], Iterable[object]] | None
 
 
 @dataclass(frozen=True)
@@ -163,7 +166,7 @@ def _wrong_size(shape: tuple[int, ...], spec: InputSpec) -> DataError:
     )
 
 
-def open_samples(data: Any, spec: InputSpec, *, count: int | None = 200, seed: int = 0) -> Samples:
+def open_samples(data: Data, spec: InputSpec, *, count: int | None = 200, seed: int = 0) -> Samples:
     """Opens representative data.
 
     Args:

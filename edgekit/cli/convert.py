@@ -21,7 +21,8 @@ from edgekit.errors import CompilerError, UsageError
 from edgekit.files import check_writable
 from edgekit.progress import Progress
 from edgekit.quiet import tensorflow_quiet
-from edgekit.reports.conversion import document, tell
+from edgekit.reports.conversion import conversion_facts, conversion_to_json
+from edgekit.terminal import echo_facts
 
 
 @click.command()
@@ -74,9 +75,9 @@ def convert(model: Path, as_json: bool, verbose: bool, **options: Any) -> None:
         save_ranges(conversion.model.ranges, options["save_ranges"])
     compiled = _compile(path) if options["compile"] and not unmet else None
     if as_json:
-        echo_json(document(conversion, path, manifest, unmet, compiled))
+        echo_json(conversion_to_json(conversion, path, manifest, unmet, compiled))
     else:
-        tell(conversion, path, unmet, compiled)
+        echo_facts(conversion_facts(conversion, path, unmet, compiled))
     if isinstance(compiled, CompilerError):
         fail(compiled, as_json=False)
     sys.exit(1 if unmet else 0)

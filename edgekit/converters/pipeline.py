@@ -125,18 +125,7 @@ class Conversion:
         After a surgery, the int8 model has to meet them against the original.
         """
         verdict = self.student.int8 if self.student else self.verdict
-        if verdict is None:
-            return None
-        if min_agreement is not None and verdict.agreement < min_agreement:
-            return f"agreement {verdict.agreement:.1%} is less than the {min_agreement:.1%} asked for"
-        if max_drop is None:
-            return None
-        if verdict.drop is None:
-            return "the accuracy lost is not known, since the images' folders do not name the model's classes"
-        # A drop of exactly the limit is met, whatever the last bit of a difference of fractions says.
-        if verdict.drop > max_drop + 1e-9:
-            return f"top-1 fell by {verdict.drop:.1%}, more than the {max_drop:.1%} allowed"
-        return None
+        return verdict.unmet(max_drop, min_agreement) if verdict else None
 
 
 def convert(

@@ -5,13 +5,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.calibration.labelled import Labelled
+from edgekit.calibration.labelled import ImageSet, Labelled, open_labelled
 from edgekit.calibration.parallel import map_samples
 from edgekit.errors import DataError
-from edgekit.evaluation.answers import BEST, Answer, Subject, answer, read_image
+from edgekit.evaluation.answers import Answer, Subject, answer, read_image
 from edgekit.evaluation.intervals import wilson_interval
 from edgekit.evaluation.plausibility import Plausibility, alarms, plausibility
+from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress, silent
+from edgekit.tflite import read_graph
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,42 @@ class Evaluation:
         """What makes the accuracy unbelievable, in sentences; () where nothing does."""
         return alarms(self.plausibility, "The model")
 
+    def unmet(self, min_top1: float | None) -> str | None:
+        """In words how top-1 misses what was asked for, 0–1; None where it does not."""
+        # Exactly the limit is met, whatever the last bit of a quotient says.
+        if min_top1 is None or self.top1 >= min_top1 - 1e-9:
+            return None
+        return f"top-1 is {self.top1:.1%}, less than the {min_top1:.1%} asked for"
+
 
 def evaluate(
+    model: str | Path,
+    data: str | Path | ImageSet,
+    *,
+    labels: Sequence[str] | None = None,
+    preprocess: str | InputSpec | None = None,
+    scheduler: str | None = None,
+    progress: Progress = silent,
+) -> Evaluation:
+    """How often a `.tflite` is right, on images whose class is known.
+
+    Args:
+      model: the file.
+      data: a folder with a sub-folder for each class, or an ImageSet, which may name a table of classes.
+      labels: class names in place of the model's own.
+      preprocess: scaling of pixels in place of the model's own, see `devices.Classifier`.
+      scheduler, progress: see `measure`.
+
+    Raises:
+      UsageError: there are no images to evaluate on.
+      EdgekitError: as `measure` and `labelled.from_folder` raise it.
+    """
+    images = data if isinstance(data, ImageSet) else ImageSet(data)
+    subject = Subject(read_graph(model).content, None if labels is None else tuple(labels), preprocess)
+    return measure(subject, open_labelled(images, *subject.classes()), scheduler=scheduler, progress=progress)
+
+
+def measure(
     subject: Subject, images: Labelled, *, scheduler: str | None = None, progress: Progress = silent
 ) -> Evaluation:
     """Lets a model name every image, on all cores or on a Dask cluster.
@@ -104,8 +140,8 @@ def evaluate(
     """
     labels, outputs = subject.classes()
     answers = []
-    for answer in _answers(subject, images, scheduler):
-        answers.append(answer)
+    for given in _answers(subject, images, scheduler):
+        answers.append(given)
         progress("Evaluating", len(answers), len(images.names))
     return summarize(images, answers, labels or images.matching.labels, outputs)
 

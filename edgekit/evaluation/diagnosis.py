@@ -1,4 +1,4 @@
-"""Why a quantized layer errs, told from its errors' parts, and what edgekit can do about it."""
+"""What causes a quantized layer's error, told from the error's parts, and what edgekit can do about it."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _FIXED = ("LOGISTIC", "SOFTMAX", "TANH", "L2_NORMALIZATION")
 
 
 @dataclass(frozen=True)
-class Reason:
+class Cause:
     """What most of a layer's error comes from.
 
     Attributes:
@@ -29,28 +29,34 @@ class Reason:
     remedy: str
 
 
-CLIPPED = Reason(
+CLIPPED = Cause(
     "clipped",
     "range clipped: values beyond it are cut off",
     "a wider range: --ranges minmax, or calibrate on more images like these",
 )
-TOO_WIDE = Reason(
+TOO_WIDE = Cause(
     "too wide",
     "range too wide: a few outliers take most of the 256 steps",
     "a tighter range: --ranges auto, percentile or mse",
 )
-DISPARITY = Reason(
+DISPARITY = Cause(
     "channel disparity",
     "channel disparity: one range for channels of very different size",
     "channels scaled to one size, after swish: --corrections auto; else a tighter range: --ranges auto or percentile",
 )
-WEIGHTS = Reason(
+WEIGHTS = Cause(
     "weights",
     "weights rounded to 8 bits",
-    "taken back in part: --corrections auto or rounding; the rest takes training",
+    "compensated in part by --corrections auto or rounding; the rest takes training",
 )
-ROUNDING = Reason("rounding", "rounding: the range fits, 8 bits are what they are", "none that 8 bits allow")
-FIXED = Reason("fixed range", "rounding to the range that the format fixes for this op", "none that the format allows")
+QUANTIZATION_NOISE = Cause(
+    "quantization noise",
+    "quantization noise: the range fits, and the error is that of its 256 steps",
+    "none within 8 bits",
+)
+FIXED = Cause(
+    "fixed range", "quantization noise of the range that the format fixes for this op", "none that the format allows"
+)
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ class Errors:
         )
 
 
-def blame(errors: Errors, span: float, opcode: str) -> tuple[Reason, float]:
+def diagnose(errors: Errors, span: float, opcode: str) -> tuple[Cause, float]:
     """(what most of the local error comes from, what part of it that is, 0–1).
 
     Args:
@@ -97,7 +103,7 @@ def blame(errors: Errors, span: float, opcode: str) -> tuple[Reason, float]:
       opcode: the layer's kind.
     """
     if errors.local == 0:
-        return ROUNDING, 0.0
+        return QUANTIZATION_NOISE, 0.0
     if opcode in _FIXED:
         return FIXED, 1.0
     rest = max(0.0, errors.local - errors.clipped - errors.rounded)
@@ -106,12 +112,12 @@ def blame(errors: Errors, span: float, opcode: str) -> tuple[Reason, float]:
     share = min(1.0, parts[largest] / errors.local)
     if largest != "rounded":
         return (CLIPPED if largest == "clipped" else WEIGHTS), share
-    return _of_rounding(errors, span), share
+    return _of_noise(errors, span), share
 
 
-def _of_rounding(errors: Errors, span: float) -> Reason:
+def _of_noise(errors: Errors, span: float) -> Cause:
     spans = errors.channels[1] - errors.channels[0]
     whole = float(errors.channels[1].max() - errors.channels[0].min())
     if spans.size > 1 and whole > DISPARATE * float(np.median(spans)):
         return DISPARITY
-    return TOO_WIDE if span > WIDE * math.sqrt(errors.local_signal / errors.count) else ROUNDING
+    return TOO_WIDE if span > WIDE * math.sqrt(errors.local_signal / errors.count) else QUANTIZATION_NOISE

@@ -33,7 +33,7 @@ def with_impact(
       reference, candidate, layers: as for and from `layers.layer_report`.
       samples: the first IMAGES are run.
     """
-    wanted = {layer.index for layer in layers if layer.reason is not FIXED}
+    wanted = {layer.index for layer in layers if layer.cause is not FIXED}
     pairs = [pair for pair in match_ops(reference.graph, candidate.graph) if pair.reference.index in wanted]
     if not pairs:
         return tuple(layers)

@@ -1,4 +1,4 @@
-"""The per-layer report: where a quantized model leaves its float original, and which layers are to blame.
+"""The per-layer report: where a quantized model leaves its float original, and which layers cause it.
 
 Two errors are measured for each layer, as signal to quantization noise ratios (SQNR, 10 log10 of the quotient of
 powers, in dB) over all images:
@@ -22,7 +22,7 @@ import numpy as np
 from edgekit.calibration.parallel import map_samples
 from edgekit.calibration.samples import Sample
 from edgekit.devices.interpreter import open_interpreter
-from edgekit.evaluation.diagnosis import CLIPPED, Errors, Reason, blame
+from edgekit.evaluation.diagnosis import CLIPPED, Cause, Errors, diagnose
 from edgekit.evaluation.verdict import decibels, feed
 from edgekit.progress import Progress, silent
 from edgekit.tflite.expose import exposed, severed
@@ -48,7 +48,7 @@ class Layer:
       name: name of the tensor that it computes.
       accumulated_db: SQNR of that tensor in the int8 model.
       local_db: SQNR of what this layer alone adds.
-      reason: what most of the local error comes from.
+      cause: what most of the local error comes from.
       share: how much of it that is, 0–1.
       low, high: the range that the int8 tensor can hold.
       seen: lowest and highest value that the float op had.
@@ -62,7 +62,7 @@ class Layer:
     name: str
     accumulated_db: float
     local_db: float
-    reason: Reason
+    cause: Cause
     share: float
     low: float
     high: float
@@ -113,7 +113,7 @@ def _swallowed(layers: Sequence[Layer], graph: Graph) -> Iterator[Layer]:
         readers = graph.consumers(graph.ops[layer.index].outputs[0])
         flat = layer.low <= -SATURATED and layer.high >= SATURATED and {op.opcode for op in readers} == {"LOGISTIC"}
         on_purpose = flat or _SCALED.fullmatch(layer.name) is not None
-        yield replace(layer, swallowed=layer.reason is CLIPPED and on_purpose)
+        yield replace(layer, swallowed=layer.cause is CLIPPED and on_purpose)
 
 
 def match_ops(reference: Graph, candidate: Graph) -> tuple[Pair, ...]:
@@ -232,14 +232,14 @@ def _layer(pair: Pair, errors: Errors, reference: Graph, candidate: Graph) -> La
     made, found = reference.tensors[pair.reference.outputs[0]], candidate.tensors[pair.candidate.outputs[0]]
     scale, zero = _params(found)
     low, high = ((limit - zero) * scale for limit in LIMITS[found.dtype])
-    reason, share = blame(errors, high - low, pair.reference.opcode)
+    cause, share = diagnose(errors, high - low, pair.reference.opcode)
     return Layer(
         index=pair.reference.index,
         op=pair.reference.opcode,
         name=made.name,
         accumulated_db=decibels(errors.signal, errors.accumulated),
         local_db=decibels(errors.local_signal, errors.local),
-        reason=reason,
+        cause=cause,
         share=share,
         low=low,
         high=high,

@@ -19,6 +19,7 @@ from edgekit.progress import Progress, silent
 from edgekit.tflite.model import Model
 from edgekit.tflite.quant import dequantize, quantize
 
+
 @dataclass(frozen=True)
 class Verdict:
     """A candidate model against its reference, usually the float original, on the same images.
@@ -74,6 +75,24 @@ class Verdict:
     def alarms(self) -> tuple[str, ...]:
         """What makes the reference's accuracy unbelievable, in sentences; () where nothing does."""
         return alarms(self.plausibility, "The reference model")
+
+    def unmet(self, max_drop: float | None, min_agreement: float | None) -> str | None:
+        """Which of these demands (0–1) it does not meet, in words; None where it meets them.
+
+        An accuracy that cannot be believed meets no demand: a candidate loses nothing against a reference that guesses.
+        """
+        if min_agreement is not None and self.agreement < min_agreement:
+            return f"agreement {self.agreement:.1%} is less than the {min_agreement:.1%} asked for"
+        if max_drop is None:
+            return None
+        if self.drop is None:
+            return f"the accuracy lost is not known: {self.matching}"
+        if self.alarms:
+            return f"the accuracy lost says nothing. {self.alarms[0]}"
+        # A drop of exactly the limit is met, whatever the last bit of a difference of fractions says.
+        if self.drop > max_drop + 1e-9:
+            return f"top-1 fell by {self.drop:.1%}, more than the {max_drop:.1%} allowed"
+        return None
 
     def to_json(self) -> dict[str, object]:
         """The verdict's one JSON schema; an infinite or undefined SQNR is null."""

@@ -1,9 +1,8 @@
-"""What `edgekit convert` prints: for people and for machines."""
+"""A conversion: its facts as text, its JSON document."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from edgekit.converters import Conversion
 from edgekit.converters.surgery.student import Student
@@ -12,17 +11,18 @@ from edgekit.edgetpu.compiler.compiler import CompileReport
 from edgekit.edgetpu.placement.advice import verdict as edgetpu_verdict
 from edgekit.errors import CompilerError
 from edgekit.evaluation import Verdict
-from edgekit.reports.text import percent
-from edgekit.terminal import command, echo_facts
+from edgekit.reports.text import Facts
+from edgekit.reports.verdict import accuracy_text, agreement_text, verdict_lines
+from edgekit.terminal import command
 from edgekit.tflite import read_graph
 
 #: What became of `--compile`: the compiler's report, its failure, or nothing where it was not asked for.
 Compiled = CompileReport | CompilerError | None
 
 
-def document(
+def conversion_to_json(
     conversion: Conversion, path: Path, manifest: Path, unmet: str | None, compiled: Compiled
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The result as a JSON-ready document."""
     return {
         "model": str(path),
@@ -42,16 +42,16 @@ def document(
     }
 
 
-def _surgery(student: Student) -> dict[str, Any]:
+def _surgery(student: Student) -> dict[str, object]:
     return {**student.to_json(), "seconds": round(student.training.seconds, 1)}
 
 
-def _failure(error: CompilerError) -> dict[str, Any]:
+def _failure(error: CompilerError) -> dict[str, object]:
     return {"compile_error": {"error": error.kind, "message": error.message, "hint": error.hint}}
 
 
-def tell(conversion: Conversion, path: Path, unmet: str | None, compiled: Compiled) -> None:
-    """Prints what was made, how good it is, and what to do next."""
+def conversion_facts(conversion: Conversion, path: Path, unmet: str | None, compiled: Compiled) -> Facts:
+    """What was made, how good it is, and what to do next: titles and texts in the order in which they are read."""
     model, calibration = conversion.model, conversion.model.provenance["calibration"]
     rows = [("Made", f"{path} ({len(model.content) / 1e6:.1f} MB, every op int8)")]
     rows += [("Preprocessing", f"{conversion.preprocessing.name}: {conversion.preprocessing.how}")]
@@ -60,13 +60,14 @@ def tell(conversion: Conversion, path: Path, unmet: str | None, compiled: Compil
     rows += [("", str(conversion.enough))] if conversion.enough else []
     rows += [("Surgery", line) for line in (_student_lines(conversion.student) if conversion.student else [])]
     rows += [("Verdict", line) for line in _verdict_lines(conversion.verdict)]
+    rows += [("Alarm", line) for line in (conversion.verdict.alarms if conversion.verdict else ())]
     rows += [("Edge TPU", _placement(model.content, compiled))]
     rows += [("Note", note) for note in conversion.source.notes]
     rows += [("Skipped", line) for line in _skipped_lines(conversion.skipped)]
     rows += (
         [("Not met", unmet)] if unmet else [("Next", command("edgekit", "classify", _next(path, compiled), "IMAGE"))]
     )
-    echo_facts(rows)
+    return rows
 
 
 def _student_lines(student: Student) -> list[str]:
@@ -78,38 +79,21 @@ def _student_lines(student: Student) -> list[str]:
     ]
     for name, verdict in (("in float", student.verdict), ("in int8", student.int8)):
         if verdict is not None:
-            low, high = verdict.interval
-            lines.append(
-                f"{name} it names the same class as the original on {percent(verdict.agreement)} of "
-                f"{verdict.images} (95 % interval {percent(low)} to {percent(high)})" + _accuracies(verdict)
-            )
+            lines.append(f"{name}, against the original: {agreement_text(verdict)}" + _accuracies(verdict))
     return [*lines, "the verdict that follows compares its int8 form with its own float form"]
 
 
 def _accuracies(verdict: Verdict) -> str:
-    if verdict.top1_reference is None or verdict.top1_candidate is None:
-        return ""
-    return f", top-1 {percent(verdict.top1_candidate)} where the original has {percent(verdict.top1_reference)}"
+    accuracy = accuracy_text(verdict, "original", "student")
+    return f", {accuracy}" if accuracy else ""
 
 
 def _verdict_lines(verdict: Verdict | None) -> list[str]:
     if verdict is None:
         return ["not asked for (--no-verify)"]
-    low, high = verdict.interval
-    kind = "synthetic images" if verdict.source == "synthetic" else "images kept aside"
-    lines = [
-        f"names the same class as the float model on {percent(verdict.agreement)} of {verdict.images} {kind} "
-        f"(95 % interval {percent(low)} to {percent(high)}), SQNR {verdict.sqnr_db:.1f} dB"
-    ]
+    lines = list(verdict_lines(verdict))
     if verdict.source == "synthetic":
         lines.append("photographs are easier to agree on: judge it on your own with --verify-data")
-    if verdict.distinct == 1 < verdict.images:
-        lines.append("which says little: the float model names the same class on every one of them")
-    if verdict.top1_reference is not None and verdict.top1_candidate is not None:
-        lines.append(
-            f"top-1 {percent(verdict.top1_reference)} float, {percent(verdict.top1_candidate)} int8 "
-            f"on {verdict.labelled} labelled images"
-        )
     return lines
 
 

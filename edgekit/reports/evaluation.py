@@ -1,26 +1,54 @@
-"""An evaluation as files: JSON values, a CSV of the confusion matrix, JUnit XML for continuous integration."""
+"""An evaluation as text and as files: JSON values, confusion matrix as CSV, JUnit XML for continuous integration."""
 
 import csv
 import io
 import re
-from typing import Any
+from collections.abc import Iterator
 from xml.etree import ElementTree
 
 from edgekit.evaluation.accuracy import Evaluation, label_of
+from edgekit.evaluation.answers import BEST
+from edgekit.reports.text import Facts, columns, interval_text, percent, with_interval
+
+#: Rows of the table of classes and of the list of confusions; the files hold all.
+_CLASSES, _CONFUSIONS = 20, 5
 
 #: What XML 1.0 cannot hold, not even escaped.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def unmet_demand(evaluation: Evaluation, min_top1: float | None) -> str | None:
-    """In words how top-1 misses what was asked for, 0–1; None where it does not."""
-    # Exactly the limit is met, whatever the last bit of a quotient says.
-    if min_top1 is None or evaluation.top1 >= min_top1 - 1e-9:
-        return None
-    return f"top-1 is {evaluation.top1:.1%}, less than the {min_top1:.1%} asked for"
+def evaluation_facts(found: Evaluation, unmet: str | None = None) -> Facts:
+    """Titles and texts, in the order in which they are read."""
+    yield "Top-1", f"{with_interval(found.top1, found.top1_interval)} on {found.images} images"
+    if len(found.labels) > BEST or any(o.truth >= BEST for o in found.confusion):
+        yield "Top-5", f"{with_interval(found.top5, found.top5_interval)} on {found.images} images"
+    yield "Classes", found.mapping
+    for alarm in found.alarms:
+        yield "Alarm", alarm
+    for name, reason in list(found.skipped.items())[:3]:
+        yield "Skipped", f"{name}: {reason}"
+    if len(found.skipped) > 3:
+        yield "Skipped", f"and {len(found.skipped) - 3} more (all of them with --json)"
+    if unmet:
+        yield "Not met", unmet
 
 
-def to_json(evaluation: Evaluation) -> dict[str, Any]:
+def evaluation_tables(found: Evaluation) -> Iterator[str]:
+    """The classes, the worst of them where there are many, and what is confused most."""
+    worst = sorted(found.classes, key=lambda c: (c.top1, -c.images, c.index))
+    shown = found.classes if len(worst) <= _CLASSES else worst[:_CLASSES]
+    yield "By class" if len(worst) <= _CLASSES else f"The worst {_CLASSES} of {len(worst)} classes"
+    rows = [(c.label, percent(c.top1), interval_text(c.interval), str(c.images)) for c in shown]
+    yield from columns(("class", "top-1", "95 % CI", "images"), rows)
+    wrong = [o for o in found.confusion if o.truth != o.answer]
+    if wrong:
+        yield "\nMost confused"
+    for o in wrong[:_CONFUSIONS]:
+        truth, answer = (label_of(index, found.labels) for index in (o.truth, o.answer))
+        yield f"  {truth} taken for {answer}: {o.images}"
+
+
+def evaluation_to_json(evaluation: Evaluation) -> dict[str, object]:
     """A JSON-ready dictionary of everything an evaluation found."""
     labels = evaluation.labels
     return {
@@ -40,11 +68,12 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
             | {"truth_index": o.truth, "answer_index": o.answer}
             for o in evaluation.confusion
         ],
+        "alarms": list(evaluation.alarms),
         "skipped": [{"image": name, "reason": reason} for name, reason in evaluation.skipped.items()],
     }
 
 
-def to_csv(evaluation: Evaluation) -> str:
+def confusion_to_csv(evaluation: Evaluation) -> str:
     """The confusion matrix, one row for each of its entries that is not zero."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -60,7 +89,7 @@ def to_junit(evaluation: Evaluation, model: str, min_top1: float | None = None) 
 
     Without a demand the first case only records the figures and passes.
     """
-    unmet = unmet_demand(evaluation, min_top1)
+    unmet = evaluation.unmet(min_top1)
     suite = ElementTree.Element(
         "testsuite",
         name=_xml(f"edgekit evaluate {model}"),

@@ -1,11 +1,24 @@
 """Figures and tables as text."""
 
-from typing import Iterator, Sequence, Tuple
+from typing import Iterable, Iterator, Sequence, Tuple
+
+#: (title, text), in the order in which they are read; a title may come again.
+Facts = Iterable[Tuple[str, str]]
 
 
 def percent(value: float) -> str:
     """0.9834 → «98.3 %»."""
     return f"{100 * value:.1f} %"
+
+
+def with_interval(value: float, interval: Tuple[float, float]) -> str:
+    """0.988, (0.974, 0.994) → «98.8 % (95 % CI 97.4–99.4)»."""
+    return f"{percent(value)} (95 % CI {interval_text(interval)})"
+
+
+def interval_text(interval: Tuple[float, float]) -> str:
+    """(0.974, 0.994) → «97.4–99.4», in percent."""
+    return "–".join(f"{100 * bound:.1f}" for bound in interval)
 
 
 def columns(header: Tuple[str, ...], rows: Sequence[Tuple[str, ...]]) -> Iterator[str]:

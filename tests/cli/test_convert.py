@@ -17,7 +17,7 @@ from edgekit.cli import convert as command
 from edgekit.cli import main
 from edgekit.tflite import read_graph
 from edgekit.tflite.metadata import read_metadata
-from tests.support.float_nets import colour_net, save_images
+from tests.support.float_nets import colour_net, nearest_colour, save_images
 
 pytest.importorskip("litert_quantizer")
 
@@ -184,7 +184,7 @@ def test_what_is_said_of_a_conversion(place, capfd):
     assert lines["Made"].startswith("m_int8.tflite (0.0 MB, every op int8)")
     assert lines["Preprocessing"] == "raw: the model scales pixels itself"
     assert lines["Calibrated"] == "on 48 images, ranges by minmax"
-    assert "top-1 100.0 % float, 100.0 % int8 on 12 labelled images" in lines["Verdict"]
+    assert "top-1 accuracy 100.0 % float, 100.0 % int8 on 12 labelled images" in lines["Verdict"]
     assert lines["Next"] == "edgekit classify m_int8.tflite IMAGE"
     assert capfd.readouterr() == ("", "")
 
@@ -313,7 +313,7 @@ def test_a_model_that_always_answers_the_same(place):
     )
     result = convert("dead.tflite", "--preprocess", "raw")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert "which says little: the float model names the same class on every one of them" in result.stdout
+    assert "which says little: the float model predicts the same class on every one of them" in result.stdout
 
 
 def test_a_source_in_a_folder_that_cannot_be_written(place):
@@ -404,8 +404,8 @@ def test_surgery_is_never_silent(place):
     assert told.exit_code == 0
     assert "this is another model than net.keras (relu6: 7 x swish to ReLU6)" in told.stdout
     assert "taught the original's answers on 96 images in " in told.stdout
-    assert "in float it names the same class as the original on " in told.stdout
-    assert "in int8 it names the same class as the original on " in told.stdout
+    assert "in float, against the original: top-1 agreement " in told.stdout
+    assert "in int8, against the original: top-1 agreement " in told.stdout
     stated = read_metadata((place / "net_relu6_int8.tflite").read_bytes()).provenance["surgery"]
     demanded = convert(*given, "--json", "--min-agreement", "100%", "-o", "again.tflite")
     document = json.loads(demanded.stdout)
@@ -414,3 +414,22 @@ def test_surgery_is_never_silent(place):
     assert stated["name"] == "relu6" and stated["images"] == 96 and stated["kind"] == "array"
     missed = stated["int8_against_original"]["agreement"] < 1
     assert demanded.exit_code == missed
+
+
+def test_numbered_folders_give_convert_the_accuracy_that_evaluate_gives(place):
+    """Folders `0` … `11`: sorted as text, `10` stands before `2`."""
+    from PIL import Image
+
+    colours = [(r, g, b) for r in (40, 215) for g in (40, 215) for b in (40, 128, 215)]
+    for number, colour in enumerate(colours):
+        (place / "numbered" / str(number)).mkdir(parents=True)
+        for index in range(8):
+            pixels = np.clip(np.random.default_rng(index).normal(colour, 4, (16, 16, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(place / "numbered" / str(number) / f"{index}.png")
+    (place / "twelve.tflite").write_bytes(nearest_colour(colours))
+    options = ["--data", "numbered", "--preprocess", "raw"]
+    document = json.loads(convert("twelve.tflite", *options, "--json", "--max-drop", "2%").stdout)
+    assert document["verdict"]["top1_float"] == 1.0
+    assert "outputs' numbers" in document["verdict"]["matching"]
+    evaluated = CliRunner().invoke(main, ["evaluate", "twelve_int8.tflite", "--data", "numbered", "--json"])
+    assert json.loads(evaluated.stdout)["top1"] == document["verdict"]["top1_int8"]

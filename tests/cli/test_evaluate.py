@@ -36,7 +36,7 @@ def test_people_read_the_figures_the_mapping_and_the_confusions(case):
     (data / "red" / "broken.jpg").write_bytes(b"")
     result = run(path, "--data", data)
     assert result.exit_code == 0
-    for words in ("80.0 % of 5 images", "95 % interval", "by name", "red taken for green: 1", "red/broken.jpg"):
+    for words in ("80.0 % (95 % CI 37.6–96.4) on 5 images", "by name", "red taken for green: 1", "red/broken.jpg"):
         assert words in result.stdout
     assert "Top-5" not in result.stdout  # of three classes it says nothing
 
@@ -71,7 +71,7 @@ def test_labels_and_scaling_for_a_model_that_says_neither(case, tmp_path):
     (tmp_path / "plain.tflite").write_bytes(colour_classifier("float32"))
     (tmp_path / "labels.txt").write_text("\n".join(NAMES))
     result = run(tmp_path / "plain.tflite", "--data", data, "--labels", tmp_path / "labels.txt", "--preprocess", "0..1")
-    assert "80.0 % of 5" in result.stdout
+    assert "80.0 % (95 % CI" in result.stdout
     assert "--preprocess" in run(tmp_path / "plain.tflite", "--data", data).stderr
 
 

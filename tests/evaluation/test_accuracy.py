@@ -2,10 +2,12 @@ import sys
 
 import pytest
 
+from edgekit.calibration.class_matching import Matching, Way
 from edgekit.calibration.labelled import Labelled, from_csv, from_folder
 from edgekit.errors import DataError, DeviceError, MissingDependencyError, ModelFormatError, UsageError
 from edgekit.evaluation import wilson_interval
-from edgekit.evaluation.accuracy import Answer, Outcome, Subject, evaluate, summarize
+from edgekit.evaluation.accuracy import Outcome, measure, summarize
+from edgekit.evaluation.answers import Answer, Subject
 from tests.support.colours import NAMES, folder, image, model, with_background
 
 
@@ -23,7 +25,7 @@ def labelled(root, subject):
 
 def test_every_figure_of_an_evaluation(mixed):
     subject = Subject(model())
-    found = evaluate(subject, labelled(mixed, subject))
+    found = measure(subject, labelled(mixed, subject))
     assert (found.images, found.top1, found.top5) == (7, 5 / 7, 1.0)
     assert found.top1_interval == wilson_interval(5, 7)
     assert [(c.label, c.images, c.top1) for c in found.classes] == [
@@ -44,12 +46,12 @@ def test_every_figure_of_an_evaluation(mixed):
 
 def test_labels_given_replace_the_models(mixed):
     subject = Subject(model(labels=("a", "b", "c")), labels=NAMES)
-    assert evaluate(subject, labelled(mixed, subject)).top1 == 5 / 7
+    assert measure(subject, labelled(mixed, subject)).top1 == 5 / 7
 
 
 def test_folders_name_the_outputs_of_a_model_without_names(tmp_path):
     subject = Subject(model(labels=()))
-    found = evaluate(subject, labelled(folder(tmp_path, {"a": "r", "b": "g", "c": "g"}), subject))
+    found = measure(subject, labelled(folder(tmp_path, {"a": "r", "b": "g", "c": "g"}), subject))
     assert found.labels == ("a", "b", "c")
     assert found.top1 == 2 / 3
 
@@ -58,7 +60,7 @@ def test_missing_files_are_counted_not_fatal(tmp_path):
     image(0, tmp_path / "there.png")
     (tmp_path / "t.csv").write_text("there.png,red\nmissing.png,red\n.,red\n")
     subject = Subject(model())
-    found = evaluate(subject, from_csv(tmp_path / "t.csv", None, *subject.classes()))
+    found = measure(subject, from_csv(tmp_path / "t.csv", None, *subject.classes()))
     assert (found.images, found.top1, set(found.skipped)) == (1, 1.0, {"missing.png", "."})
 
 
@@ -66,7 +68,7 @@ def test_nothing_to_decode_is_an_error(tmp_path):
     (tmp_path / "t.csv").write_text("missing.png,red\n")
     subject = Subject(model())
     with pytest.raises(DataError, match=r"None of the 1 images can be decoded; the first: missing\.png"):
-        evaluate(subject, from_csv(tmp_path / "t.csv", None, *subject.classes()))
+        measure(subject, from_csv(tmp_path / "t.csv", None, *subject.classes()))
 
 
 @pytest.mark.parametrize(("first", "offset"), [(0, 1), (1, 0)])
@@ -74,22 +76,22 @@ def test_the_background_is_found_on_evidence(tmp_path, first, offset):
     """Numbers counted without the background need an offset of one, those counted with it none."""
     root = folder(tmp_path, {str(first): "rr", str(first + 1): "g", str(first + 2): "b"})
     subject = Subject(with_background())
-    found = evaluate(subject, labelled(root, subject))
+    found = measure(subject, labelled(root, subject))
     assert (found.top1, found.offset) == (1.0, offset)
     assert ("background" in found.mapping) == bool(offset)
 
 
 def test_top5_counts_the_class_among_the_best_five():
-    images = Labelled(None, ("a", "b", "c"), (4, 5, 6), "by number")
+    images = Labelled(None, ("a", "b", "c"), (0, 1, 2), Matching((Way((4, 5, 6), "by number"),)))
     answers = [Answer((4, 1, 2, 3, 0)), Answer((0, 1, 2, 3, 5)), Answer((0, 1, 2, 3, 4))]
-    found = summarize(images, answers, [])
+    found = summarize(images, answers, [], 7)
     assert (found.top1, found.top5) == (1 / 3, 2 / 3)
     assert [c.label for c in found.classes] == ["class 4", "class 5", "class 6"]
 
 
 def test_progress_counts_the_images(mixed):
     subject, seen = Subject(model()), []
-    evaluate(subject, labelled(mixed, subject), progress=lambda *step: seen.append(step))
+    measure(subject, labelled(mixed, subject), progress=lambda *step: seen.append(step))
     assert seen == [("Evaluating", done, 8) for done in range(1, 9)]
 
 
@@ -114,9 +116,9 @@ def test_a_cluster_gives_the_same_result_to_the_last_digit(mixed, cluster):
     folder(mixed, {"red": "r" * 20 + "g" * 30})
     subject = Subject(model())
     images = labelled(mixed, subject)
-    assert evaluate(subject, images, scheduler=cluster) == evaluate(subject, images)
+    assert measure(subject, images, scheduler=cluster) == measure(subject, images)
     other = Subject(model(labels=("x", "y", "z")), labels=NAMES)  # workers must not answer with the model before
-    assert evaluate(other, images, scheduler=cluster) == evaluate(other, images)
+    assert measure(other, images, scheduler=cluster) == measure(other, images)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -126,12 +128,12 @@ def test_a_scheduler_that_is_not_there_is_an_error(mixed, address, monkeypatch):
     monkeypatch.setattr("edgekit.evaluation.cluster.PATIENCE", 0.5)
     subject = Subject(model())
     with pytest.raises(DeviceError, match="Dask cluster"):
-        evaluate(subject, labelled(mixed, subject), scheduler=address)
+        measure(subject, labelled(mixed, subject), scheduler=address)
 
 
 def test_without_dask_the_extra_is_named(mixed, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     subject = Subject(model())
     with pytest.raises(MissingDependencyError, match="Dask") as refusal:
-        evaluate(subject, labelled(mixed, subject), scheduler="local")
+        measure(subject, labelled(mixed, subject), scheduler="local")
     assert 'pip install "edgekit-coral[cluster]"' in refusal.value.hint

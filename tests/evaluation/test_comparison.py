@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from edgekit.calibration import open_samples
+from edgekit.calibration.class_matching import match_samples
 from edgekit.errors import UsageError
-from edgekit.evaluation.comparison import compare_models, significance, to_csv, to_json
+from edgekit.evaluation.comparison import compare_models
 from edgekit.evaluation.verdict import Verdict, compare
 from edgekit.preprocess import InputSpec
+from edgekit.reports.comparison import comparison_to_json, layers_to_csv, significance
 from tests.support.build import colour_classifier, model_of
 from tests.support.layered_nets import IMAGES, NAMES, SPEC, float_model, int8_model
 
@@ -23,13 +25,13 @@ def verdict(lost, gained, labelled=100):
 def test_mcnemars_test_is_the_exact_binomial_one(lost, gained):
     stats = pytest.importorskip("scipy.stats")
     expected = stats.binomtest(lost, lost + gained).pvalue if lost + gained else 1.0
-    assert verdict(lost, gained).chance == pytest.approx(expected, rel=1e-9)
+    assert verdict(lost, gained).p_value == pytest.approx(expected, rel=1e-9)
 
 
 def test_significance_in_plain_words():
-    assert "no more of a difference than chance" in significance(verdict(3, 2))
-    assert "A is better" in significance(verdict(20, 2))
-    assert "B is better" in significance(verdict(2, 20))
+    assert "not a significant difference" in significance(verdict(3, 2))
+    assert "A is significantly better" in significance(verdict(20, 2))
+    assert "B is significantly better" in significance(verdict(2, 20))
     assert significance(verdict(0, 0, labelled=0)) == ""
 
 
@@ -39,21 +41,21 @@ def comparison():
     return compare_models(reference, candidate, open_samples(IMAGES, SPEC))
 
 
-def test_culprits_come_with_the_worst_first(comparison):
-    assert [layer.name for layer in comparison.culprits] == ["conv", "mean"]  # the ranges of the others are fixed
-    errors = [layer.scores_db for layer in comparison.culprits]
+def test_the_layers_that_cost_most_come_first(comparison):
+    assert [layer.name for layer in comparison.worst] == ["conv", "mean"]  # the ranges of the others are fixed
+    errors = [layer.scores_db for layer in comparison.worst]
     assert errors == sorted(errors)
-    assert comparison.culprits[0].reason.name == "clipped"
-    assert "--ranges" in comparison.culprits[0].reason.remedy
+    assert comparison.worst[0].cause.name == "clipped"
+    assert "--ranges" in comparison.worst[0].cause.remedy
 
 
 def test_json_and_csv_hold_every_layer(comparison):
-    document = json.loads(json.dumps(to_json(comparison)))
+    document = json.loads(json.dumps(comparison_to_json(comparison)))
     assert [layer["name"] for layer in document["layers"]] == list(NAMES)
-    assert document["layers"][0]["reason"] == "clipped"
-    assert document["culprits"][0] == "conv"
-    assert (document["top1_a"], document["p"], document["significance"]) == (None, None, None)
-    rows = list(csv.DictReader(io.StringIO(to_csv(comparison))))
+    assert document["layers"][0]["cause"] == "clipped"
+    assert document["worst"][0] == "conv"
+    assert (document["top1_float"], document["p"], document["significance"]) == (None, None, None)
+    rows = list(csv.DictReader(io.StringIO(layers_to_csv(comparison))))
     assert [row["name"] for row in rows] == list(NAMES)
     assert float(rows[0]["scores_db"]) == pytest.approx(comparison.layers[0].scores_db, abs=0.01)
     assert rows[-1]["scores_db"] == ""
@@ -93,7 +95,7 @@ def test_logits_and_probabilities_have_no_ratio_in_common():
     found = compare_models(first, model_of(colour_classifier(), spec), open_samples(colours(), spec))
     assert found.verdict.agreement == 1.0
     assert math.isnan(found.verdict.sqnr_db)
-    assert to_json(found)["sqnr_db"] is None
+    assert comparison_to_json(found)["sqnr_db"] is None
 
 
 def test_images_that_only_one_model_gets_right_are_counted(tmp_path):
@@ -106,6 +108,6 @@ def test_images_that_only_one_model_gets_right_are_counted(tmp_path):
         model_of(colour_classifier(), spec),
         model_of(colour_classifier(), bgr),
         images,
-        classes=(0, 1, 2),
+        matching=match_samples(images, (), 3),
     )
     assert (found.lost, found.gained, found.labelled) == (3, 0, 5)

@@ -42,27 +42,27 @@ def test_local_errors_are_those_of_the_float_op_on_the_int8_ops_own_inputs():
 
 
 @pytest.mark.parametrize(
-    ("weights", "options", "reason"),
+    ("weights", "options", "cause"),
     [
         (WEIGHTS, {"conv": (0.005, 0)}, "clipped"),
         (WEIGHTS, {"conv": (1.0, 0)}, "too wide"),
         (WEIGHTS * np.float32([[[[20]]], [[[0.5]]], [[[0.5]]], [[[0.5]]]]), {"conv": (0.6, 0)}, "channel disparity"),
         (WEIGHTS, {"bits": 3}, "weights"),
-        (WEIGHTS, {"conv": (0.02, 0)}, "rounding"),
+        (WEIGHTS, {"conv": (0.02, 0)}, "quantization noise"),
     ],
 )
-def test_the_reason_of_an_error_is_found(weights, options, reason):
+def test_the_cause_of_an_error_is_found(weights, options, cause):
     first, second = report(float_model(weights), int8_model(weights, **options))[:2]
-    assert first.reason.name == reason
+    assert first.cause.name == cause
     assert first.share > 0.5
-    assert second.reason.name == "fixed range"
+    assert second.cause.name == "fixed range"
 
 
 @pytest.mark.parametrize(("scale", "swallowed"), [(6 / 127, True), (5 / 127, False)])
 def test_what_is_clipped_where_a_sigmoid_is_flat_does_no_harm(scale, swallowed):
     large = 20 * WEIGHTS
     layer = report(float_model(large), int8_model(large, conv=(scale, 0)))[0]
-    assert (layer.reason.name, layer.swallowed) == ("clipped", swallowed)
+    assert (layer.cause.name, layer.swallowed) == ("clipped", swallowed)
 
 
 def test_ranges_and_values_are_told():

@@ -6,9 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekit.calibration import open_samples
+from edgekit.calibration.class_matching import match_samples
 from edgekit.errors import DataError
 from edgekit.evaluation import compare
-from edgekit.evaluation.verdict import Verdict, class_indices, decibels, decide, wilson_interval
+from edgekit.evaluation.intervals import wilson_interval
+from edgekit.evaluation.plausibility import Plausibility
+from edgekit.evaluation.verdict import Verdict, decibels, decide
 from edgekit.preprocess import InputSpec
 from edgekit.tflite import read_graph
 from edgekit.tflite.model import Model
@@ -66,24 +69,6 @@ def test_the_class_that_a_model_names(scores, output, expected):
 
 
 @pytest.mark.parametrize(
-    ("names", "labels", "classes", "expected"),
-    [
-        (("cat", "dog"), ("dog", "cat"), 2, (1, 0)),
-        (("Cat ", "DOG"), ("dog", " cat"), 2, (1, 0)),
-        (("dog",), ("cat", "dog", "fish"), 3, (1,)),
-        (("a", "b", "c"), (), 3, (0, 1, 2)),
-        (("a", "b"), (), 1, (0, 1)),  # a sigmoid tells two classes apart
-        (("a", "b"), (), 3, None),
-        (("a", "cat"), ("cat", "dog"), 2, None),
-        ((), (), 2, None),
-        ((), ("cat", "dog"), 2, None),
-    ],
-)
-def test_folders_and_outputs(names, labels, classes, expected):
-    assert class_indices(names, labels, classes) == expected
-
-
-@pytest.mark.parametrize(
     ("signal", "noise", "expected"),
     [(100, 1, 20), (1, 1000, -30), (5, 0, math.inf), (0, 0, math.inf), (0, 1, -math.inf)],
 )
@@ -125,11 +110,11 @@ def test_accuracy_where_folders_name_classes(tmp_path):
         (tmp_path / name).mkdir(exist_ok=True)
         Image.new("RGB", (8, 8), colour).save(tmp_path / name / f"{index}.png")
     samples = open_samples(tmp_path, SPEC)
-    classes = class_indices(samples.class_names, ("red", "green", "blue"), 3)
+    matching = match_samples(samples, ("red", "green", "blue"), 3)
     always_red = scores_model([1.0, 0.0, 0.0])
-    verdict = compare(model_of(colour_classifier("float32"), SPEC), always_red, samples, classes=classes)
+    verdict = compare(model_of(colour_classifier("float32"), SPEC), always_red, samples, matching=matching)
     assert (verdict.labelled, verdict.distinct) == (4, 2)
-    assert (verdict.top1_float, verdict.top1_int8, verdict.agreement) == (0.75, 0.5, 0.75)
+    assert (verdict.top1_reference, verdict.top1_candidate, verdict.agreement) == (0.75, 0.5, 0.75)
     assert verdict.drop == 0.25
 
 
@@ -147,3 +132,34 @@ def test_nothing_to_compare_on():
 
 def test_a_better_candidate_drops_less_than_nothing():
     assert Verdict(1, (0, 1), 4, "data", 20.0, 4, 0.5, 0.75).drop == -0.25
+
+
+def judged(agreement=1.0, drop=0.0, found=None, matching="by name"):
+    top1 = (None, None) if drop is None else (0.5, 0.5 - drop)
+    return Verdict(agreement, (0, 1), 100, "data", 20.0, 100, *top1, matching=matching, plausibility=found)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        (judged(), None),
+        (judged(drop=0.01), None),
+        (judged(drop=0.02), "top-1 fell by 2.0%"),
+        (judged(agreement=0.97), "agreement 97.0%"),
+        (judged(drop=None, matching="2 of the 2 class folders are strange"), "not known: 2 of the 2 class folders"),
+        (judged(found=Plausibility(50, 100, 0.5, 0.5, 2)), "says nothing. The reference model is right on 50.0 %"),
+        (judged(found=Plausibility(22, 100, 0.2, 0.9, 5)), "in another order"),
+    ],
+)
+def test_demands_that_are_not_met_are_told(verdict, words):
+    told = verdict.unmet(0.01, 0.98)
+    assert (told is None) if words is None else (words in told)
+
+
+def test_an_array_with_labels_has_an_accuracy(tmp_path):
+    pixels = np.array([np.full((8, 8, 3), colour, np.uint8) for colour in (RED, GREEN, BLUE, RED)])
+    np.savez(tmp_path / "labelled.npz", x=pixels, y=[0, 1, 2, 1])
+    samples = open_samples(tmp_path / "labelled.npz", SPEC)
+    model = model_of(colour_classifier("float32"), SPEC)
+    verdict = compare(model, model, samples, matching=match_samples(samples, (), 3))
+    assert (verdict.top1_reference, verdict.matching) == (0.75, "labels in labelled.npz are the outputs' numbers")

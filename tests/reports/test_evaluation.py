@@ -7,21 +7,25 @@ from xml.etree import ElementTree
 
 import pytest
 
+from edgekit.calibration.class_matching import Matching, Way
 from edgekit.calibration.labelled import Labelled
-from edgekit.evaluation.accuracy import Answer, summarize
-from edgekit.reports.evaluation import to_csv, to_json, to_junit, unmet_demand
+from edgekit.evaluation.accuracy import summarize
+from edgekit.evaluation.answers import Answer
+from edgekit.reports.evaluation import confusion_to_csv, evaluation_to_json, to_junit
 
-IMAGES = Labelled(Path("."), tuple("abcdef"), (0, 0, 0, 1, 1, 1), "by name")
+BY_NAME = Matching((Way((0, 1), "by name"),))
+
+IMAGES = Labelled(Path("."), tuple("abcdef"), (0, 0, 0, 1, 1, 1), BY_NAME)
 ANSWERS = [Answer((0, 1)), Answer((1, 0)), Answer((1, 0)), Answer((1, 0)), Answer((1, 0)), Answer((), "is broken")]
 
 
 @pytest.fixture
 def evaluation():
-    return summarize(IMAGES, ANSWERS, ("cat", 'a "dog", so'))
+    return summarize(IMAGES, ANSWERS, ("cat", 'a "dog", so'), 2)
 
 
 def test_json_holds_the_figures_under_their_promised_names(evaluation):
-    document = json.loads(json.dumps(to_json(evaluation)))
+    document = json.loads(json.dumps(evaluation_to_json(evaluation)))
     assert (document["images"], document["top1"], document["top5"]) == (5, 0.6, 1.0)
     low, high = document["top1_interval"]
     assert low < 0.6 < high
@@ -31,20 +35,20 @@ def test_json_holds_the_figures_under_their_promised_names(evaluation):
 
 
 def test_the_confusion_matrix_reads_back_from_csv(evaluation):
-    rows = list(csv.DictReader(io.StringIO(to_csv(evaluation))))
+    rows = list(csv.DictReader(io.StringIO(confusion_to_csv(evaluation))))
     found = {(row["truth"], row["answer"]): int(row["images"]) for row in rows}
     assert found == {("cat", "cat"): 1, ("cat", 'a "dog", so'): 2, ('a "dog", so',) * 2: 2}
 
 
 @pytest.mark.parametrize(("asked", "met"), [(None, True), (0.6, True), (0.0, True), (0.6001, False), (1.0, False)])
 def test_the_demand_is_met_at_exactly_its_limit(evaluation, asked, met):
-    assert (unmet_demand(evaluation, asked) is None) is met
+    assert (evaluation.unmet(asked) is None) is met
 
 
 def test_a_quotient_at_the_limit_is_met():
     answers = [Answer((int(n >= 29),)) for n in range(100)]  # 29/100 is no binary fraction
-    images = Labelled(Path("."), tuple(map(str, range(100))), (0,) * 100, "")
-    assert unmet_demand(summarize(images, answers, ()), 29 / 100) is None
+    images = Labelled(Path("."), tuple(map(str, range(100))), (0,) * 100, BY_NAME)
+    assert summarize(images, answers, (), 2).unmet(29 / 100) is None
 
 
 def test_junit_fails_the_gate_and_skips_broken_images(evaluation):

@@ -9,11 +9,14 @@ COLOURS = {"blue": (20, 30, 220), "green": (10, 210, 40), "red": (230, 20, 10)}
 STEP = {"padding": 0, "strideW": 1, "strideH": 1, "dilationWFactor": 1, "dilationHFactor": 1}
 
 
-def colour_net(*, size=SIZE, dense=None, conv=None, between=None, activation="SOFTMAX", seed=0, signature=None):
+def colour_net(
+    *, size=SIZE, dense=None, bias=None, conv=None, between=None, activation="SOFTMAX", seed=0, signature=None
+):
     """A convolutional net on raw pixels that tells blue (0), green (1) and red (2) apart.
 
     Args:
       dense: weights (classes, 3) of the last layer in place of those that tell colours.
+      bias: of the last layer, (classes,); zeros without.
       conv: weights (3, 3, 3, 3) of the first convolution in place of a blur with a little noise.
       between: an op of one input that is put before the mean.
       activation: the last op, or None for logits.
@@ -24,9 +27,9 @@ def colour_net(*, size=SIZE, dense=None, conv=None, between=None, activation="SO
     x = graph.op("MUL", [x, graph.constant(np.float32(1 / 255))], shape, options={})
     blur = np.eye(3)[:, None, None, :] / 9 + random.normal(0, 0.005, (3, 3, 3, 3))
     weights = graph.constant((blur if conv is None else np.asarray(conv)).astype(np.float32))
-    bias = graph.constant(np.zeros(3, np.float32))
+    zeros = graph.constant(np.zeros(3, np.float32))
     x = graph.op(
-        "CONV_2D", [x, weights, bias], shape, options={**STEP, "fusedActivationFunction": 1}, name=f"conv_{seed}"
+        "CONV_2D", [x, weights, zeros], shape, options={**STEP, "fusedActivationFunction": 1}, name=f"conv_{seed}"
     )
     if between is not None:
         x = graph.op(between, [x], shape)
@@ -34,14 +37,22 @@ def colour_net(*, size=SIZE, dense=None, conv=None, between=None, activation="SO
     x = graph.op("MEAN", [x, axes], (1, 3), options={"keepDims": False})
     matrix = 6 * np.eye(3)[::-1] if dense is None else np.asarray(dense)
     weights, classes = graph.constant(matrix.astype(np.float32)), len(matrix)
-    bias = graph.constant(np.zeros(classes, np.float32))
+    last = graph.constant(np.zeros(classes, np.float32) if bias is None else np.asarray(bias, np.float32))
     options = {"fusedActivationFunction": 0, "weightsFormat": 0, "keepNumDims": False}
-    x = graph.op("FULLY_CONNECTED", [x, weights, bias], (1, classes), options=options, name="logits")
+    x = graph.op("FULLY_CONNECTED", [x, weights, last], (1, classes), options=options, name="logits")
     if activation is not None:
         options = {"beta": 1.0} if activation == "SOFTMAX" else None
         x = graph.op(activation, [x], (1, classes), options=options, name="scores")
     graph.model.signatureDefs = []  # as converters write it
     return graph.finish([x])
+
+
+def nearest_colour(colours):
+    """A net on raw pixels that names the nearest of some colours, by its index."""
+    blur = np.broadcast_to(np.eye(3)[:, None, None, :] / 9, (3, 3, 3, 3))
+    # The blur sees black beyond the image's edges.
+    seen = np.array(colours) / 255 * ((SIZE * 3 - 2) / (SIZE * 3)) ** 2
+    return colour_net(dense=60 * seen, bias=-30 * np.square(seen).sum(axis=1), conv=blur)
 
 
 def save_images(folder, *, each=20, size=SIZE):

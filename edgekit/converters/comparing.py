@@ -1,0 +1,95 @@
+"""compare(): two model files on the same images.
+
+It stands beside the conversion because the float side has to be made as the conversion made it: opened, its
+preprocessing found and folded in, its swishes split, so that its layers are those of the int8 file.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from edgekit.calibration.class_matching import Matching, match_samples
+from edgekit.calibration.labelled import ImageSet, from_csv, with_table
+from edgekit.calibration.samples import Data, Samples, open_samples
+from edgekit.converters.export.reference import float_reference, resolve_preprocessing
+from edgekit.converters.quantization.transforms.equalize import split_like
+from edgekit.converters.sources.open import load_source
+from edgekit.converters.sources.sniff import TFLITE, sniff
+from edgekit.devices.opening import open_model
+from edgekit.devices.tensors import input_spec, input_tensor, output_meaning, output_tensor
+from edgekit.evaluation.comparison import Comparison, compare_models
+from edgekit.progress import Progress, silent
+from edgekit.tflite import read_graph
+from edgekit.tflite.metadata import Metadata, pixel_input, read_metadata
+from edgekit.tflite.model import Model
+
+#: Types of which a float model has no tensor.
+_QUANTIZED = ("int8", "uint8", "int16", "int4", "float16")
+
+
+def compare(
+    a: str | Path,
+    b: str | Path,
+    data: Data | ImageSet,
+    *,
+    labels: Sequence[str] | None = None,
+    preprocess: str | None = None,
+    trust: bool = False,
+    progress: Progress = silent,
+) -> Comparison:
+    """Runs two models on the same images: agreement, accuracy, and the error of every layer.
+
+    Args:
+      a: the reference: a trained model (.h5, .keras, SavedModel folder, float .tflite) or any .tflite.
+      b: the candidate, a .tflite. Where it was made from `a` in int8, each layer's own error and its cause are named.
+      data: images, as `open_samples` takes them, or an ImageSet.
+      labels: class names in the order of the outputs; None for those of `b`.
+      preprocess: scaling of pixels where a model does not tell it.
+      trust: let the file of `a` run its own code (Lambda and custom layers).
+      progress: called as work goes on.
+
+    Raises:
+      EdgekitError: of the kind that fits, see `edgekit.errors`.
+    """
+    images = data if isinstance(data, ImageSet) else ImageSet(data)
+    candidate = _tflite(Path(b), preprocess)
+    names = candidate.labels if labels is None else tuple(labels)
+    samples = open_samples(images.data, candidate.spec, count=images.count, seed=images.seed)
+    samples, matching = _matched(samples, images, names, output_tensor(candidate.graph).elements)
+    reference = _reference(Path(a), candidate, samples, preprocess, trust=trust, progress=progress)
+    return compare_models(reference, candidate, samples.resized(reference.spec), matching=matching, progress=progress)
+
+
+def _tflite(path: Path, preprocess: str | None) -> Model:
+    """A `.tflite` as it is; `preprocess` counts where it does not say how to scale its images."""
+    graph = open_model(path, threads=1).graph
+    metadata, tensor = read_metadata(graph) or Metadata(), input_tensor(graph)
+    output_tensor(graph)
+    known = metadata.input or pixel_input(tensor)
+    spec = input_spec(tensor, metadata, None if known else preprocess)
+    return Model(graph, spec, output_meaning(graph, metadata), metadata.labels)
+
+
+def _reference(
+    path: Path, candidate: Model, samples: Samples, preprocess: str | None, *, trust: bool, progress: Progress
+) -> Model:
+    """A quantized `.tflite` as it is; a float model rewritten as the conversion did, so that layers match."""
+    if sniff(path) == TFLITE and any(t.dtype in _QUANTIZED for t in open_model(path, threads=1).graph.tensors):
+        return _tflite(path, preprocess)
+    progress("Opening the model", 0, None)
+    like = candidate.spec
+    source = load_source(path, trust=trust, size=(like.height, like.width))
+    sized = replace(source.spec, resize=like.resize, crop=like.crop, interpolation=like.interpolation)
+    source, images = replace(source, spec=sized), samples.resized(sized)
+    finding = resolve_preprocessing(source, images, preprocess, progress=progress)
+    model = float_reference(source, finding.spec, images, fold=not samples.prepared, progress=progress)
+    return replace(model, graph=read_graph(split_like(model.graph.content, candidate.graph)))
+
+
+def _matched(samples: Samples, images: ImageSet, labels: Sequence[str], outputs: int) -> tuple[Samples, Matching]:
+    """The images to judge on, with the ways to match their classes to outputs."""
+    if images.labels_csv is None:
+        return samples, match_samples(samples, labels, outputs)
+    folder = Path(images.data) if isinstance(images.data, (str, Path)) else None
+    table = from_csv(images.labels_csv, folder, labels, max(2, outputs))
+    return with_table(samples, table), table.matching
