@@ -1,4 +1,4 @@
-"""Keeping TensorFlow's chatter away from the user, until it matters.
+"""Keeping the chatter of TensorFlow and of the interpreter away from the user, until it matters.
 
 TensorFlow, absl and XLA write to file descriptor 2 from C++ as well as from Python, so that only
 redirecting the descriptor itself catches them all.
@@ -8,7 +8,8 @@ import contextlib
 import os
 import sys
 import tempfile
-from typing import Iterator, TextIO
+import threading
+from typing import Iterator, List, TextIO
 
 from edgekit.errors import ConversionError, EdgekitError
 from edgekit.terminal import printable
@@ -52,3 +53,42 @@ def tensorflow_quiet(verbose: bool = False) -> Iterator[TextIO]:
             if replay:
                 noise.seek(0)
                 sys.stderr.write(printable(noise.read().decode("utf-8", "replace")))
+
+
+#: How the interpreter's line about its own CPU kernels begins, said once in a process.
+_XNNPACK = b"INFO: Created TensorFlow Lite XNNPACK delegate"
+_opening = threading.RLock()
+_heard: List[bytes] = []
+
+
+@contextlib.contextmanager
+def interpreter_quiet() -> Iterator[None]:
+    """Drops the line that the interpreter writes when it first allocates tensors; whatever else is written passes.
+
+    The line comes from C++, once in a process: descriptor 2 is redirected until it came, and never again.
+    """
+    with _opening:
+        if _heard:
+            yield
+            return
+        try:
+            saved = os.dup(2)
+        except OSError:  # standard error is closed
+            yield
+            return
+        with tempfile.TemporaryFile() as noise:
+            os.dup2(noise.fileno(), 2)
+            try:
+                yield
+            finally:
+                os.dup2(saved, 2)
+                os.close(saved)
+                noise.seek(0)
+                _pass_on(noise.read().splitlines(keepends=True))
+
+
+def _pass_on(lines: List[bytes]) -> None:
+    _heard.extend(line for line in lines if line.startswith(_XNNPACK))
+    others = [line for line in lines if not line.startswith(_XNNPACK)]
+    if others:
+        os.write(2, b"".join(others))

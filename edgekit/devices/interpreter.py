@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Callable, Optional, Sequence, Tuple, Type
 import numpy as np
 
 from edgekit.errors import DeviceError, EdgekitError, ModelFormatError, UnsupportedModelError, UsageError
+from edgekit.quiet import interpreter_quiet
 
 #: Packages with the same `Interpreter`, the preferred one first. TensorFlow, which takes seconds to
 #: import, only where neither of the small ones is installed.
@@ -100,7 +101,8 @@ def open_interpreter(
     options = {"experimental_delegates": list(delegates)} if delegates else {}
     try:
         interpreter: Interpreter = make(model_content=content, num_threads=min(threads or cores, cores), **options)
-        interpreter.allocate_tensors()
+        with interpreter_quiet():
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError, MemoryError) as error:
         raise _refusal(str(error) or type(error).__name__, name) from error
     return interpreter

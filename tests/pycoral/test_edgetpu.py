@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from edgekit.devices import discovery
+from edgekit.pycoral import delegate
 from edgekit.pycoral import interpreter as runtime
 from edgekit.pycoral.utils import edgetpu
 from tests.support.build import GraphBuilder, colour_classifier
@@ -14,8 +15,8 @@ from tests.support.recordings import custom_options, typical_package
 
 @pytest.fixture(autouse=True)
 def _nothing_said(monkeypatch):
-    monkeypatch.delenv(runtime.VARIABLE, raising=False)
-    runtime.say_once.cache_clear()
+    monkeypatch.delenv(delegate.VARIABLE, raising=False)
+    delegate.say_once.cache_clear()
 
 
 @pytest.fixture
@@ -42,8 +43,8 @@ def test_the_cpu_twin_serves_and_says_so_once(tmp_path, no_device, capfd):
     path = str(write_pair(tmp_path))
     image = images(1)[0]
     expected = answer(edgetpu.make_interpreter(twin()), image)
-    for delegate in (None, edgetpu.load_edgetpu_delegate()):
-        got = answer(edgetpu.make_interpreter(path, device=":0", delegate=delegate), image)
+    for loaded in (None, edgetpu.load_edgetpu_delegate()):
+        got = answer(edgetpu.make_interpreter(path, device=":0", delegate=loaded), image)
         np.testing.assert_array_equal(got, expected)
     said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("edgekit")]
     assert said == [f"edgekit: no Edge TPU is attached: {tmp_path / 'net.tflite'} runs on the CPU in place of {path}."]
@@ -52,7 +53,7 @@ def test_the_cpu_twin_serves_and_says_so_once(tmp_path, no_device, capfd):
 @pytest.mark.parametrize("emulate", ["argument", "environment"])
 def test_the_emulated_edge_tpu_computes_the_compiled_file(tmp_path, no_device, monkeypatch, emulate, capfd):
     if emulate == "environment":
-        monkeypatch.setenv(runtime.VARIABLE, "emulated")
+        monkeypatch.setenv(delegate.VARIABLE, "emulated")
     interpreter = edgetpu.make_interpreter(
         str(write_pair(tmp_path, "apart")), device="emulated" if emulate == "argument" else "usb:0"
     )
@@ -78,8 +79,8 @@ def test_the_library_computes_where_a_device_is_attached(fake_edgetpu, one_usb_d
 def test_a_program_may_bring_its_own_library(fake_edgetpu, one_usb_device, tmp_path, monkeypatch):
     library = str(fake_edgetpu())
     monkeypatch.delenv("EDGEKIT_LIBEDGETPU")
-    delegate = runtime.load_delegate(library, {"device": "usb:0"})
-    interpreter = runtime.Interpreter(str(write_pair(tmp_path)), experimental_delegates=[delegate])
+    loaded = runtime.load_delegate(library, {"device": "usb:0"})
+    interpreter = runtime.Interpreter(str(write_pair(tmp_path)), experimental_delegates=[loaded])
     assert answer(interpreter, images(1)[0]).tolist() == [[1, 1, 1]]
 
 

@@ -87,20 +87,30 @@ class EmulatedEdgeTpu:
         Raises:
           DeviceError: unplugged, the twin is another model, or the interpreter is of an unknown kind.
         """
-        if not self.attached:
-            raise DeviceError("The emulated Edge TPU is unplugged.", "Call its plug_in().")
-        check_interpreter()
-        custom = [op for op in compiled.ops if op.custom == CUSTOM_OP]
-        parts = {op.index: _Part(compiled, op, twin, threads=threads, host=self._host) for op in custom}
-        delegate = NativeDelegate(
-            compiled, CUSTOM_OP, lambda taken, outputs: self._plan([parts[index] for index in taken], outputs)
-        )
+        delegate = self.delegate(compiled, twin, threads=threads)
         try:
             return open_interpreter(compiled.content, threads=threads, delegates=[delegate])
         except ModelError as error:
             if isinstance(delegate.problem, EdgekitError):
                 raise delegate.problem from None
             raise DeviceError(f"The interpreter refuses the emulated Edge TPU: {error.message}") from error
+
+    def delegate(
+        self, compiled: Graph, twin: Graph, *, threads: Optional[int] = None, package: Optional[str] = None
+    ) -> NativeDelegate:
+        """The delegate to be given to an interpreter of `compiled`. Raises as `open`.
+
+        Args:
+          package: the interpreter's, such as "tensorflow"; None for the one that edgekit itself uses.
+        """
+        if not self.attached:
+            raise DeviceError("The emulated Edge TPU is unplugged.", "Call its plug_in().")
+        check_interpreter(package)
+        custom = [op for op in compiled.ops if op.custom == CUSTOM_OP]
+        parts = {op.index: _Part(compiled, op, twin, threads=threads, host=self._host) for op in custom}
+        return NativeDelegate(
+            compiled, CUSTOM_OP, lambda taken, outputs: self._plan([parts[index] for index in taken], outputs)
+        )
 
     def _plan(self, parts: Sequence["_Part"], outputs: Sequence[int]) -> Plan:
         """Neighbouring custom ops as one: what passes between them never leaves the delegate."""

@@ -113,9 +113,9 @@ class Plan(NamedTuple):
     kernel: Kernel
 
 
-def check_interpreter() -> None:
-    """Raises DeviceError where the installed interpreter is none of `KNOWN_RELEASES`."""
-    package = interpreter_package().__name__.split(".")[0]
+def check_interpreter(package: Optional[str] = None) -> None:
+    """Raises DeviceError where a package's interpreter, or the one edgekit uses, is none of `KNOWN_RELEASES`."""
+    package = package or interpreter_package().__name__.split(".")[0]
     release = str(getattr(import_module(package), "__version__", "?"))
     if sys.maxsize < 2**32 or ".".join(release.split(".")[:2]) not in KNOWN_RELEASES.get(package, ()):
         known = "; ".join(f"{name} {', '.join(releases)}" for name, releases in KNOWN_RELEASES.items())

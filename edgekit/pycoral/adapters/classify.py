@@ -1,8 +1,10 @@
 """What a classification model answers."""
 
-from typing import Any, List, NamedTuple
+from typing import List, NamedTuple
 
 import numpy as np
+
+from edgekit.pycoral.runtime import Runnable
 
 
 class Class(NamedTuple):
@@ -17,12 +19,12 @@ class Class(NamedTuple):
     score: float
 
 
-def num_classes(interpreter: Any) -> int:
+def num_classes(interpreter: Runnable) -> int:
     """How many classes the model tells apart."""
     return int(np.prod(interpreter.get_output_details()[0]["shape"]))
 
 
-def get_scores(interpreter: Any) -> np.ndarray:
+def get_scores(interpreter: Runnable) -> np.ndarray:
     """The first output as real numbers, (classes,): float64 from a quantized one, else in its own type."""
     details = interpreter.get_output_details()[0]
     stored: np.ndarray = interpreter.tensor(details["index"])().flatten()
@@ -50,6 +52,8 @@ def get_classes_from_scores(
     return sorted(classes, key=lambda found: found.score, reverse=True)
 
 
-def get_classes(interpreter: Any, top_k: float = float("inf"), score_threshold: float = -float("inf")) -> List[Class]:
+def get_classes(
+    interpreter: Runnable, top_k: float = float("inf"), score_threshold: float = -float("inf")
+) -> List[Class]:
     """The best classes of the last run; arguments as `get_classes_from_scores`."""
     return get_classes_from_scores(get_scores(interpreter), top_k, score_threshold)

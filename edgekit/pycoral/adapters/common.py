@@ -1,44 +1,50 @@
 """The input and output tensors of any model."""
 
-from typing import Any, Callable, Tuple
+from typing import Callable, Mapping, Tuple, TypeVar
 
 import numpy as np
 
+from edgekit.pycoral.runtime import Runnable
 
-def input_details(interpreter: Any, key: str) -> Any:
+#: What a program's function for resizing returns: a PIL image, or an array.
+Image = TypeVar("Image")
+
+
+def input_details(interpreter: Runnable, key: str) -> object:
     """One entry of the interpreter's details of the first input, such as "shape" or "quantization"."""
-    return interpreter.get_input_details()[0][key]
+    details: Mapping[str, object] = interpreter.get_input_details()[0]
+    return details[key]
 
 
-def input_size(interpreter: Any) -> Tuple[int, int]:
+def input_size(interpreter: Runnable) -> Tuple[int, int]:
     """(width, height) of the image that the model takes."""
-    _, height, width, _ = input_details(interpreter, "shape")
+    _, height, width, _ = interpreter.get_input_details()[0]["shape"]
     return int(width), int(height)
 
 
-def input_tensor(interpreter: Any) -> np.ndarray:
+def input_tensor(interpreter: Runnable) -> np.ndarray:
     """The memory of the first input, (height, width, channels), to be written to.
 
     As long as the array lives, the interpreter cannot run.
     """
-    memory: np.ndarray = interpreter.tensor(input_details(interpreter, "index"))()[0]
+    memory: np.ndarray = interpreter.tensor(interpreter.get_input_details()[0]["index"])()[0]
     return memory
 
 
-def output_tensor(interpreter: Any, i: int) -> np.ndarray:
+def output_tensor(interpreter: Runnable, i: int) -> np.ndarray:
     """The memory of the `i`th output, in the stored type and with the batch dimension."""
     memory: np.ndarray = interpreter.tensor(interpreter.get_output_details()[i]["index"])()
     return memory
 
 
-def set_input(interpreter: Any, data: Any) -> None:
+def set_input(interpreter: Runnable, data: object) -> None:
     """Copies an image, (height, width, channels) or anything numpy takes for that, to the first input."""
     input_tensor(interpreter)[:, :] = data
 
 
 def set_resized_input(
-    interpreter: Any, size: Tuple[int, int], resize: Callable[[Tuple[int, int]], Any]
-) -> Tuple[Any, Tuple[float, float]]:
+    interpreter: Runnable, size: Tuple[int, int], resize: Callable[[Tuple[int, int]], Image]
+) -> Tuple[Image, Tuple[float, float]]:
     """Copies an image to the upper left of the first input, as large as its aspect ratio allows; the rest is 0.
 
     Args:
@@ -55,5 +61,5 @@ def set_resized_input(
     memory = input_tensor(interpreter)
     memory.fill(0)
     image = resize((width, height))
-    memory[:height, :width] = np.reshape(image, (height, width, memory.shape[2]))
+    memory[:height, :width] = np.reshape(np.asarray(image), (height, width, memory.shape[2]))
     return image, (scale, scale)

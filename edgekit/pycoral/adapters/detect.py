@@ -1,10 +1,11 @@
 """What an object detector of the SSD family answers (`TFLite_Detection_PostProcess`)."""
 
-from typing import Any, Callable, List, NamedTuple, Tuple
+from typing import Callable, List, NamedTuple, Tuple
 
 import numpy as np
 
 from edgekit.pycoral.adapters import common
+from edgekit.pycoral.runtime import Runnable
 
 
 class BBox(NamedTuple):
@@ -84,7 +85,7 @@ class Object(NamedTuple):
 
 
 def get_objects(
-    interpreter: Any, score_threshold: float = -float("inf"), image_scale: Tuple[float, float] = (1.0, 1.0)
+    interpreter: Runnable, score_threshold: float = -float("inf"), image_scale: Tuple[float, float] = (1.0, 1.0)
 ) -> List[Object]:
     """The objects of the last run, in the model's order, which is by falling score.
 
@@ -108,7 +109,7 @@ def get_objects(
     return found
 
 
-def _outputs(interpreter: Any) -> Tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+def _outputs(interpreter: Runnable) -> Tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """Boxes (objects, 4), classes and scores (objects,), and how many of them count."""
     signatures = interpreter._get_full_signature_list()
     if len(signatures) > 1:
@@ -121,7 +122,7 @@ def _outputs(interpreter: Any) -> Tuple[np.ndarray, np.ndarray, np.ndarray, int]
     return boxes[0], classes[0], scores[0], int(count[0])
 
 
-def _in_order(interpreter: Any) -> Tuple[np.ndarray, ...]:
+def _in_order(interpreter: Runnable) -> Tuple[np.ndarray, ...]:
     """By the place of the count, the only output of one element: last in TF1's order, third in TF2's."""
     outputs = [common.output_tensor(interpreter, i) for i in range(len(interpreter.get_output_details()))]
     if len(outputs) != 4:

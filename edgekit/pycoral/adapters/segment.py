@@ -1,13 +1,12 @@
 """What a semantic segmentation model answers."""
 
-from typing import Any
-
 import numpy as np
 
 from edgekit.pycoral.adapters import common
+from edgekit.pycoral.runtime import Runnable
 
 
-def get_output(interpreter: Any) -> np.ndarray:
+def get_output(interpreter: Runnable) -> np.ndarray:
     """The first output as uint8.
 
     Returns:

@@ -14,7 +14,7 @@ from edgekit.devices.admission import admit, admit_twin
 from edgekit.devices.discovery import attached
 from edgekit.edgetpu.compiler.package import CUSTOM_OP, is_compiled
 from edgekit.errors import DeviceError, ModelError, UnsupportedModelError
-from edgekit.pycoral.interpreter import say_once
+from edgekit.pycoral.delegate import say_once
 from edgekit.tflite.graph import Graph, Op, QuantParams, Tensor
 from edgekit.tflite.part import extract
 from edgekit.tflite.quant import dequantize

@@ -4,7 +4,7 @@ For the workstation only, as all editing: it needs `ai-edge-litert`.
 """
 
 from dataclasses import dataclass
-from typing import Any, Mapping, Optional, Sequence, Tuple
+from typing import Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -199,7 +199,7 @@ def _append(
     *,
     output: Kind,
     constants: Sequence[int] = (),
-    options: Optional[Mapping[str, Any]] = None,
+    options: Optional[Mapping[str, object]] = None,
 ) -> None:
     """Adds an op that reads the end, and makes its output the end."""
     from ai_edge_litert import schema_py_generated as schema

@@ -1,13 +1,15 @@
 """A model cut into segments, each run by a thread of its own, so that several images are under way at once."""
 
+import contextlib
 import sys
 import threading
-from queue import Queue
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set
+import weakref
+from queue import Empty, Queue
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set
 
 import numpy as np
 
-from edgekit.pycoral.interpreter import set_input
+from edgekit.pycoral.runtime import Runnable, TensorDetails, invoke, set_input
 
 #: Tensor name → value.
 Tensors = Dict[str, np.ndarray]
@@ -15,6 +17,9 @@ Tensors = Dict[str, np.ndarray]
 _OFF = "Pipeline was turned off before."
 #: Comes after the last request; no thread waits for another one.
 _END = None
+
+# How long the end of the program waits for the runs that are under way.
+_PATIENCE_S = 5.0
 
 
 class PipelinedModelRunner:
@@ -28,7 +33,7 @@ class PipelinedModelRunner:
     `push` and `pop` may be called from different threads.
     """
 
-    def __init__(self, interpreters: Sequence[Any]) -> None:
+    def __init__(self, interpreters: Sequence[Runnable]) -> None:
         """Starts a thread for each segment.
 
         Args:
@@ -56,14 +61,11 @@ class PipelinedModelRunner:
         ]
         for thread in self._threads:
             thread.start()
+        # Called when nobody holds the runner any more, or before Python itself is taken down at the program's end:
+        # a thread that is inside the interpreter then would end the process.
+        self._finalizer = weakref.finalize(self, _stop, self._queues, self._threads)
 
-    def __del__(self) -> None:
-        for queue in getattr(self, "_queues", []):
-            _bound(queue, sys.maxsize)
-        if getattr(self, "_threads", None):
-            self._queues[0].put(_END)
-
-    def interpreters(self) -> List[Any]:
+    def interpreters(self) -> List[Runnable]:
         """The segments' interpreters."""
         return self._interpreters
 
@@ -112,7 +114,7 @@ class PipelinedModelRunner:
             self._raise_errors()
         return result
 
-    def _checked(self, name: str, tensor: Any) -> np.ndarray:
+    def _checked(self, name: str, tensor: np.ndarray) -> np.ndarray:
         if name not in self._inputs:
             raise ValueError(f"There is no input tensor {name!r}; there is {', '.join(self._inputs)}.")
         dtype, shape = self._inputs[name]["dtype"], self._inputs[name]["shape"]
@@ -144,7 +146,7 @@ class _Segment(NamedTuple):
     """
 
     number: int
-    interpreter: Any
+    interpreter: Runnable
     later: Set[str]
     source: "Queue[Optional[Tensors]]"
     target: "Queue[Optional[Tensors]]"
@@ -167,17 +169,17 @@ def _run(segment: _Segment, tensors: Tensors) -> Tensors:
     interpreter = segment.interpreter
     for tensor in interpreter.get_input_details():
         set_input(interpreter, tensor, tensors[tensor["name"]])
-    interpreter.invoke()
+    invoke(interpreter)
     passed = {name: value for name, value in tensors.items() if name in segment.later}
     outputs = interpreter.get_output_details()
     return {**passed, **{tensor["name"]: interpreter.get_tensor(tensor["index"]) for tensor in outputs}}
 
 
-def _names(details: Sequence[Mapping[str, Any]]) -> Set[str]:
+def _names(details: Sequence[TensorDetails]) -> Set[str]:
     return {tensor["name"] for tensor in details}
 
 
-def _check_segments(interpreters: Sequence[Any]) -> None:
+def _check_segments(interpreters: Sequence[Runnable]) -> None:
     if not interpreters:
         raise ValueError("At least one interpreter expected")
     given = _names(interpreters[0].get_input_details())
@@ -185,6 +187,19 @@ def _check_segments(interpreters: Sequence[Any]) -> None:
         if not _names(interpreter.get_input_details()) <= given:
             raise ValueError(f"Interpreter {index} can not get its input tensors")
         given |= _names(interpreter.get_output_details())
+
+
+def _stop(queues: "List[Queue[Optional[Tensors]]]", threads: List[threading.Thread]) -> None:
+    """Drops what nobody will fetch, and waits for the runs that are under way."""
+    for queue in queues:
+        _bound(queue, sys.maxsize)
+    with contextlib.suppress(Empty):
+        while True:
+            queues[0].get_nowait()
+    queues[0].put(_END)
+    for thread in threads:
+        if thread is not threading.current_thread():
+            thread.join(_PATIENCE_S)
 
 
 def _bound(queue: "Queue[Optional[Tensors]]", size: int) -> None:

@@ -2,13 +2,14 @@
 
 import ctypes
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Dict, List, Mapping, Optional, Tuple, Union
 
 import numpy as np
 
-from edgekit.devices.discovery import attached
 from edgekit.devices.library import library_name
-from edgekit.pycoral.interpreter import Interpreter, interpreters, load_delegate, set_input
+from edgekit.pycoral.delegate import edge_tpus, is_emulated, load_delegate
+from edgekit.pycoral.interpreter import Interpreter
+from edgekit.pycoral.runtime import Runnable, TensorDetails, check_ready, interpreters, invoke, set_input
 
 __all__ = [
     "get_runtime_version",
@@ -24,7 +25,7 @@ __all__ = [
 ]
 
 
-def load_edgetpu_delegate(options: Optional[Dict[str, Any]] = None) -> Any:
+def load_edgetpu_delegate(options: Optional[Mapping[str, object]] = None) -> object:
     """The Edge TPU's delegate, or its stand-in where no Edge TPU is attached.
 
     Args:
@@ -37,8 +38,8 @@ def load_edgetpu_delegate(options: Optional[Dict[str, Any]] = None) -> Any:
 
 
 def make_interpreter(
-    model_path_or_content: Union[str, Path, bytes], device: Optional[str] = None, delegate: Any = None
-) -> Any:
+    model_path_or_content: Union[str, Path, bytes], device: Optional[str] = None, delegate: Optional[object] = None
+) -> Runnable:
     """An interpreter of a model, on an Edge TPU where one is attached. Its tensors are to be allocated by the caller.
 
     Args:
@@ -51,17 +52,15 @@ def make_interpreter(
       ValueError: the model cannot be opened, or the device is there and cannot be used.
     """
     delegates = [delegate or load_edgetpu_delegate({"device": device} if device else {})]
-    if isinstance(model_path_or_content, bytes):
-        return Interpreter(model_content=model_path_or_content, experimental_delegates=delegates)
-    return Interpreter(model_path=model_path_or_content, experimental_delegates=delegates)
+    as_content = isinstance(model_path_or_content, bytes)
+    given = {"model_content" if as_content else "model_path": model_path_or_content}
+    interpreter: Runnable = Interpreter(**given, experimental_delegates=delegates)
+    return interpreter
 
 
 def list_edge_tpus() -> List[Dict[str, str]]:
-    """The attached Edge TPUs: for each its `type`, "usb" or "pci", and its `path` in the system."""
-    return [
-        {"type": tpu.bus, "path": tpu.node or "" if tpu.bus == "pci" else f"/sys/bus/usb/devices/{tpu.address}"}
-        for tpu in attached()
-    ]
+    """The attached Edge TPUs, or the emulated ones: for each its `type`, "usb" or "pci", and its `path`."""
+    return edge_tpus()
 
 
 def get_runtime_version() -> str:
@@ -74,14 +73,19 @@ def get_runtime_version() -> str:
 
 
 def set_verbosity(verbosity: int) -> bool:
-    """Sets how much the Edge TPU's library logs, from 0 to 10. Returns whether there is such a library."""
+    """Sets how much the Edge TPU's library logs, from 0 to 10.
+
+    Returns whether there is such a library; emulated Edge TPUs log nothing, and need none.
+    """
+    if is_emulated():
+        return True
     library = _library()
     if library is not None:
         library.edgetpu_verbosity(ctypes.c_int(verbosity))
     return library is not None
 
 
-def run_inference(interpreter: Any, input_data: Any) -> None:
+def run_inference(interpreter: Runnable, input_data: object) -> None:
     """Runs a model on a raw input.
 
     Args:
@@ -97,15 +101,17 @@ def run_inference(interpreter: Any, input_data: Any) -> None:
     details = interpreter.get_input_details()[0]
     expected, handle = int(np.prod(details["shape"])), interpreter._native_handle()
     interpreters[handle] = interpreter
-    if hasattr(input_data, "extract_dup"):  # a Gst.Buffer: its memory is mapped and copied in one call
+    if hasattr(input_data, "extract_dup") and hasattr(
+        input_data, "get_size"
+    ):  # a Gst.Buffer: its memory is mapped and copied in one call
         input_data = input_data.extract_dup(0, input_data.get_size())
     if isinstance(input_data, bytes):
         _check_size(len(input_data), expected)
         invoke_with_bytes(handle, input_data)
-    elif _is_memory(input_data):
+    elif isinstance(input_data, tuple) and _is_memory(input_data):
         pointer, size = input_data
         _check_size(size, expected)
-        invoke_with_membuffer(handle, pointer.value, expected)
+        invoke_with_membuffer(handle, pointer.value or 0, expected)
     elif isinstance(input_data, np.ndarray) and input_data.itemsize == np.dtype(details["dtype"]).itemsize:
         _check_size(len(input_data), expected)
         elements = np.ascontiguousarray(input_data)
@@ -131,7 +137,7 @@ def invoke_with_bytes(interpreter_handle: int, input_data: bytes) -> None:
         raise RuntimeError(f"Input buffer ({len(input_data)}) has fewer entries than model input tensor ({expected}).")
     tensor = np.frombuffer(input_data[:size], details["dtype"]).reshape(details["shape"])
     set_input(interpreter, details, tensor)
-    interpreter.invoke()
+    invoke(interpreter)
 
 
 def invoke_with_membuffer(interpreter_handle: int, buffer: int, size: int) -> None:
@@ -154,6 +160,7 @@ def invoke_with_membuffer(interpreter_handle: int, buffer: int, size: int) -> No
 
 def invoke_with_dmabuffer(interpreter_handle: int, dma_fd: int, size: int) -> None:
     """Refused with a RuntimeError: the interpreter's Python interface takes no dma-buf. See `supports_dmabuf`."""
+    check_ready(_known(interpreter_handle)[0])
     raise RuntimeError(
         "edgekit passes no dma-buf to the Edge TPU: the interpreter's Python interface takes none. "
         "Map the buffer and use invoke_with_membuffer; supports_dmabuf says so beforehand."
@@ -172,7 +179,7 @@ def _library() -> Optional[ctypes.CDLL]:
         return None
 
 
-def _known(handle: int) -> Tuple[Any, Dict[str, Any]]:
+def _known(handle: int) -> Tuple[Runnable, TensorDetails]:
     """The interpreter of a handle, and what its first input is."""
     if handle not in interpreters:
         raise RuntimeError("The handle belongs to no interpreter that make_interpreter made.")
@@ -180,10 +187,8 @@ def _known(handle: int) -> Tuple[Any, Dict[str, Any]]:
     return interpreter, interpreter.get_input_details()[0]
 
 
-def _is_memory(data: Any) -> bool:
-    return (
-        isinstance(data, tuple) and len(data) == 2 and isinstance(data[0], ctypes.c_void_p) and isinstance(data[1], int)
-    )
+def _is_memory(data: Tuple[object, ...]) -> bool:
+    return len(data) == 2 and isinstance(data[0], ctypes.c_void_p) and isinstance(data[1], int)
 
 
 def _check_size(size: int, expected: int) -> None:

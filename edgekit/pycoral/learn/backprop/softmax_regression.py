@@ -1,7 +1,7 @@
 """Softmax regression on embeddings: the last layer of a classifier, trained by gradient descent."""
 
 import sys
-from typing import Any, Mapping, Optional, Tuple
+from typing import Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -9,6 +9,9 @@ from edgekit.errors import DeviceError, ModelError, UnsupportedModelError
 from edgekit.pycoral.learn import layers
 from edgekit.pycoral.learn.head import cut, read_classifier, read_model
 from edgekit.tflite.metadata import Metadata, read_metadata
+
+#: Class ids, one for each embedding.
+Labels = Union[np.ndarray, Sequence[int]]
 
 
 class SoftmaxRegression:
@@ -51,7 +54,7 @@ class SoftmaxRegression:
 
     def train_with_sgd(
         self,
-        data: Mapping[str, Any],
+        data: Mapping[str, np.ndarray],
         num_iter: int,
         learning_rate: float,
         batch_size: int = 100,
@@ -79,7 +82,7 @@ class SoftmaxRegression:
                 trained, validated = self.get_accuracy(features, labels), self.get_accuracy(*held_out)
                 print(f"Loss: {loss:g}\nTrain Acc: {trained:g}\nValid Acc: {validated:g}", file=sys.stderr)
 
-    def get_accuracy(self, mat_x: np.ndarray, labels: Any) -> float:
+    def get_accuracy(self, mat_x: np.ndarray, labels: Labels) -> float:
         """The share of embeddings, (images, feature_dim), whose best class is the label; nan of none.
 
         Raises:
@@ -131,7 +134,7 @@ class SoftmaxRegression:
         self._bias -= rate * gradient.sum(axis=0)
         return float(loss)
 
-    def _checked(self, features: Any, labels: Any, least: int = 1) -> Tuple[np.ndarray, np.ndarray]:
+    def _checked(self, features: np.ndarray, labels: Labels, least: int = 1) -> Tuple[np.ndarray, np.ndarray]:
         """Embeddings as float32 and labels as integers, one for each."""
         rows, numbers = np.asarray(features, np.float32), np.asarray(labels)
         wanted, classes = self._weights.shape

@@ -1,0 +1,1 @@
+"""Where pycoral has its native code."""
