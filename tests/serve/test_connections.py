@@ -3,45 +3,17 @@
 import http.client
 import logging
 import socket
-import threading
 import time
 
 import pytest
-import uvicorn
 
 from edgekit.devices import Classifier
-from edgekit.serve import Settings, connections
-from edgekit.serve.app import make_app
-from edgekit.serve.connections import Connections, FewLines, bounded_protocol
-from edgekit.serve.model import ServedModel
+from edgekit.serve import connections
+from edgekit.serve.connections import Connections, FewLines
 from tests.serve.conftest import encoded
 
 HALF_A_HEAD = b"GET / HTTP/1.1\r\nX: "
 HALF_A_BODY = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 90000\r\n\r\nbegin"
-
-
-@pytest.fixture
-def port(model_file, monkeypatch):
-    """Serves on a port of this machine, with at most 20 connections and short deadlines: `port(head_s=…)`."""
-    running = []
-
-    def start(*, head_s=30.0, body_s=30.0):
-        for name, value in (("HEAD_S", head_s), ("BODY_S", body_s), ("MOST", 20)):
-            monkeypatch.setattr(connections, name, value)
-        model = ServedModel(lambda: Classifier(model_file, threads=1), workers=1, queue=3)
-        app = make_app(model, Settings("colours.tflite"))
-        listener = socket.create_server(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, http=bounded_protocol(), log_level="warning", ws="none"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        running.append((server, thread, listener))
-        return listener.getsockname()[1]
-
-    yield start
-    for server, thread, listener in running:
-        server.should_exit = server.force_exit = True
-        thread.join()
-        listener.close()
 
 
 @pytest.fixture
