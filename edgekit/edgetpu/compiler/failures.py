@@ -106,7 +106,8 @@ STATUSES: Mapping[str, str] = {
         "The Edge TPU has this op, but not with these sizes or options; see docs/supported-ops.md for the limits."
     ),
     "Operation is working on an unsupported data type": (
-        "Works on a type the Edge TPU lacks, such as float32 or int64: quantize the model fully, input and output too."
+        "The operation works on a type other than int8 and uint8. For float32, quantize the whole model "
+        "(`edgekit convert --int8`); int32, int64 and bool are computed in the program instead."
     ),
     "Operation not supported": "The Edge TPU has no such op: replace it by supported ones.",
     "Operation version not supported": (

@@ -5,14 +5,13 @@ Rules carry their own remedies; the functions of `_ADVISERS` see causes that no 
 
 from typing import Callable, Dict, List, Optional, Tuple
 
+from edgekit.edgetpu.placement.case import EIGHT_BITS, FLOATS, LAYOUT_SWAPS
 from edgekit.edgetpu.placement.placement import CPU, OTHER_SUBGRAPH, OpPlacement, Placement
 from edgekit.tflite.graph import Graph, Op
 from edgekit.tflite.reader import constant
 from edgekit.tflite.versions import minimal_versions
 
 Adviser = Callable[[Graph, Placement], Optional[str]]
-
-_FLOAT = ("float32", "float16")
 
 
 def verdict(placement: Placement) -> str:
@@ -80,10 +79,12 @@ def _because(placed: OpPlacement) -> str:
 
 def _remedies(graph: Graph, placement: Placement) -> List[str]:
     """The rejected ops' remedies, ops with the same one together; casts at the ends have advice of their own."""
-    ends = set(graph.inputs + graph.outputs)
+    ends, told = set(graph.inputs + graph.outputs), {op.index for op in _shuffles(graph)}
     places: Dict[str, List[Tuple[str, int]]] = {}
     for placed in placement.ops:
         if placed.op.opcode in ("QUANTIZE", "DEQUANTIZE") and ends.intersection(placed.op.inputs + placed.op.outputs):
+            continue
+        if placed.op.index in told:  # with advice of its own
             continue
         for remedy in sorted({violation.remedy for violation in placed.violations if violation.rejected}):
             places.setdefault(remedy, []).append((name(placed.op), placed.op.index))
@@ -107,7 +108,8 @@ _FLOAT_MODEL = "The model computes in float, and the Edge TPU in 8 bits only: co
 
 
 def _is_float(graph: Graph) -> bool:
-    return not any(t.dtype in ("int8", "uint8") for op in graph.ops for t in graph.op_outputs(op))
+    made = {tensor.dtype for op in graph.ops for tensor in graph.op_outputs(op)}
+    return bool(made & FLOATS) and not made & EIGHT_BITS
 
 
 def _versions(graph: Graph, placement: Placement) -> Optional[str]:
@@ -137,7 +139,7 @@ def _float_ends(graph: Graph, placement: Placement) -> Optional[str]:
     ends = [
         text
         for text, indices in (("inputs", graph.inputs), ("outputs", graph.outputs))
-        if any(graph.tensors[index].dtype in _FLOAT for index in indices)
+        if any(graph.tensors[index].dtype in FLOATS for index in indices)
     ]
     if not ends:
         return None
@@ -149,16 +151,13 @@ def _float_ends(graph: Graph, placement: Placement) -> Optional[str]:
 
 def _channels_first(graph: Graph, placement: Placement) -> Optional[str]:
     """Transpositions between NCHW and NHWC."""
-    swaps = [op for op in graph.ops if op.opcode == "TRANSPOSE" and _permutation(graph, op) in _LAYOUT_SWAPS]
+    swaps = [op for op in graph.ops if op.opcode == "TRANSPOSE" and _permutation(graph, op) in LAYOUT_SWAPS]
     if len(swaps) < 2:
         return None
     return (
         f"{len(swaps)} TRANSPOSEs turn channels first into channels last or back, as conversions from PyTorch leave "
         "them: convert the model with channels last (NHWC), then none is needed."
     )
-
-
-_LAYOUT_SWAPS = ((0, 2, 3, 1), (0, 3, 1, 2))
 
 
 def _permutation(graph: Graph, op: Op) -> Tuple[int, ...]:
@@ -172,12 +171,47 @@ def _several_outputs(graph: Graph, placement: Placement) -> Optional[str]:
     """Outputs that the CPU computes, of several."""
     on_cpu = {index for placed in placement.ops if placed.device == CPU for index in placed.op.outputs}
     late = [index for index in graph.outputs if index in on_cpu]
-    if len(graph.outputs) < 2 or not late:
+    learned = any(placed.op.opcode in _LEARNED for placed in placement.ops if placed.device == CPU)
+    if len(graph.outputs) < 2 or not late or learned or not placement.mapped:
         return None
     return (
         f"{len(late)} of its {len(graph.outputs)} outputs are computed on the CPU: end the model where the Edge TPU "
         "ends, and compute the rest in the program."
     )
+
+
+# A rest that holds one of these is no postprocessing that a program could take over.
+_LEARNED = frozenset(
+    "CONV_2D DEPTHWISE_CONV_2D TRANSPOSE_CONV FULLY_CONNECTED UNIDIRECTIONAL_SEQUENCE_LSTM CONV_3D BATCH_MATMUL".split()
+)
+
+
+def _pixel_shuffle(graph: Graph, placement: Placement) -> Optional[str]:
+    """Channels rearranged into height and width, by way of a tensor of many dimensions."""
+    shuffles = [op for op in _shuffles(graph) if placement.ops[op.index].device == CPU]
+    if not shuffles:
+        return None
+    return (
+        f"{_grouped([(name(op), op.index) for op in shuffles])}: it rearranges channels into height and width (pixel "
+        "shuffle) through more than three dimensions. Use a transposed convolution of the same stride: with a kernel of "
+        "zeros and ones it computes the same. Or resize and convolve, and train again."
+    )
+
+
+def _shuffles(graph: Graph) -> List[Op]:
+    """The transpositions of five dimensions or more between two reshapes."""
+    return [
+        op
+        for op in graph.ops
+        if op.opcode == "TRANSPOSE"
+        and any(len(tensor.shape) >= 5 for tensor in graph.op_inputs(op)[:1])
+        and _is_reshape(graph.producer(op.inputs[0]))
+        and any(_is_reshape(reader) for tensor in op.outputs for reader in graph.consumers(tensor))
+    ]
+
+
+def _is_reshape(op: Optional[Op]) -> bool:
+    return op is not None and op.opcode == "RESHAPE"
 
 
 def _later_subgraphs(graph: Graph, placement: Placement) -> Optional[str]:
@@ -202,6 +236,7 @@ _ADVISERS: Tuple[Adviser, ...] = (
     _dynamic_batch,
     _float_ends,
     _channels_first,
+    _pixel_shuffle,
     _later_subgraphs,
     _several_outputs,
     _unconfirmed,

@@ -13,7 +13,12 @@ from edgekit.tflite.graph import Graph, Op, Tensor
 from edgekit.tflite.reader import constant
 
 #: The types that the Edge TPU computes with.
-EIGHT_BITS = ("int8", "uint8")
+EIGHT_BITS = frozenset(("int8", "uint8"))
+#: The types that quantization replaces.
+FLOATS = frozenset(("float64", "float32", "float16", "bfloat16"))
+
+#: Permutations that turn channels first (NCHW) into channels last (NHWC), and back.
+LAYOUT_SWAPS = ((0, 2, 3, 1), (0, 3, 1, 2))
 
 
 class Finding(NamedTuple):

@@ -2,7 +2,18 @@
 
 from typing import Optional, Tuple
 
-from edgekit.edgetpu.placement.case import EIGHT_BITS, Case, Finding, Rules, activations, fails, operand, text, unsure
+from edgekit.edgetpu.placement.case import (
+    EIGHT_BITS,
+    FLOATS,
+    Case,
+    Finding,
+    Rules,
+    activations,
+    fails,
+    operand,
+    text,
+    unsure,
+)
 from edgekit.edgetpu.placement.operations import DEFAULT_RUNTIMES, OPERATIONS, REPLACEMENTS
 from edgekit.edgetpu.placement.placement import BAD_DTYPE, BAD_RANK, NOT_SUPPORTED
 
@@ -50,7 +61,16 @@ def eight_bits(case: Case) -> Optional[Finding]:
     wrong = {tensor.dtype for tensor in judged if tensor.dtype not in EIGHT_BITS}
     if not wrong:
         return None
-    return fails(f"It works on {' and '.join(sorted(wrong))}", remedy=REPLACEMENTS.get(case.op.opcode, ""))
+    otherwise = "" if wrong & FLOATS else _NOT_QUANTIZED
+    remedy = REPLACEMENTS.get(case.op.opcode, otherwise)
+    return fails(f"It works on {' and '.join(sorted(wrong))}", remedy=remedy)
+
+
+# What quantization does to int32, int64 and bool: nothing.
+_NOT_QUANTIZED = (
+    "Quantization changes floating point only: compute these numbers in the program, or make them constants before the "
+    "conversion."
+)
 
 
 @rule(confidence="documented", status=NOT_SUPPORTED)

@@ -8,6 +8,7 @@ at 384 and 512), so the compiler's word stands above these.
 from typing import Optional, Tuple
 
 from edgekit.edgetpu.placement.case import (
+    LAYOUT_SWAPS,
     Case,
     Finding,
     Rules,
@@ -17,6 +18,7 @@ from edgekit.edgetpu.placement.case import (
     between,
     data,
     fails,
+    numbers,
     output,
     text,
     unsure,
@@ -71,9 +73,13 @@ def softmax_size(case: Case) -> Optional[Finding]:
 def transpose_size(case: Case) -> Optional[Finding]:
     """Large tensors are not transposed: {mapped:,} elements were seen mapped, {on_cpu:,} were not.
 
-    Convert the model with channels last (NHWC), so that no transposition is left.
+    Make the tensor smaller, or leave the transposition to the program.
     """
-    return between(data(case).elements, _TRANSPOSE, "The element count")
+    found = between(data(case).elements, _TRANSPOSE, "The element count")
+    return found._replace(remedy=_CHANNELS_LAST) if found and numbers(case, 1) in LAYOUT_SWAPS else found
+
+
+_CHANNELS_LAST = "Convert the model with channels last (NHWC), so that no transposition is left."
 
 
 @rule("TRANSPOSE_CONV", confidence="reported")

@@ -199,7 +199,7 @@ def test_success_with_nothing_mapped_says_why(runs, model):
     record(runs, compiled=int8_model(), stdout=HEAD + logged)
     error = refused(model)
     assert error.message.endswith(f"It says: {status}.")
-    assert "quantize the model fully" in error.hint
+    assert "quantize the whole model" in error.hint
 
 
 def test_a_missing_output_is_an_error_even_after_success(runs, model):

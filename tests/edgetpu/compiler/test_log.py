@@ -202,7 +202,7 @@ def test_success_and_unknown_texts_are_no_failure():
             "Operation is otherwise supported, but not mapped due to some unspecified limitation",
             "not with these sizes or options",
         ),
-        ("Operation is working on an unsupported data type", "quantize the model fully"),
+        ("Operation is working on an unsupported data type", "quantize the whole model"),
         ("Operation not supported", "replace it"),
         ("Operation version not supported", "newer version of the op"),
         ("Tensor has unsupported rank (up to 3 innermost dimensions mapped)", "more than three sizes"),

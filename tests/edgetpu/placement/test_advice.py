@@ -121,6 +121,63 @@ def test_several_outputs():
     assert "1 of its 2 outputs are computed on the CPU" in todo
 
 
+def test_a_model_is_not_to_end_where_learned_layers_still_follow():
+    graph = GraphBuilder()
+    x = graph.input(X[0], "int8", quant=Q)
+    early = graph.op("TANH", [x], X[0], "int8", quant=Q)
+    y = graph.op("HARD_SWISH", [early], X[0], "int8", quant=Q)
+    for _ in range(3):
+        weights = graph.constant(np.ones((4, 1, 1, 4), np.int8), quant=Q)
+        y = graph.op("CONV_2D", [y, weights], X[0], "int8", quant=Q, options={"strideW": 1, "strideH": 1})
+    _, todo = told(graph.finish([early, y]))
+    assert "end the model" not in todo and "HARD_SWISH" in todo
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "bool"])
+@pytest.mark.parametrize("opcode", ["LESS", "ADD", "SUM", "TOPK_V2"])
+def test_quantization_is_not_advised_for_what_is_not_float(dtype, opcode):
+    graph = GraphBuilder()
+    x = graph.input((1, 8), dtype)
+    said, todo = told(graph.finish([graph.op(opcode, [x, x], (1, 8), dtype)]))
+    assert "convert --int8" not in said + todo and "computes in float" not in todo
+    assert "Quantization changes floating point only" in said + todo
+
+
+def test_quantization_is_advised_for_a_float_op_in_an_int8_model():
+    graph = GraphBuilder()
+    x = graph.input((1, 8), "int8", quant=Q)
+    y = graph.op("TANH", [graph.op("DEQUANTIZE", [x], (1, 8))], (1, 8))
+    y = graph.op("TANH", [graph.op("QUANTIZE", [y], (1, 8), "int8", quant=Q)], (1, 8), "int8", quant=Q)
+    assert "TANH (op 1): Quantize the whole model" in told(graph.finish([y]))[1]
+
+
+def _pixel_shuffle(channels=4, side=8, block=2):
+    graph = GraphBuilder()
+    x = graph.input((1, side, side, channels * block**2), "int8", quant=Q)
+
+    def step(opcode, x, numbers, shape):
+        return graph.op(opcode, [x, graph.constant(np.array(numbers, np.int32))], shape, "int8", quant=Q)
+
+    apart = (1, side, side, channels, block, block)
+    turned = (1, side, block, side, block, channels)
+    x = step("TRANSPOSE", step("RESHAPE", x, apart, apart), [0, 1, 4, 2, 5, 3], turned)
+    whole = (1, side * block, side * block, channels)
+    return graph.finish([step("RESHAPE", x, whole, whole)])
+
+
+@pytest.mark.parametrize("side", [8, 128])
+def test_a_pixel_shuffle_is_named_and_no_matter_of_channels_last(side):
+    said, todo = told(_pixel_shuffle(side=side))
+    assert "TRANSPOSE (op 1): it rearranges channels into height and width (pixel shuffle)" in todo
+    assert "channels last" not in said + todo and "NHWC" not in said + todo
+
+
+def test_a_large_transposition_of_the_layout_is_one_of_channels_last():
+    for permutation, advised in (([0, 3, 1, 2], True), ([0, 2, 1, 3], False)):
+        model = one_op("TRANSPOSE", activation(1, 64, 64, 64), np.array(permutation, np.int32))
+        assert ("channels last (NHWC)" in "".join(told(model))) == advised
+
+
 def test_what_is_not_certain_is_said():
     said, todo = told(one_op("SOFTMAX", activation(1, 20_000)))
     assert said == "The one op maps to the Edge TPU (1 of them not certain)."
