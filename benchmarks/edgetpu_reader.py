@@ -12,8 +12,9 @@ import re
 import sys
 from pathlib import Path
 
-from edgekit.edgetpu.compiler.log import parse_log, size_text
+from edgekit.edgetpu.compiler.log import parse_log
 from edgekit.edgetpu.compiler.package import read_compiled
+from edgekit.edgetpu.sizes import size_text
 
 DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "data" / "edgetpu"
 

@@ -10,11 +10,11 @@ from edgekit.cli.common import command_options, echo_json, progress_bar
 from edgekit.edgetpu.compiler.comparison import differences
 from edgekit.edgetpu.compiler.compiler import CompileReport, compile_models, cpu_ops
 from edgekit.edgetpu.compiler.handoff import write_handoff
-from edgekit.edgetpu.compiler.log import size_text
 from edgekit.edgetpu.compiler.run import DEFAULT_TIMEOUT_S, find_compiler
 from edgekit.edgetpu.placement.advice import name, reasons
 from edgekit.edgetpu.placement.mapping import map_ops
 from edgekit.edgetpu.placement.placement import CPU, EDGETPU, CompilerOptions, OpPlacement
+from edgekit.edgetpu.sizes import size_text
 from edgekit.errors import CompilerError
 from edgekit.reports.placement import print_placement, with_placement
 from edgekit.reports.text import columns

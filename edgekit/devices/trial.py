@@ -1,7 +1,7 @@
 """libedgetpu tried in a child process: a library built for another TFLite does not raise, it ends the process.
 
-The child (python -m edgekit.devices.trial LIBRARY DEVICE MODEL) writes a marked JSON object for each stage that it
-reaches, so that what came before a crash is known.
+The child calls `main` with library, device and model as its arguments. It writes a marked JSON object for each stage
+that it reaches, so that what came before a crash is known.
 """
 
 import ctypes
@@ -12,7 +12,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Dict, List, Optional
+from typing import Dict, Optional
 
 import numpy as np
 
@@ -25,8 +25,8 @@ from edgekit.tflite.reader import read_graph
 #: What a trial does, in order: each name is the last thing that succeeded.
 STAGES = ("nothing", "library", "device", "model")
 
-# What this module is called: in the child it is `__main__`.
-_THIS_MODULE = "edgekit.devices.trial"
+# Not `-m`: the package around this module imports it, and Python warns of a module that runs twice.
+_PROGRAM = f"from {__name__} import main; main()"
 
 # What the child writes before each of its messages: the library may print too.
 _MARK = "edgekit-trial: "
@@ -74,7 +74,7 @@ def check_library(device: str, model: Optional[str]) -> None:
 
 @lru_cache(maxsize=None)
 def _trial(library: str, device: str, model: Optional[str]) -> Trial:
-    command = [sys.executable, "-m", _THIS_MODULE, library, device, model or ""]
+    command = [sys.executable, "-c", _PROGRAM, library, device, model or ""]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:
         done = subprocess.run(
@@ -106,9 +106,9 @@ def _ending(code: int) -> str:
     return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
-def main(arguments: List[str]) -> None:
-    """Goes through the stages until one fails."""
-    library, device, model = arguments
+def main() -> None:
+    """Goes through the stages until one fails, in the child."""
+    library, device, model = sys.argv[1:]
     try:
         _say(stage="library", version=_version(ctypes.CDLL(library)))
         delegate = interpreter_package().load_delegate(library, {"device": device} if device else {})
@@ -139,7 +139,3 @@ def _run(model: str, delegate: object) -> None:
 def _say(**facts: str) -> None:
     sys.stdout.write(f"\n{_MARK}{json.dumps(facts)}\n")
     sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

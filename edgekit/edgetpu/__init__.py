@@ -1,6 +1,11 @@
-"""What is known of the Edge TPU: its rules, its compiler, its compiled files, its memory and speed."""
+"""What is known of the Edge TPU, without one and without its compiler.
 
-from edgekit.edgetpu.placement.mapping import map_ops
-from edgekit.edgetpu.placement.placement import CompilerOptions, OpPlacement, Placement, Violation
+placement/  which ops map, why the others do not, what to change: rules, TFLite's partitioner, advice
+compiler/   Coral's `edgetpu_compiler`: run, its log and failures read, its files read back, handed to another machine
+estimate/   on-chip memory and latency before anything is compiled
+statuses and sizes: the compiler's own words and numbers, which all three use
+"""
+
+from edgekit.edgetpu.placement import CompilerOptions, OpPlacement, Placement, Violation, map_ops
 
 __all__ = ["CompilerOptions", "OpPlacement", "Placement", "Violation", "map_ops"]

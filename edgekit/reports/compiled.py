@@ -3,8 +3,8 @@
 from typing import Dict, List, Optional, Tuple, Union
 
 from edgekit.devices.twin import Twin, find_twin
-from edgekit.edgetpu.compiler.log import size_text
 from edgekit.edgetpu.compiler.package import CompiledModel, EdgeTpuOp, Layer, mapped_ops
+from edgekit.edgetpu.sizes import size_text
 from edgekit.errors import EdgekitError
 from edgekit.reports.text import columns
 from edgekit.terminal import echo

@@ -5,12 +5,12 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 import click
 
-from edgekit.edgetpu.compiler.log import size_text
 from edgekit.edgetpu.estimate.estimate import Estimate, LayerCost, estimate
 from edgekit.edgetpu.estimate.profiles import HOSTS
 from edgekit.edgetpu.estimate.savings import savings
 from edgekit.edgetpu.placement.advice import advice, name, reasons, verdict
 from edgekit.edgetpu.placement.placement import EDGETPU, OpPlacement, Placement
+from edgekit.edgetpu.sizes import size_text
 from edgekit.reports.text import columns
 from edgekit.terminal import echo
 from edgekit.tflite.graph import Graph

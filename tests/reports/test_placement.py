@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from edgekit.cli import main
-from edgekit.edgetpu.placement.placement import MAPPED, NOT_SUPPORTED, OTHER_SUBGRAPH
+from edgekit.edgetpu.statuses import MAPPED, NOT_SUPPORTED, OTHER_SUBGRAPH
 from tests.support.build import GraphBuilder, colour_classifier
 from tests.support.one_op import Q
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
-from edgekit.edgetpu.compiler.failures import Failure, explain, explain_status
+from edgekit.edgetpu.compiler.failures import Failure, explain
 from edgekit.edgetpu.compiler.log import CompilerLog, ModelLog
 from edgekit.edgetpu.compiler.origin import RECORD, output_names, twin_record
 from edgekit.edgetpu.compiler.package import CompiledModel, is_compiled, mapped_ops, read_compiled
 from edgekit.edgetpu.compiler.run import DEFAULT_TIMEOUT_S, Run, arguments, find_compiler, run_compiler
 from edgekit.edgetpu.placement.mapping import map_ops
 from edgekit.edgetpu.placement.placement import CompilerOptions, Placement
+from edgekit.edgetpu.statuses import explain_status
 from edgekit.errors import CompilerError, ModelFormatError, OutputError, UsageError
 from edgekit.files import check_writable, write_bytes
 from edgekit.progress import Progress, silent

@@ -6,7 +6,7 @@ words were seen in real logs and reports; a text that matches none is passed on 
 
 import re
 from dataclasses import dataclass
-from typing import Mapping, Optional, Tuple
+from typing import Optional, Tuple
 
 
 @dataclass(frozen=True)
@@ -95,32 +95,6 @@ FAILURES: Tuple[Failure, ...] = (
     ),
 )
 
-#: Status in the table of operations → what it means and what to change.
-STATUSES: Mapping[str, str] = {
-    "Mapped to Edge TPU": "Runs on the Edge TPU.",
-    "More than one subgraph is not supported": (
-        "Could run on the Edge TPU, but lies behind an op that cannot: everything after the first break stays on the "
-        "CPU. Replace the op that breaks the graph, or allow several subgraphs with --all-subgraphs."
-    ),
-    "Operation is otherwise supported, but not mapped due to some unspecified limitation": (
-        "The Edge TPU has this op, but not with these sizes or options; see docs/supported-ops.md for the limits."
-    ),
-    "Operation is working on an unsupported data type": (
-        "The operation works on a type other than int8 and uint8. For float32, quantize the whole model "
-        "(`edgekit convert --int8`); int32, int64 and bool are computed in the program instead."
-    ),
-    "Operation not supported": "The Edge TPU has no such op: replace it by supported ones.",
-    "Operation version not supported": (
-        "The model asks for a newer version of the op than the compiler knows: let edgekit write the older one."
-    ),
-    "Tensor has unsupported rank (up to 3 innermost dimensions mapped)": (
-        "A tensor has more than three sizes above 1: fix the batch at 1 and drop extra dimensions."
-    ),
-    "For example, a fully-connected or softmax layer with 2D output": (
-        "The rest of a longer message: the op's output must be one-dimensional, apart from a batch of 1."
-    ),
-}
-
 
 def explain(text: str) -> Optional[Failure]:
     """The first known failure in a tool's output, its message complete; None where there is none."""
@@ -129,8 +103,3 @@ def explain(text: str) -> Optional[Failure]:
         if match:
             return failure.describe(match)
     return None
-
-
-def explain_status(status: str) -> str:
-    """What a status means; an unknown one is explained by itself."""
-    return STATUSES.get(status, status)

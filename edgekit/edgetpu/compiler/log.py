@@ -9,10 +9,9 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Callable, List, Mapping, Optional, Set, Tuple
 
-#: Status of an operation that runs on the Edge TPU.
-MAPPED = "Mapped to Edge TPU"
+from edgekit.edgetpu.sizes import size_bytes
+from edgekit.edgetpu.statuses import MAPPED
 
-_UNITS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _VERSION = re.compile(r"^(?:#+ )?Edge TPU Compiler version (\S+)")
 _DURATION = re.compile(r"^Models? compiled successfully in (\d{1,9}) ms\.$")
 _HEADER = re.compile(r"^Operator\s+Count\s+Status$")
@@ -102,20 +101,6 @@ class _Reading:
     models: List[ModelLog] = field(default_factory=list)
     notes: List[str] = field(default_factory=list)
     in_table: bool = False
-
-
-def size_bytes(text: str) -> int:
-    """A printed size such as "4.24MiB" in bytes. Raises ValueError for anything else."""
-    match = re.match(r"^(\d{1,12}(?:\.\d{1,12})?)(B|KiB|MiB|GiB)$", text)
-    if not match:
-        raise ValueError(f"not a size: {text!r}")
-    return round(float(match.group(1)) * _UNITS[match.group(2)])
-
-
-def size_text(size: int) -> str:
-    """A number of bytes as the compiler prints it: two decimals of the largest unit that fits."""
-    unit = max((u for u in _UNITS if _UNITS[u] <= max(1, size)), key=lambda u: _UNITS[u])
-    return f"{size / _UNITS[unit]:.2f}{unit}"
 
 
 #: A model's log with one more statement in it. Raises ValueError for a value that cannot be read.

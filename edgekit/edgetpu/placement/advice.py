@@ -6,7 +6,8 @@ Rules carry their own remedies; the functions of `_ADVISERS` see causes that no 
 from typing import Callable, Dict, List, Optional, Tuple
 
 from edgekit.edgetpu.placement.case import EIGHT_BITS, FLOATS, LAYOUT_SWAPS
-from edgekit.edgetpu.placement.placement import CPU, OTHER_SUBGRAPH, OpPlacement, Placement
+from edgekit.edgetpu.placement.placement import CPU, OpPlacement, Placement
+from edgekit.edgetpu.statuses import OTHER_SUBGRAPH
 from edgekit.tflite.graph import Graph, Op
 from edgekit.tflite.reader import constant
 from edgekit.tflite.versions import minimal_versions
@@ -193,8 +194,8 @@ def _pixel_shuffle(graph: Graph, placement: Placement) -> Optional[str]:
         return None
     return (
         f"{_grouped([(name(op), op.index) for op in shuffles])}: it rearranges channels into height and width (pixel "
-        "shuffle) through more than three dimensions. Use a transposed convolution of the same stride: with a kernel of "
-        "zeros and ones it computes the same. Or resize and convolve, and train again."
+        "shuffle) through more than three dimensions. Use a transposed convolution of the same stride: with a kernel "
+        "of zeros and ones it computes the same. Or resize and convolve, and train again."
     )
 
 

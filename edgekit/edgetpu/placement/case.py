@@ -8,7 +8,8 @@ where the value lies in a range of which nothing is known.
 from typing import Callable, Dict, FrozenSet, Mapping, NamedTuple, Optional, Tuple
 
 from edgekit.documented import Check, Registry
-from edgekit.edgetpu.placement.placement import LIMITED, CompilerOptions
+from edgekit.edgetpu.placement.placement import CompilerOptions
+from edgekit.edgetpu.statuses import LIMITED
 from edgekit.tflite.graph import Graph, Op, Tensor
 from edgekit.tflite.reader import constant
 

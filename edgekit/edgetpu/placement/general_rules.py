@@ -15,7 +15,7 @@ from edgekit.edgetpu.placement.case import (
     unsure,
 )
 from edgekit.edgetpu.placement.operations import DEFAULT_RUNTIMES, OPERATIONS, REPLACEMENTS
-from edgekit.edgetpu.placement.placement import BAD_DTYPE, BAD_RANK, NOT_SUPPORTED
+from edgekit.edgetpu.statuses import BAD_DTYPE, BAD_RANK, NOT_SUPPORTED
 
 RULES = Rules()
 rule = RULES.rule

@@ -5,18 +5,9 @@ from typing import Dict, FrozenSet, List, Optional, Sequence, Set, Tuple
 from edgekit.edgetpu.placement.case import Case
 from edgekit.edgetpu.placement.operations import DEFAULT_RUNTIMES
 from edgekit.edgetpu.placement.partition import partition
-from edgekit.edgetpu.placement.placement import (
-    CPU,
-    EDGETPU,
-    MAPPED,
-    OTHER_SUBGRAPH,
-    STATUS_ORDER,
-    CompilerOptions,
-    OpPlacement,
-    Placement,
-    Violation,
-)
+from edgekit.edgetpu.placement.placement import CPU, EDGETPU, CompilerOptions, OpPlacement, Placement, Violation
 from edgekit.edgetpu.placement.registry import violations
+from edgekit.edgetpu.statuses import MAPPED, OTHER_SUBGRAPH, STATUS_ORDER
 from edgekit.errors import UsageError
 from edgekit.tflite.graph import Graph, Op
 from edgekit.tflite.versions import refusal

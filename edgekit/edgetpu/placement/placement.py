@@ -6,19 +6,7 @@
 from dataclasses import dataclass
 from typing import Dict, Optional, Tuple
 
-from edgekit.edgetpu.compiler.log import MAPPED
 from edgekit.tflite.graph import Op
-
-#: The compiler's own texts for operations that it leaves on the CPU.
-BAD_RANK = "Tensor has unsupported rank (up to 3 innermost dimensions mapped)"
-BAD_DTYPE = "Operation is working on an unsupported data type"
-NOT_SUPPORTED = "Operation not supported"
-BAD_VERSION = "Operation version not supported"
-LIMITED = "Operation is otherwise supported, but not mapped due to some unspecified limitation"
-OTHER_SUBGRAPH = "More than one subgraph is not supported"
-
-#: Where several apply, the compiler names the first of these.
-STATUS_ORDER = (BAD_RANK, BAD_DTYPE, NOT_SUPPORTED, BAD_VERSION, LIMITED)
 
 EDGETPU, CPU = "edgetpu", "cpu"
 
@@ -144,6 +132,3 @@ class Placement:
             key = (placed.op.opcode, placed.status)
             counts[key] = counts.get(key, 0) + 1
         return counts
-
-
-__all__ = ["CPU", "EDGETPU", "MAPPED", "CompilerOptions", "OpPlacement", "Placement", "Violation"]

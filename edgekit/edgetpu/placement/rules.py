@@ -21,7 +21,7 @@ from edgekit.edgetpu.placement.case import (
     output,
     text,
 )
-from edgekit.edgetpu.placement.placement import BAD_VERSION
+from edgekit.edgetpu.statuses import BAD_VERSION
 from edgekit.tflite.graph import Tensor
 from edgekit.tflite.reader import constant
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.devices.doctor.doctor import ALL_CAUSES, diagnose, page
+from edgekit.devices.doctor.doctor import ALL_CAUSES, diagnose
 from edgekit.devices.doctor.machine import Identity, examine, kernel_log
+from edgekit.devices.doctor.page import page
 from edgekit.devices.library import damage, elf_architecture
 from edgekit.devices.trial import Trial
 from edgekit.errors import ModelFormatError, UsageError
@@ -84,7 +85,7 @@ def test_every_cause_has_a_case_and_two_paragraphs():
 def test_the_page_is_up_to_date():
     written = Path(__file__).parents[3] / "docs" / "doctor.md"
     assert written.read_text(encoding="utf-8") == page() + "\n", (
-        "run python -m edgekit.devices.doctor.doctor > docs/doctor.md"
+        "run python -m edgekit.devices.doctor.page > docs/doctor.md"
     )
 
 

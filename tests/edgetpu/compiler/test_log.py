@@ -4,8 +4,10 @@ import re
 import pytest
 
 from benchmarks.edgetpu_reader import check_logs
-from edgekit.edgetpu.compiler.failures import FAILURES, STATUSES, explain, explain_status
-from edgekit.edgetpu.compiler.log import LogRow, ModelLog, merge_logs, parse_log, size_bytes, size_text
+from edgekit.edgetpu.compiler.failures import FAILURES, explain
+from edgekit.edgetpu.compiler.log import LogRow, ModelLog, merge_logs, parse_log
+from edgekit.edgetpu.sizes import size_bytes, size_text
+from edgekit.edgetpu.statuses import MEANINGS, explain_status
 from tests.support.recordings import success_text, table
 
 OLD = """Edge TPU Compiler version 1.0.249710469
@@ -211,7 +213,7 @@ def test_success_and_unknown_texts_are_no_failure():
 )
 def test_statuses_are_explained(status, meaning):
     assert meaning in explain_status(status)
-    assert status in STATUSES
+    assert status in MEANINGS
 
 
 def test_an_unknown_status_explains_itself():

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from edgekit.edgetpu import CompilerOptions, map_ops
 from edgekit.edgetpu.placement.partition import partition
-from edgekit.edgetpu.placement.placement import BAD_DTYPE, LIMITED, MAPPED, NOT_SUPPORTED, OTHER_SUBGRAPH
+from edgekit.edgetpu.statuses import BAD_DTYPE, LIMITED, MAPPED, NOT_SUPPORTED, OTHER_SUBGRAPH
 from edgekit.errors import UsageError
 from edgekit.tflite.graph import Graph, Op, QuantParams, Tensor
 from edgekit.tflite.reader import read_graph

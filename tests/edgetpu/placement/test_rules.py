@@ -5,18 +5,10 @@ import pytest
 
 from edgekit.edgetpu import CompilerOptions, map_ops
 from edgekit.edgetpu.placement.operations import OPERATIONS, REPLACEMENTS
-from edgekit.edgetpu.placement.placement import (
-    BAD_DTYPE,
-    BAD_RANK,
-    BAD_VERSION,
-    CONFIDENCES,
-    LIMITED,
-    MAPPED,
-    NOT_SUPPORTED,
-    STATUS_ORDER,
-)
+from edgekit.edgetpu.placement.placement import CONFIDENCES
 from edgekit.edgetpu.placement.registry import ALL_RULES
 from edgekit.edgetpu.placement.supported_ops import supported_ops
+from edgekit.edgetpu.statuses import BAD_DTYPE, BAD_RANK, BAD_VERSION, LIMITED, MAPPED, NOT_SUPPORTED, STATUS_ORDER
 from edgekit.tflite.reader import read_graph
 from tests.support.one_op import activation, one_op
 
