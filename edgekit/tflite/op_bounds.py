@@ -31,6 +31,22 @@ OPTIONS: Mapping[str, Mapping[str, Tuple[int, int]]] = {
 #: op → the option that says how many outputs it has.
 OUTPUT_COUNTS: Mapping[str, str] = {"SPLIT": "num_splits", "SPLIT_V": "num_splits", "UNPACK": "num"}
 
+_TWO = "ADD SUB MUL DIV MAXIMUM MINIMUM POW FLOOR_DIV FLOOR_MOD SQUARED_DIFFERENCE CONV_2D DEPTHWISE_CONV_2D PRELU FILL"
+_TWO += (
+    " FULLY_CONNECTED BATCH_MATMUL PAD MIRROR_PAD MEAN SUM REDUCE_MAX REDUCE_MIN REDUCE_PROD REDUCE_ANY TRANSPOSE TILE"
+)
+_TWO += (
+    " GATHER GATHER_ND SPLIT BROADCAST_TO EXPAND_DIMS RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR ARG_MAX ARG_MIN TOPK_V2"
+)
+_TWO += " REVERSE_V2 CUMSUM EQUAL NOT_EQUAL GREATER GREATER_EQUAL LESS LESS_EQUAL EMBEDDING_LOOKUP"
+_THREE = "SLICE SPLIT_V SPACE_TO_BATCH_ND BATCH_TO_SPACE_ND TRANSPOSE_CONV SELECT SELECT_V2 RANGE PADV2 SCATTER_ND"
+_FOUR = "STRIDED_SLICE ONE_HOT"
+
+#: op → how many inputs it has at least, where that is more than one.
+INPUT_COUNTS: Mapping[str, int] = {
+    op: count for count, ops in ((2, _TWO), (3, _THREE), (4, _FOUR)) for op in ops.split()
+}
+
 #: custom op → how many tensors it reads and writes.
 ENDS: Mapping[str, Tuple[int, int]] = {"TFLite_Detection_PostProcess": (3, 4)}
 
@@ -44,6 +60,8 @@ def bound_problems(graph: Graph, op: Op, most_elements: int) -> Iterator[str]:
         value = op.option(option, 0)
         if not low <= value <= high:
             yield f"has the {option} {value}"
+    if len(op.inputs) < INPUT_COUNTS.get(op.opcode, 0):
+        yield f"reads {len(op.inputs)} tensors and needs {INPUT_COUNTS[op.opcode]}"
     if op.opcode in OUTPUT_COUNTS and op.option(OUTPUT_COUNTS[op.opcode], 0) != len(op.outputs):
         yield f"has {len(op.outputs)} outputs and claims {op.option(OUTPUT_COUNTS[op.opcode], 0)}"
     if op.custom in ENDS and (len(op.inputs), len(op.outputs)) != ENDS[op.custom]:

@@ -101,7 +101,7 @@ def _damage_node(random, root):
     elif kind == 1 and isinstance(holder, dict):
         holder[random.choice((*TEXTS, "__proto__", "config"))] = holder.pop(key)
     elif kind == 2:
-        holder[key] = _nested(holder[key], random.choice((1, 3, 200, 900)))
+        holder[key] = _nested(holder[key], random.choice((1, 3, 120)))
     elif kind == 3:
         other, name = random.choice(places)
         holder[key] = (

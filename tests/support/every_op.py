@@ -12,6 +12,7 @@ from flatbuffers import flexbuffers
 
 from tests.support.build import GraphBuilder
 
+IMAGE = (1, 8, 8, 3)
 SHAPE = (1, 8, 8, 4)
 _IMAGE = np.linspace(-1, 1, 256, dtype=np.float32).reshape(SHAPE)
 _POOL = {"padding": 0, "strideW": 1, "strideH": 1, "filterWidth": 2, "filterHeight": 2}
@@ -97,8 +98,7 @@ def every_op():
 
 
 def _chain(name, further, shape, options):
-    graph = GraphBuilder()
-    x = graph.input(SHAPE)
+    graph, x = _started()
     inputs = [x, *(graph.constant(value) for value in further)]
     return _scores(graph, graph.op(name, inputs, shape, options=options, version=_version(name)), shape)
 
@@ -117,8 +117,11 @@ def _scores(graph, tensor, shape, dtype="float32"):
 
 
 def _started():
+    """A graph whose 1x1 convolution has made four channels of an image's three."""
     graph = GraphBuilder()
-    return graph, graph.input(SHAPE)
+    inputs = [graph.input(IMAGE), graph.constant(np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 1, 1, 3))]
+    inputs.append(graph.constant(np.zeros(4, np.float32)))
+    return graph, graph.op("CONV_2D", inputs, SHAPE, options=_STEP)
 
 
 def _split():

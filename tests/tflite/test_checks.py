@@ -6,9 +6,10 @@ from ai_edge_litert import schema_py_generated as schema
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import ModelFormatError
 from edgekit.tflite.checks import check_graph
+from edgekit.tflite.op_bounds import INPUT_COUNTS
 from edgekit.tflite.reader import read_graph
 from tests.support.build import GraphBuilder
-from tests.support.every_op import SHAPE, every_op
+from tests.support.every_op import IMAGE, every_op
 
 
 def _refused(graph, outputs, reason):
@@ -159,7 +160,7 @@ def test_a_sound_graph_of_any_op_passes_and_runs(name):
     content = every_op()[name]
     check_graph(read_graph(content))
     interpreter = open_interpreter(content)
-    interpreter.set_tensor(0, np.ones(SHAPE, np.float32))
+    interpreter.set_tensor(0, np.ones(IMAGE, np.float32))
     interpreter.invoke()
 
 
@@ -192,7 +193,7 @@ def _changed(name, change):
 )
 def test_options_that_kernels_take_on_trust(name, option, value, reason):
     def change(_model, graph):
-        (options,) = [op.builtinOptions for op in graph.operators if hasattr(op.builtinOptions, option)]
+        options = [op.builtinOptions for op in graph.operators if hasattr(op.builtinOptions, option)][-1]
         setattr(options, option, value)
 
     with pytest.raises(ModelFormatError, match=reason):
@@ -201,16 +202,29 @@ def test_options_that_kernels_take_on_trust(name, option, value, reason):
 
 def test_options_left_out_altogether():
     def change(_model, graph):
-        graph.operators[0].builtinOptions, graph.operators[0].builtinOptionsType = None, 0
+        graph.operators[1].builtinOptions, graph.operators[1].builtinOptionsType = None, 0
 
     with pytest.raises(ModelFormatError, match="has the stride_w 0"):
         check_graph(read_graph(_changed("MAX_POOL_2D", change)))
 
 
+@pytest.mark.parametrize("name", sorted(set(INPUT_COUNTS) & set(every_op())))
+def test_inputs_missing_at_the_end(name):
+    def change(model, graph):
+        code = getattr(schema.BuiltinOperator, name)
+        op = [op for op in graph.operators if model.operatorCodes[op.opcodeIndex].builtinCode == code][-1]
+        op.inputs = op.inputs[: INPUT_COUNTS[name] - 1]
+
+    with pytest.raises(
+        ModelFormatError, match=f"reads {INPUT_COUNTS[name] - 1} tensors and needs {INPUT_COUNTS[name]}"
+    ):
+        check_graph(read_graph(_changed(name, change)))
+
+
 def test_a_detection_post_process_where_another_op_was():
     def change(model, _graph):
-        model.operatorCodes[0].builtinCode = schema.BuiltinOperator.CUSTOM
-        model.operatorCodes[0].customCode = "TFLite_Detection_PostProcess"
+        model.operatorCodes[1].builtinCode = schema.BuiltinOperator.CUSTOM
+        model.operatorCodes[1].customCode = "TFLite_Detection_PostProcess"
 
     with pytest.raises(ModelFormatError, match="reads 1 tensors and writes 1"):
         check_graph(read_graph(_changed("RELU", change)))
@@ -219,7 +233,7 @@ def test_a_detection_post_process_where_another_op_was():
 @pytest.mark.parametrize("name", ["FILL", "BROADCAST_TO", "SCATTER_ND"])
 def test_a_constant_that_asks_for_more_memory_than_any_machine_has(name):
     def change(model, graph):
-        op = graph.operators[0]
+        op = graph.operators[1]  # behind the convolution
         place = {"FILL": 0, "BROADCAST_TO": 1, "SCATTER_ND": 2}[name]
         huge = np.array([1 << 30, 8, 8, 4], np.int32)
         model.buffers[graph.tensors[op.inputs[place]].buffer].data = huge.view(np.uint8)

@@ -1,11 +1,16 @@
 """A model's inference as one traced TensorFlow function, which both prediction and export use."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from edgekit.errors import UnsupportedModelError
 from edgekit.preprocess import InputSpec
+
+# Keras prints its messages in bold.
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def traced(call: Callable[[Any], Any], spec: InputSpec) -> Any:
@@ -16,12 +21,29 @@ def traced(call: Callable[[Any], Any], spec: InputSpec) -> Any:
     return tf.function(call, input_signature=signature, autograph=False)
 
 
-def predictor(function: Any) -> Callable[[np.ndarray], np.ndarray]:
-    """A function from arrays (n, height, width, channels) to float32 arrays (n, classes)."""
+def predictor(function: Any, name: str) -> Callable[[np.ndarray], np.ndarray]:
+    """A function from arrays (n, height, width, channels) to float32 arrays (n, classes).
+
+    It raises UnsupportedModelError, with the file's `name`, where the model fails.
+    """
     import tensorflow as tf
 
     def predict(images: np.ndarray) -> np.ndarray:
-        answers = [function(tf.constant(image[np.newaxis], tf.float32)).numpy() for image in images]
+        try:
+            answers = [function(tf.constant(image[np.newaxis], tf.float32)).numpy() for image in images]
+        except Exception as error:  # a model raises whatever its layers do
+            size = "x".join(map(str, images.shape[1:]))
+            raise UnsupportedModelError(
+                f"{name} fails on an image of {size}: {_reason(error)}",
+                "Does it predict where it was made? Then export what it computes: `model.export('folder')`.",
+            ) from error
         return np.concatenate(answers).astype(np.float32)
 
     return predict
+
+
+def _reason(error: Exception) -> str:
+    """The first sentence of a message that says more than whose call failed."""
+    lines = [_COLOUR.sub("", line).strip() for line in str(error).splitlines()]
+    told = [line for line in lines if line and not line.startswith(("Exception encountered", "in user code", "File "))]
+    return (told[0] if told else type(error).__name__)[:200]

@@ -317,3 +317,34 @@ def test_a_float_tflite_that_ends_its_process_is_refused(tmp_path):
     path = tmp_path / "evil.tflite"
     path.write_bytes(split_inside_a_branch())
     refused(path, ModelFormatError, "evil.tflite", "ends the process that runs it")
+
+
+@pytest.mark.parametrize("library", ["keras", "tf_keras"])
+def test_a_model_that_fails_when_it_runs_is_refused_in_its_own_words(library, tmp_path, request):
+    keras = pytest.importorskip(library)
+    path = save(classifier(keras), tmp_path / "m.h5")
+    with h5py.File(path, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        (conv,) = [layer for layer in config["config"]["layers"] if layer["class_name"] == "Conv2D"]
+        conv["config"]["dilation_rate"] = [1, 0]
+        file.attrs["model_config"] = json.dumps(config)
+    refused(path, UnsupportedModelError, "m.h5", "dilation")
+
+
+@pytest.mark.parametrize("depth", [120, 900, 50_000])
+@pytest.mark.parametrize("kind", ["h5", "keras"])
+def test_configurations_nested_without_end_are_refused(depth, kind, tmp_path):
+    import keras
+
+    path = save(classifier(keras), tmp_path / f"m.{kind}")
+    deep = '{"class_name": "Sequential", "config": ' + "[" * depth + "]" * depth + "}"
+    if kind == "h5":
+        with h5py.File(path, "r+") as file:
+            file.attrs["model_config"] = deep[:60_000]
+    else:
+        whole = tmp_path / "deep.keras"
+        with zipfile.ZipFile(path) as old, zipfile.ZipFile(whole, "w") as new:
+            for name in old.namelist():
+                new.writestr(name, deep if name == "config.json" else old.read(name))
+        path = whole
+    refused(path, ModelFormatError, "damaged")

@@ -4,6 +4,7 @@ import json
 import shutil
 import zipfile
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +16,8 @@ from edgekit.errors import ModelFormatError, UnsupportedModelError
 from edgekit.install import not_importable
 
 MAX_CONFIG_BYTES = 64 << 20
+#: Levels of a configuration: a model in a model in a model has 30. What walks it would overflow the stack.
+MAX_CONFIG_DEPTH = 100
 #: What the json, zipfile, zlib and h5py modules raise over damaged bytes.
 _DAMAGE = (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
 _WEIGHTS = "model.weights.h5"
@@ -55,11 +58,26 @@ def read_archive(path: Path, kind: str) -> KerasArchive:
     try:
         text, version = reader(path)
         config = json.loads(text)
+        _check_depth(config)
     except _DAMAGE as error:
         raise ModelFormatError(f"{path} is damaged or cut short ({_reason(error)}).", _AGAIN) from error
     if not isinstance(config, dict) or not isinstance(config.get("class_name"), str):
         raise ModelFormatError(f"{path} is damaged: its configuration describes no model.", _AGAIN)
     return KerasArchive(path, kind, config, version)
+
+
+def _check_depth(node: object) -> None:
+    """Raises ValueError where a configuration is nested deeper than any model's."""
+    level = [node]
+    for _ in range(MAX_CONFIG_DEPTH):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return
+    raise ValueError(f"its configuration is nested more than {MAX_CONFIG_DEPTH} deep")
+
+
+def _inside(node: object) -> Iterable[object]:
+    return node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
 
 
 def write_archive(archive: KerasArchive, config: dict[str, Any], folder: Path) -> Path:

@@ -46,7 +46,7 @@ def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | No
     spec = checks.image_spec(name, tuple(inputs[0].shape), size)
     classes = checks.class_count(name, tuple(outputs[0].shape))
     call = traced(_inference(model, library), spec)
-    predict = predictor(call)
+    predict = predictor(call, name)
     output, output_notes = checks.output_kind(predict, spec)
     labels, label_notes = labels_beside(path, classes)
     return KerasSource(
@@ -72,7 +72,11 @@ def with_model(source: KerasSource, model: KerasModel) -> KerasSource:
     """A Keras source with another model of the same ends in its place."""
     call = traced(_inference(model, "tf_keras" if source.format == "keras2" else "keras"), source.spec)
     return replace(
-        source, call=call, predict=predictor(call), first_norm=first_norm(model, source.spec), build=lambda: model
+        source,
+        call=call,
+        predict=predictor(call, source.path),
+        first_norm=first_norm(model, source.spec),
+        build=lambda: model,
     )
 
 

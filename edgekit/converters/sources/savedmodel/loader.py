@@ -31,7 +31,7 @@ def load_savedmodel(path: Path, *, trust: bool, size: tuple[int, int] | None) ->
     classes = checks.class_count(name, _dims(signature.structured_outputs[answer], name))
     _refuse_fixed_batch(given, name)
     call = traced(_inference(signature, given, answer), spec)
-    predict = predictor(call)
+    predict = predictor(call, name)
     output, notes = checks.output_kind(predict, spec)
     labels, label_notes = labels_beside(path, classes)
     frozen = freeze(call)
