@@ -49,6 +49,38 @@ def test_ranges_of_living_tensors_stay():
     assert widened(read_graph(content), bounds) == bounds
 
 
+def least_width(graph, bounds, name):
+    """The width from which on a tensor's range stays as it is, found by halving."""
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        given = {**bounds, name: (0.0, middle)}
+        low, high = (low, middle) if widened(graph, given)[name] == given[name] else (middle, high)
+    assert widened(graph, {**bounds, name: (0.0, low / 2)})[name] == (0.0, pytest.approx(high))
+    return high
+
+
+BOUNDS = {"image": (0.0, 1.0), "first": (-1.0, 2.0), "second": (-0.5, 0.5), "sum": (-2.0, 3.0), "product": (-4.0, 4.0)}
+
+
+def test_the_least_range_is_a_128th_of_the_accumulators():
+    """Of convolutions: steps of the input times the largest weight's; of sums and products: those of the inputs."""
+    graph = read_graph(residual(2.0))
+    assert least_width(graph, BOUNDS, "first") == pytest.approx(1.0 * 2.0 / 127 / 128)
+    assert least_width(graph, BOUNDS, "second") == pytest.approx(3.0 * 2.0 / 127 / 128)
+    assert least_width(graph, BOUNDS, "sum") == pytest.approx(3.0 / 128)
+    assert least_width(graph, BOUNDS, "product") == pytest.approx(5.0 * 1.0 / 255 / 128)
+
+
+def test_a_range_beside_zero_is_as_wide_as_from_zero():
+    graph = read_graph(residual(2.0))
+    for bounds in ((0.9, 0.9), (-0.9, -0.9), (0.5, 0.9)):
+        assert widened(graph, {**BOUNDS, "sum": bounds})["sum"] == bounds
+    assert widened(graph, {**BOUNDS, "sum": (0.0, 0.0)})["sum"] == (0.0, 3.0 / 128)
+    nothing = dict.fromkeys(BOUNDS, (0.0, 0.0))
+    assert widened(graph, nothing)["sum"][1] > 0
+
+
 def test_what_hands_values_on_keeps_their_range():
     g = GraphBuilder()
     x = g.input((1, 4), name="x")
