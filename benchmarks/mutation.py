@@ -6,8 +6,8 @@ Cosmic Ray's operators make the mutants: a comparison, a sign, `and`/`or`, a num
 time. Modules take turns, so that a long table of numbers does not fill the sample; the same seed on the same code
 gives the same sample. Each mutant is written into a copy of the project, where first the test file named after the
 module and then the tests of its package run, without those marked `slow` or `shared`. It is killed where a test
-fails or takes three times as long as all of the package's tests without it (and ten seconds more); the copy is removed at the end.
-Survivors are printed as `file:line  old → new`.
+fails or takes three times as long as all of the package's tests without it (and ten seconds more). The copy is removed
+at the end. Survivors are printed as `file:line  old → new`.
 """
 
 import argparse
@@ -119,11 +119,11 @@ def copy_project(target: Path) -> None:
     compileall.compile_dir(target / "edgekit", quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
 
 
-def test_selections(mutant: Mutant) -> list[tuple[str, ...]]:
+def test_selections(copy: Path, mutant: Mutant) -> list[tuple[str, ...]]:
     """What is run for a mutant, the narrowest selection first."""
     tests = CORE[mutant.package][1]
     name = f"test_{Path(mutant.module).stem}.py"
-    near = sorted(path.relative_to(PROJECT).as_posix() for test in tests for path in (PROJECT / test).rglob(name))
+    near = sorted(path.relative_to(copy).as_posix() for test in tests for path in (copy / test).rglob(name))
     return [tuple(near), tests] if near else [tests]
 
 
@@ -162,7 +162,7 @@ class Laboratory:
         original = path.read_bytes()
         try:
             path.write_text(code, "utf-8")
-            return all(run_tests(self._copy, tests, limit) for tests in test_selections(mutant))
+            return all(run_tests(self._copy, tests, limit) for tests in test_selections(self._copy, mutant))
         finally:
             path.write_bytes(original)
 
@@ -200,10 +200,11 @@ def main() -> None:
     tried: dict[str, list[bool]] = {}
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "project"
+        mutants = sample(arguments.package, arguments.seed, arguments.count)
         copy_project(copy)
         laboratory = Laboratory(copy)
-        for mutant in sample(arguments.package, arguments.seed, arguments.count):
-            before = (PROJECT / mutant.module).read_text("utf-8")
+        for mutant in mutants:
+            before = (copy / mutant.module).read_text("utf-8")
             after = mutate_code(before, get_operator(mutant.operator)(), mutant.occurrence)
             survived = laboratory.survives(mutant, after)
             tried.setdefault(mutant.package, []).append(survived)
