@@ -1,24 +1,62 @@
 """edgekit: from a trained Keras image classifier to the Edge TPU, phones and plain CPUs.
 
-The public names are resolved on first use, so that importing the package loads neither
-TensorFlow nor an interpreter: the device side of edgekit must start quickly on a small board.
+Each command of the tool is one call here. The public names are resolved on first use, so that importing the package
+loads neither TensorFlow nor an interpreter: the device side of edgekit must start quickly on a small board.
 """
 
 from importlib import import_module
-from typing import List
+from typing import TYPE_CHECKING, List
 
-from edgekit.version import __version__  # noqa: F401, for users
+if TYPE_CHECKING:
+    from edgekit.calibration.labelled import ImageSet as ImageSet
+    from edgekit.calibration.samples import Samples as Samples
+    from edgekit.converters import Recipe as Recipe
+    from edgekit.converters import convert as convert
+    from edgekit.converters import load_source as load_source
+    from edgekit.converters import save as save
+    from edgekit.converters.comparing import compare as compare
+    from edgekit.devices import Classifier as Classifier
+    from edgekit.devices import Prediction as Prediction
+    from edgekit.devices.classifying import classify as classify
+    from edgekit.devices.discovery import attached as attached
+    from edgekit.devices.doctor.doctor import diagnose as diagnose
+    from edgekit.devices.doctor.machine import examine as examine
+    from edgekit.devices.inspection import inspect as inspect
+    from edgekit.edgetpu import CompilerOptions as CompilerOptions
+    from edgekit.edgetpu.compiler.compiler import compile_models as compile_models
+    from edgekit.edgetpu.placement.mapping import map_ops as map_ops
+    from edgekit.errors import EdgekitError as EdgekitError
+    from edgekit.evaluation.accuracy import evaluate as evaluate
+    from edgekit.preprocess import InputSpec as InputSpec
+    from edgekit.tflite import read_graph as read_graph
+    from edgekit.tflite import read_metadata as read_metadata
 
+__version__ = "0.1.0"
+
+#: Public name → the module that has it; the imports above say the same to type checkers.
 _PUBLIC = {
     "Classifier": "edgekit.devices",
+    "CompilerOptions": "edgekit.edgetpu",
     "EdgekitError": "edgekit.errors",
+    "ImageSet": "edgekit.calibration.labelled",
     "InputSpec": "edgekit.preprocess",
     "Prediction": "edgekit.devices",
-    "Samples": "edgekit.calibration",
+    "Recipe": "edgekit.converters",
+    "Samples": "edgekit.calibration.samples",
+    "attached": "edgekit.devices.discovery",
+    "classify": "edgekit.devices.classifying",
+    "compare": "edgekit.converters.comparing",
+    "compile_models": "edgekit.edgetpu.compiler.compiler",
     "convert": "edgekit.converters",
+    "diagnose": "edgekit.devices.doctor.doctor",
+    "evaluate": "edgekit.evaluation.accuracy",
+    "examine": "edgekit.devices.doctor.machine",
+    "inspect": "edgekit.devices.inspection",
     "load_source": "edgekit.converters",
+    "map_ops": "edgekit.edgetpu.placement.mapping",
     "read_graph": "edgekit.tflite",
     "read_metadata": "edgekit.tflite",
+    "save": "edgekit.converters",
 }
 
 __all__ = sorted(_PUBLIC)

@@ -218,6 +218,15 @@ def test_classifying_never_loads_tensorflow(tmp_path):
     assert not _loaded_by(program.format(str(path))) & HEAVY
 
 
+def test_type_checkers_see_the_public_names_where_they_are():
+    import edgekit
+
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    checked = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {alias.name: node.module for node in checked.body for alias in node.names}
+    assert seen == edgekit._PUBLIC
+
+
 def test_the_public_names_exist():
     import edgekit
 

@@ -1,19 +1,17 @@
 """`edgekit classify`: name what is in images."""
 
-import os
 import sys
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Iterable, Optional, Tuple
 
 import click
 
 from edgekit.cli.common import command_options, echo_json
 from edgekit.cli.settings import ModelChoice, model_options, opener
-from edgekit.errors import DataError, UsageError
 from edgekit.terminal import echo
 
-_BAR = 24
+if TYPE_CHECKING:
+    from edgekit.devices.classifying import FileAnswer
 
 
 @click.command()
@@ -30,62 +28,30 @@ def classify(
     Labels and preprocessing come from the model. An image that cannot be read is reported, and the
     others go on; the exit code is then 2.
     """
+    from edgekit.devices.classifying import classify as classify_files
+    from edgekit.devices.classifying import image_files
     from edgekit.quiet import tensorflow_quiet
+    from edgekit.reports.prediction import answer_lines, answer_to_json
 
-    files, open_classifier = _files(images), opener(choice, threads=threads)
+    files, open_classifier = image_files(images), opener(choice, threads=threads)
     with tensorflow_quiet(verbose):
         classifier = open_classifier()
+    answers = []
     with classifier:
         if not as_json:
             echo(f"{Path(choice.model).name} on the {classifier.device.upper()}: {classifier.reason}.")
-        answers = []
-        for file in files:
-            answers.append(_answer(classifier, file, top))
+        for answer in classify_files(classifier, files, k=top):
+            answers.append(answer)
             if not as_json:
-                _print(answers[-1])
+                _print(answer, answer_lines(answer))
     if as_json:
-        echo_json(answers)
-    if any("error" in answer for answer in answers):
+        echo_json([answer_to_json(answer) for answer in answers])
+    if any(answer.error for answer in answers):
         sys.exit(2)
 
 
-def _files(images: Tuple[str, ...]) -> List[str]:
-    """The images named, a folder standing for all the images in it."""
-    files: List[str] = []
-    for name in images:
-        found = _images_in(Path(name)) if os.path.isdir(name) else [name]
-        if not found:
-            raise UsageError(f"There are no images in the folder {name}.")
-        files += found
-    return files
-
-
-def _images_in(folder: Path) -> List[str]:
-    from PIL import Image
-
-    suffixes = set(Image.registered_extensions())
-    return [str(file) for file in sorted(folder.rglob("*")) if file.suffix.lower() in suffixes and file.is_file()]
-
-
-def _answer(classifier: Any, file: str, top: int) -> Dict[str, Any]:
-    """What is said of one image, as in `--json`."""
-    try:
-        prediction = classifier.classify(file, top)
-    except DataError as error:
-        return {"image": file, "error": {"error": error.kind, "message": error.message, "hint": error.hint}}
-    return {
-        "image": file,
-        "device": prediction.device,
-        "predictions": [asdict(best) for best in prediction.classes],
-        "latency_ms": asdict(prediction.latency),
-    }
-
-
-def _print(answer: Dict[str, Any]) -> None:
-    if "error" in answer:
-        echo(answer["error"]["message"], title="Error: ", colour="red", bold=True, err=True)
-        return
-    echo(f"\n{answer['image']}  ({sum(answer['latency_ms'].values()):.1f} ms)")
-    for best in answer["predictions"]:
-        bar = "█" * round(_BAR * best["score"])
-        echo(f"{best['score']:7.1%}  {bar:<{_BAR}}  {best['label']}")
+def _print(answer: "FileAnswer", lines: Iterable[str]) -> None:
+    if answer.error is not None:
+        echo(answer.error.message, title="Error: ", colour="red", bold=True, err=True)
+    for line in lines:
+        echo(line)

@@ -2,22 +2,19 @@
 
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import click
 
 from edgekit.cli.common import command_options, echo_json, progress_bar
-from edgekit.edgetpu.compiler.comparison import differences
-from edgekit.edgetpu.compiler.compiler import CompileReport, compile_models, cpu_ops
+from edgekit.edgetpu.compiler.compiler import compile_models
 from edgekit.edgetpu.compiler.handoff import write_handoff
 from edgekit.edgetpu.compiler.run import DEFAULT_TIMEOUT_S, find_compiler
-from edgekit.edgetpu.placement.advice import name, reasons
 from edgekit.edgetpu.placement.mapping import map_ops
-from edgekit.edgetpu.placement.placement import CPU, EDGETPU, CompilerOptions, OpPlacement
-from edgekit.edgetpu.sizes import size_text
+from edgekit.edgetpu.placement.placement import CompilerOptions
 from edgekit.errors import CompilerError
-from edgekit.reports.placement import print_placement, with_placement
-from edgekit.reports.text import columns
+from edgekit.reports.compilation import compilation_lines, compilation_to_json
+from edgekit.reports.placement import placement_lines, placement_to_json
 from edgekit.terminal import echo
 from edgekit.tflite.reader import read_graph
 
@@ -67,74 +64,10 @@ def compile(models: Tuple[Path, ...], as_json: bool, verbose: bool, **given: Any
     if verbose:
         echo(reports[0].printed, err=True)
     if as_json:
-        echo_json([to_json(report) for report in reports])
+        echo_json([compilation_to_json(report) for report in reports])
         return
     for report in reports:
-        _tell(report)
-
-
-def to_json(report: CompileReport) -> Dict[str, Any]:
-    """A report as a JSON-ready document."""
-    mapped = set(report.mapped)
-    said = [
-        {
-            "on_chip_bytes": log.on_chip_used,
-            "remaining_bytes": log.on_chip_remaining,
-            "streamed_bytes": log.streamed,
-            "table": [{"opcode": row.opcode, "count": row.count, "status": row.status} for row in log.rows],
-        }
-        for log in report.logs
-    ]
-    return {
-        "model": report.model,
-        "compiled": list(report.outputs),
-        "compiler_version": report.compiler_version,
-        "attempts": report.attempts,
-        "fully_mapped": report.fully_mapped,
-        "subgraphs": report.subgraphs,
-        "min_runtime": max(compiled.min_runtime for compiled in report.compiled),
-        "ops": [_op_to_json(placed, placed.op.index in mapped) for placed in report.prediction.ops],
-        "compiler": said,
-        "differences": list(differences(report)),
-    }
-
-
-def _op_to_json(placed: OpPlacement, mapped: bool) -> Dict[str, Any]:
-    return {
-        "index": placed.op.index,
-        "opcode": placed.op.opcode,
-        "device": EDGETPU if mapped else CPU,
-        "reasons": [] if mapped else list(reasons(placed)),
-    }
-
-
-def _tell(report: CompileReport) -> None:
-    total = len(report.graph.ops)
-    good = report.fully_mapped
-    verdict = f"{len(report.mapped)} of {total} ops run on the Edge TPU" if not good else f"all {total} ops run on it"
-    echo(title=f"Edge TPU: {verdict}", colour="green" if good else "yellow")
-    if report.attempts > 1:
-        echo(f"  edgetpu_compiler crashed {report.attempts - 1} times before it succeeded.")
-    for log in report.logs:
-        if log.on_chip_used is not None and log.streamed is not None:
-            echo(f"  {size_text(log.on_chip_used)} kept on the chip, {size_text(log.streamed)} sent each time")
-    left = _left_on_cpu(report)
-    if left:
-        echo("\n" + "\n".join(columns(("op", "kind", "why it stays on the CPU"), left)))
-    for difference in differences(report):
-        echo(f"  Not as predicted: {difference}.")
-    for output in report.outputs:
-        echo(f"Wrote {output}")
-    if Path(report.outputs[0]).parent.resolve() != Path(report.model).parent.resolve():
-        echo(f"Its CPU twin is {report.model}: copy it beside {Path(report.outputs[0]).name}.")
-
-
-def _left_on_cpu(report: CompileReport) -> List[Tuple[str, ...]]:
-    rows: List[Tuple[str, ...]] = []
-    for op in cpu_ops(report):
-        why = reasons(report.prediction.ops[op.index])
-        rows.append((str(op.index), name(op), " ".join(why) or "the compiler did not map it"))
-    return rows
+        echo("\n".join(compilation_lines(report)))
 
 
 def _predict(models: Tuple[Path, ...], options: CompilerOptions, error: Optional[CompilerError]) -> None:
@@ -144,10 +77,10 @@ def _predict(models: Tuple[Path, ...], options: CompilerOptions, error: Optional
     if error is None:
         for model, graph, placement in zip(models, graphs, placements):
             echo(f"{model.name}, as edgetpu_compiler is expected to place it:")
-            print_placement(graph, placement)
+            echo("\n".join(placement_lines(graph, placement)))
         return
     predictions = [
-        with_placement({"model": str(model), "ops": [{}] * len(graph.ops)}, graph, placement)
+        {"model": str(model), **placement_to_json(graph, placement)}
         for model, graph, placement in zip(models, graphs, placements)
     ]
     echo_json({"error": error.kind, "message": error.message, "hint": error.hint, "prediction": predictions})

@@ -1,35 +1,27 @@
-"""The compiled files' part of `edgekit inspect`: what the Edge TPU gets, and what stays on the CPU."""
+"""A compiled model: what the Edge TPU gets, and what stays on the CPU."""
 
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Dict, Iterator, List, Tuple, Union
 
-from edgekit.devices.twin import Twin, find_twin
+from edgekit.devices.twin import Twin
 from edgekit.edgetpu.compiler.package import CompiledModel, EdgeTpuOp, Layer, mapped_ops
 from edgekit.edgetpu.sizes import size_text
 from edgekit.errors import EdgekitError
+from edgekit.reports.graph import op_to_json
 from edgekit.reports.text import columns
-from edgekit.terminal import echo
 from edgekit.tflite.graph import Op
 
-#: The CPU twin of a compiled model, or why it has none.
-Found = Union[Twin, EdgekitError]
+#: The CPU twin of a compiled model, or why it has none; None where it was not looked for.
+Twinned = Union[Twin, EdgekitError, None]
 
 
-def look_for_twin(path: str, compiled: CompiledModel) -> Found:
-    """The CPU twin that would run in place of a compiled file, found as for running it; or why there is none."""
-    try:
-        return find_twin(path, compiled.graph)
-    except EdgekitError as error:
-        return error
-
-
-def compiled_to_json(compiled: CompiledModel, twin: Optional[Found] = None) -> Dict[str, object]:
+def compiled_to_json(compiled: CompiledModel, twin: Twinned = None) -> Dict[str, object]:
     """A compiled model as a JSON-ready document; with its twin, the twin's ops that the Edge TPU runs."""
     document: Dict[str, object] = {
         "min_runtime": compiled.min_runtime,
         "cached_bytes": compiled.cached_bytes,
         "streamed_bytes": compiled.streamed_bytes,
         "edgetpu_ops": [_op_to_json(op) for op in compiled.edgetpu_ops],
-        "cpu_ops": [{"index": op.index, "opcode": op.custom or op.opcode} for op in compiled.cpu_ops],
+        "cpu_ops": [op_to_json(op) for op in compiled.cpu_ops],
     }
     if isinstance(twin, Twin):
         document["cpu_twin"] = str(twin.path)
@@ -40,13 +32,13 @@ def compiled_to_json(compiled: CompiledModel, twin: Optional[Found] = None) -> D
     return document
 
 
-def print_compiled(compiled: CompiledModel, twin: Optional[Found] = None) -> None:
-    """Prints a compiled model on one screen."""
+def compiled_lines(compiled: CompiledModel, twin: Twinned = None) -> Iterator[str]:
+    """A compiled model on one screen."""
     for label, value in _facts(compiled, twin):
-        echo(f"  {label:<14}{value}")
+        yield f"  {label:<14}{value}"
     rows = [row for op in compiled.edgetpu_ops for row in _rows(op)]
-    header = ("Edge TPU op", "program", "chip", "parameters", "instructions", "scratch")
-    echo("\n" + "\n".join(columns(header, rows)))
+    yield ""
+    yield from columns(("Edge TPU op", "program", "chip", "parameters", "instructions", "scratch"), rows)
 
 
 def _mapped(compiled: CompiledModel, twin: Twin) -> List[int]:
@@ -54,7 +46,7 @@ def _mapped(compiled: CompiledModel, twin: Twin) -> List[int]:
     return [twin.source_ops[op.index] for op in mapped_ops(compiled, twin.graph)]
 
 
-def _facts(compiled: CompiledModel, twin: Optional[Found]) -> List[Tuple[str, str]]:
+def _facts(compiled: CompiledModel, twin: Twinned) -> List[Tuple[str, str]]:
     facts = [
         ("compiled for", f"Edge TPU runtime {compiled.min_runtime} or newer"),
         (

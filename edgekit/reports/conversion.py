@@ -11,7 +11,7 @@ from edgekit.edgetpu.compiler.compiler import CompileReport
 from edgekit.edgetpu.placement.advice import verdict as edgetpu_verdict
 from edgekit.errors import CompilerError
 from edgekit.evaluation import Verdict
-from edgekit.reports.text import Facts
+from edgekit.reports.text import Facts, error_to_json
 from edgekit.reports.verdict import accuracy_text, agreement_text, verdict_lines
 from edgekit.terminal import command
 from edgekit.tflite import read_graph
@@ -38,16 +38,12 @@ def conversion_to_json(
         "notes": list(conversion.source.notes),
         "skipped": [{"image": name, "reason": reason} for name, reason in conversion.skipped.items()],
         "compiled": compiled.outputs[0] if isinstance(compiled, CompileReport) else None,
-        **(_failure(compiled) if isinstance(compiled, CompilerError) else {}),
+        **({"compile_error": error_to_json(compiled)} if isinstance(compiled, CompilerError) else {}),
     }
 
 
 def _surgery(student: Student) -> dict[str, object]:
     return {**student.to_json(), "seconds": round(student.training.seconds, 1)}
-
-
-def _failure(error: CompilerError) -> dict[str, object]:
-    return {"compile_error": {"error": error.kind, "message": error.message, "hint": error.hint}}
 
 
 def conversion_facts(conversion: Conversion, path: Path, unmet: str | None, compiled: Compiled) -> Facts:

@@ -1,7 +1,7 @@
-"""The Edge TPU's part of `edgekit inspect`: where each op would run, and what to change."""
+"""A placement: where each op would run on the Edge TPU, and what to change."""
 
 import shutil
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Dict, Iterator, List, Tuple
 
 import click
 
@@ -11,27 +11,25 @@ from edgekit.edgetpu.estimate.savings import savings
 from edgekit.edgetpu.placement.advice import advice, name, reasons, verdict
 from edgekit.edgetpu.placement.placement import EDGETPU, OpPlacement, Placement
 from edgekit.edgetpu.sizes import size_text
+from edgekit.reports.graph import op_to_json
 from edgekit.reports.text import columns
-from edgekit.terminal import echo
 from edgekit.tflite.graph import Graph
 
 #: How many lines of reasons and of advice fit on one screen.
 _LINES = 8
 
 
-def with_placement(document: Dict[str, Any], graph: Graph, placement: Placement) -> Dict[str, Any]:
-    """A model's JSON document with placement and estimates added, to the whole and to each of its `ops`.
+def placement_to_json(graph: Graph, placement: Placement) -> Dict[str, object]:
+    """Placement and estimates of a model, with where each of its `ops` runs.
 
     `latency_ms` has (low, expected, high) milliseconds for each host; it is empty where nothing is mapped.
     """
     expected = estimate(graph, placement)
-    ops = [{**op, **_op_to_json(placed)} for op, placed in zip(document["ops"], placement.ops)]
     return {
-        **document,
         "verdict": verdict(placement),
         "fully_mapped": placement.fully_mapped,
         "refusal": placement.refusal[0] if placement.refusal else None,
-        "ops": ops,
+        "ops": [_op_to_json(placed) for placed in placement.ops],
         "subgraphs": placement.subgraphs,
         "ends_at": placement.ends_at,
         "advice": list(advice(graph, placement)),
@@ -44,26 +42,27 @@ def with_placement(document: Dict[str, Any], graph: Graph, placement: Placement)
     }
 
 
-def print_placement(graph: Graph, placement: Placement) -> None:
-    """Prints the verdict, what to do, and the table of ops by where they run."""
-    colour = "green" if placement.fully_mapped else "yellow"
-    echo(title="\n" + _wrapped(f"Edge TPU: {verdict(placement)}"), colour=colour, bold=True)
+def placement_lines(graph: Graph, placement: Placement) -> Iterator[str]:
+    """The verdict, what to do, and the table of ops by where they run."""
+    yield "\n" + _wrapped(f"Edge TPU: {verdict(placement)}")
     todo = _some([_wrapped(f"- {text}") for text in advice(graph, placement)])
     if todo:
-        echo("\nWhat to do:\n" + "\n".join(todo))
+        yield "\nWhat to do:"
+        yield from todo
     if placement.mapped:
-        echo("\n" + "\n".join(_estimate_lines(estimate(graph, placement))))
-    echo("\n" + "\n".join(columns(("op", "count", "runs on", "the compiler's words"), _rows(placement))))
+        yield ""
+        yield from _estimate_lines(estimate(graph, placement))
+    yield ""
+    yield from columns(("op", "count", "runs on", "the compiler's words"), _rows(placement))
     left = [placed for placed in placement.ops if placed.violations]
     if left:
-        echo("\nWhy:\n" + "\n".join(_some(list(_reason_lines(left)))))
+        yield "\nWhy:"
+        yield from _some(list(_reason_lines(left)))
 
 
-def _op_to_json(placed: OpPlacement) -> Dict[str, Any]:
+def _op_to_json(placed: OpPlacement) -> Dict[str, object]:
     return {
-        "index": placed.op.index,
-        "opcode": placed.op.opcode,
-        "version": placed.op.version,
+        **op_to_json(placed.op),
         "device": placed.device,
         "status": placed.status,
         "reasons": list(reasons(placed)),
@@ -71,10 +70,10 @@ def _op_to_json(placed: OpPlacement) -> Dict[str, Any]:
     }
 
 
-def _cost_to_json(layer: LayerCost) -> Dict[str, Any]:
+def _cost_to_json(layer: LayerCost) -> Dict[str, object]:
     return {
         "index": layer.index,
-        "opcode": layer.work.kind,
+        "op": layer.work.kind,
         "macs": layer.work.macs,
         "parameter_bytes": layer.work.parameter_bytes,
         "streamed": layer.streamed,

@@ -1,9 +1,16 @@
 """Figures and tables as text."""
 
-from typing import Iterable, Iterator, Sequence, Tuple
+from typing import Dict, Iterable, Iterator, Sequence, Tuple
+
+from edgekit.errors import EdgekitError
 
 #: (title, text), in the order in which they are read; a title may come again.
 Facts = Iterable[Tuple[str, str]]
+
+
+def error_to_json(error: EdgekitError) -> Dict[str, object]:
+    """An error, as every document tells it."""
+    return {"error": error.kind, "message": error.message, "hint": error.hint}
 
 
 def percent(value: float) -> str:
@@ -19,6 +26,12 @@ def with_interval(value: float, interval: Tuple[float, float]) -> str:
 def interval_text(interval: Tuple[float, float]) -> str:
     """(0.974, 0.994) → «97.4–99.4», in percent."""
     return "–".join(f"{100 * bound:.1f}" for bound in interval)
+
+
+def shortened(values: Sequence[str], limit: int = 5) -> str:
+    """«a, b, c, d, e, … (12)»."""
+    shown = ", ".join(values[:limit])
+    return f"{shown}, … ({len(values)})" if len(values) > limit else shown
 
 
 def columns(header: Tuple[str, ...], rows: Sequence[Tuple[str, ...]]) -> Iterator[str]:

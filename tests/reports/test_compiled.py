@@ -5,8 +5,9 @@ import pytest
 from click.testing import CliRunner
 
 from edgekit.cli import main
+from edgekit.devices.inspection import look_for_twin
 from edgekit.edgetpu.compiler.package import read_compiled
-from edgekit.reports.compiled import compiled_to_json, look_for_twin, print_compiled
+from edgekit.reports.compiled import compiled_lines, compiled_to_json
 from edgekit.tflite.metadata import Metadata, write_metadata
 from tests.support.pairs import twin, write_pair, write_segments
 from tests.support.recordings import compiled_model, int8_model
@@ -38,7 +39,7 @@ def test_json_holds_every_figure(tmp_path):
     document = json.loads(json.dumps(compiled_to_json(*_found(_pair(tmp_path)))))
     assert (document["min_runtime"], document["cached_bytes"], document["streamed_bytes"]) == (14, 192, 64)
     assert (document["mapped"], document["twin_ops"]) == ([0, 1], 3)
-    assert document["cpu_ops"] == [{"index": 1, "opcode": "DEQUANTIZE"}]
+    assert document["cpu_ops"] == [{"index": 1, "op": "DEQUANTIZE", "version": 2, "inputs": [1], "outputs": [2]}]
     (op,) = document["edgetpu_ops"]
     assert (op["index"], op["chips"]) == (0, [18])
     programs = op["packages"][0]["executables"]
@@ -50,9 +51,8 @@ def test_without_a_twin_nothing_is_said_of_it():
     assert "mapped" not in compiled_to_json(read_compiled(compiled_model()))
 
 
-def test_one_screen_says_what_matters(tmp_path, capsys):
-    print_compiled(*_found(_pair(tmp_path)))
-    text = capsys.readouterr().out
+def test_one_screen_says_what_matters(tmp_path):
+    text = "\n".join(compiled_lines(*_found(_pair(tmp_path))))
     for said in (
         "Edge TPU runtime 14 or newer",
         "192.00B loaded once, 64.00B each time",

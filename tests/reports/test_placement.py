@@ -47,7 +47,7 @@ def test_json_has_the_promised_keys(cut):
     assert (document["subgraphs"], document["ends_at"], document["refusal"]) == (1, 1, None)
     ops = document["ops"]
     assert [op["index"] for op in ops] == [0, 1, 2]
-    assert [op["opcode"] for op in ops] == ["TANH", "HARD_SWISH", "TANH"]
+    assert [op["op"] for op in ops] == ["TANH", "HARD_SWISH", "TANH"]
     assert [op["device"] for op in ops] == ["edgetpu", "cpu", "cpu"]
     assert [op["status"] for op in ops] == [MAPPED, NOT_SUPPORTED, OTHER_SUBGRAPH]
     assert [op["version"] for op in ops] == [1, 1, 1]

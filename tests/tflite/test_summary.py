@@ -1,10 +1,7 @@
-import json
-
 import numpy as np
 
-from edgekit.tflite.metadata import Metadata
 from edgekit.tflite.reader import read_graph
-from edgekit.tflite.summary import quantization, to_json
+from edgekit.tflite.summary import quantization
 from tests.support.build import GraphBuilder, colour_classifier
 
 
@@ -52,13 +49,3 @@ def test_float16_weights_are_weights_only():
     w = graph.op("DEQUANTIZE", [half], (2, 4))
     state = quantization(read_graph(graph.finish([graph.op("FULLY_CONNECTED", [x, w, -1], (1, 2), options={})])))
     assert (state.kind, state.float_ops) == ("weights", (1,))
-
-
-def test_json_is_ready_and_complete():
-    graph = read_graph(colour_classifier("uint8"))
-    value = json.loads(json.dumps(to_json(graph, Metadata(labels=("a", "b", "c")))))
-    assert [op["op"] for op in value["ops"]] == ["MEAN", "SOFTMAX"]
-    assert value["inputs"][0]["shape"] == [1, 8, 8, 3] and value["inputs"][0]["scale"] == [1.0]
-    assert value["outputs"][0]["name"] == "scores"
-    assert value["metadata"]["labels"] == ["a", "b", "c"] and value["metadata"]["input"] is None
-    assert to_json(graph, None)["metadata"] is None

@@ -1,0 +1,62 @@
+"""What a `.tflite` file holds, what it says about itself, and what the Edge TPU would make of it."""
+
+import os
+from dataclasses import dataclass
+from typing import Optional, Union
+
+from edgekit.devices.twin import Twin, find_twin
+from edgekit.edgetpu.compiler.package import CompiledModel, is_compiled, read_compiled
+from edgekit.edgetpu.placement.mapping import map_ops
+from edgekit.edgetpu.placement.placement import CompilerOptions, Placement
+from edgekit.errors import EdgekitError
+from edgekit.tflite.graph import Graph
+from edgekit.tflite.metadata import Metadata, read_metadata
+from edgekit.tflite.reader import read_graph
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A model file.
+
+    Attributes:
+      path: as it was given.
+      graph: its ops and tensors.
+      metadata: what it says about itself, or None.
+      compiled: what is in its Edge TPU ops, where it is compiled.
+      twin: the CPU twin of a compiled file, or why it has none.
+      placement: where its ops would run, where that was asked for and it is not compiled.
+    """
+
+    path: str
+    graph: Graph
+    metadata: Optional[Metadata] = None
+    compiled: Optional[CompiledModel] = None
+    twin: Union[Twin, EdgekitError, None] = None
+    placement: Optional[Placement] = None
+
+
+def inspect(model: Union[str, "os.PathLike[str]"], *, edgetpu: Optional[CompilerOptions] = None) -> Inspection:
+    """Reads a model file.
+
+    Args:
+      model: a `.tflite`, compiled for the Edge TPU or not.
+      edgetpu: with these options its placement is predicted; None leaves that out.
+
+    Raises:
+      ModelFormatError: missing, damaged, or no `.tflite`.
+    """
+    path = os.fspath(model)
+    graph = read_graph(path)
+    metadata = read_metadata(graph)
+    if is_compiled(graph):
+        compiled = read_compiled(path)
+        return Inspection(path, graph, metadata, compiled, look_for_twin(path, compiled))
+    return Inspection(path, graph, metadata, placement=map_ops(graph, edgetpu) if edgetpu else None)
+
+
+def look_for_twin(path: str, compiled: CompiledModel) -> Union[Twin, EdgekitError]:
+    """The CPU twin that would run in place of a compiled file, found as for running it; or why there is none."""
+    try:
+        return find_twin(path, compiled.graph)
+    except EdgekitError as error:
+        return error
