@@ -4,13 +4,14 @@ What is read was named by a user or lies in a folder of strangers: it may be a d
 nobody writes to, or larger than the memory. What is written goes to a temporary file beside, which is then renamed.
 """
 
+import contextlib
 import errno
 import os
 import platform
 import stat
 import tempfile
 from pathlib import Path
-from typing import BinaryIO, Optional, Union
+from typing import BinaryIO, Iterator, List, Mapping, Optional, Tuple, Union
 
 from edgekit.errors import OutputError
 
@@ -72,17 +73,44 @@ def write_bytes(path: Union[str, Path], content: bytes) -> None:
     Raises:
       OutputError: the folder does not exist, may not be written, or is full.
     """
-    path = Path(path)
+    write_together({Path(path): content})
+
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Writes files that belong together, each as a whole, and none where there is no room for all.
+
+    Raises:
+      OutputError: as `write_bytes`.
+    """
+    written: List[Tuple[str, Path]] = []
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=str(path.parent), prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(content)
-            os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, str(path))
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        for path, content in contents.items():
+            with _naming(path):
+                written.append((_temporary(path), path))
+                with open(written[-1][0], "wb") as stream:
+                    stream.write(content)
+                os.chmod(written[-1][0], 0o666 & ~_umask())
+        for temporary, path in written:
+            with _naming(path):
+                os.replace(temporary, str(path))
+    except BaseException:
+        for temporary, _ in written:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+        raise
+
+
+def _temporary(path: Path) -> str:
+    descriptor, name = tempfile.mkstemp(dir=str(path.parent), prefix=f".{path.name}.")
+    os.close(descriptor)
+    return name
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Says which file could not be written."""
+    try:
+        yield
     except OSError as error:
         raise OutputError(
             f"{path} could not be written: {error.strerror}.",

@@ -1,9 +1,14 @@
 """How edgekit is installed: the one place from which every hint takes its command."""
 
+from importlib import import_module
+
 from edgekit.errors import MissingDependencyError
 
 #: Name of the distribution. In the package index `edgekit` is another project's, with a command of the same name.
 DISTRIBUTION = "edgekit-coral"
+
+#: How the description of edgekit's own distribution begins.
+DESCRIPTION = "From a trained Keras image classifier to the Edge TPU"
 
 
 def install_command(extra: str = "") -> str:
@@ -29,3 +34,16 @@ def not_importable(work: str, package: str, extra: str, error: ImportError) -> M
         f"{work} needs {package}, which is installed but does not load: {reason}.",
         f"Free some memory, or install it again with: {install_command(extra)}",
     )
+
+
+def other_edgekit() -> str:
+    """Version and description of another project's distribution `edgekit` that is installed here, or ""."""
+    try:
+        metadata = import_module("importlib.metadata")
+    except ImportError:  # Python 3.7, for which that project has no release
+        return ""
+    for found in metadata.distributions(name="edgekit"):
+        about = found.metadata["Summary"] or ""
+        if not about.startswith(DESCRIPTION):  # else an installation of edgekit itself, before it was renamed
+            return f"edgekit {found.version}: {about or 'no description'}"
+    return ""

@@ -1,10 +1,12 @@
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
 from edgekit.errors import OutputError
-from edgekit.files import MAX_TEXT_BYTES, check_writable, read_bytes, read_text, write_bytes, write_text
+from edgekit.files import MAX_TEXT_BYTES, check_writable, read_bytes, read_text, write_bytes, write_text, write_together
 
 
 @pytest.fixture
@@ -128,3 +130,25 @@ def test_files_that_claim_to_be_empty_are_read_whole_and_bounded():
     assert b"Linux" in read_bytes("/proc/version", 4096)
     with pytest.raises(OSError, match="larger"):
         read_bytes("/proc/version", 4)
+
+
+def test_files_that_belong_together_are_written_all_or_none(tmp_path):
+    first, second = tmp_path / "model", tmp_path / "labels"
+    write_together({first: b"old", second: b"old"})
+    with pytest.raises(OutputError, match="labels"):
+        write_together({first: b"new", tmp_path / "none" / "labels": b"new"})
+    assert (first.read_bytes(), sorted(tmp_path.iterdir())) == (b"old", [second, first])
+    write_together({first: b"new", second: b"new too"})
+    assert (first.read_bytes(), second.read_bytes()) == (b"new", b"new too")
+
+
+def test_a_disk_that_has_no_room_for_both_gets_neither_of_two_files(tmp_path):
+    limits = "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))"
+    write = "write_together({Path('labels'): b'1', Path('model'): b'2' * 2000})"
+    code = f"import resource; from pathlib import Path; from edgekit.files import write_together; {limits}; {write}"
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(__file__))}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert "OutputError: model could not be written: File too large." in done.stderr
+    assert list(tmp_path.iterdir()) == []

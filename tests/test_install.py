@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import MissingDependencyError
-from edgekit.install import DISTRIBUTION, install_command, not_importable
+from edgekit.install import DESCRIPTION, DISTRIBUTION, install_command, not_importable, other_edgekit
 
 ROOT = Path(__file__).resolve().parents[1]
 #: `edgekit` as something to install: after pip's verb, or with extras in brackets.
@@ -59,3 +59,21 @@ def test_a_package_that_is_there_but_does_not_load_is_not_called_missing():
         == "Quantizing needs scipy, which is installed but does not load: libx.so: failed to map segment."
     )
     assert install_command("convert") in missing.hint and install_command("convert") in broken.hint
+
+
+@pytest.mark.parametrize(
+    ("summary", "found"), [("The SDK of somebody else", True), (None, True), (f"{DESCRIPTION}, phones", False)]
+)
+def test_the_strangers_distribution_is_told_from_an_old_installation_of_this_one(tmp_path, monkeypatch, summary, found):
+    monkeypatch.setattr("sys.path", [str(tmp_path)])
+    assert other_edgekit() == ""
+    (tmp_path / "edgekit-3.1.dist-info").mkdir()
+    lines = ["Metadata-Version: 2.1", "Name: edgekit", "Version: 3.1", *([f"Summary: {summary}"] if summary else [])]
+    (tmp_path / "edgekit-3.1.dist-info" / "METADATA").write_text("\n".join(lines))
+    assert other_edgekit().startswith("edgekit 3.1: ") is found
+
+
+def test_the_description_is_the_one_that_is_published():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert setup["metadata"]["description"].startswith(DESCRIPTION)

@@ -14,7 +14,7 @@ from edgekit.converters.quantization.search.search import Choice
 from edgekit.converters.sources.source import Source
 from edgekit.devices.admission import vouch
 from edgekit.evaluation import Verdict
-from edgekit.files import write_bytes, write_text
+from edgekit.files import write_together
 from edgekit.preprocess import InputSpec
 from edgekit.version import __version__
 
@@ -89,7 +89,7 @@ def save(model: Int8Model, path: str | Path) -> Path:
     """Writes the model, and its manifest as `<stem>.json` beside it. Returns the manifest's path.
 
     Raises:
-      OutputError: one of them cannot be written; what was there before is then still there.
+      OutputError: one of them cannot be written; what was there before is then still there, of both.
     """
     path = Path(path)
     manifest = {
@@ -99,7 +99,7 @@ def save(model: Int8Model, path: str | Path) -> Path:
         "input": model.spec.to_json(),
         **model.provenance,
     }
-    write_bytes(path, model.content)
+    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    write_together({path: model.content, path.with_suffix(".json"): text.encode("utf-8")})
     vouch(model.content)
-    write_text(path.with_suffix(".json"), json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
     return path.with_suffix(".json")

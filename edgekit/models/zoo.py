@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import ModelFormatError, OutputError, UsageError
-from edgekit.files import check_writable, write_bytes, write_text
+from edgekit.files import check_writable, write_together
 from edgekit.models.efficientnet import build
 from edgekit.models.family import FAMILY, Variant
 from edgekit.models.packages import package_folder
@@ -66,7 +66,7 @@ class SavedModel:
 def save_pretrained(name: str, output: Path, *, progress: Progress = silent) -> SavedModel:
     """Writes a zoo model as a Keras file, and its class names as `<stem>.labels.txt` beside it.
 
-    Files of these names are replaced, each as a whole or not at all.
+    Files of these names are replaced, both or none.
 
     Args:
       name: a key of `ZOO`.
@@ -85,8 +85,8 @@ def save_pretrained(name: str, output: Path, *, progress: Progress = silent) -> 
     model = build_pretrained(name)
     progress(f"writing {output}", 0, None)
     content = _serialized(model, output.suffix.lower())
-    write_text(saved.labels, "".join(f"{label}\n" for label in labels))
-    write_bytes(saved.model, content)
+    names = "".join(f"{label}\n" for label in labels)
+    write_together({saved.model: content, saved.labels: names.encode("utf-8")})
     return saved
 
 

@@ -31,7 +31,16 @@ def plant(root, *names):
 
 
 def machine(
-    root, *names, trial=WORKS, device="auto", needs=None, problem="", twin_problem="", chosen="", system="Linux"
+    root,
+    *names,
+    trial=WORKS,
+    device="auto",
+    needs=None,
+    problem="",
+    twin_problem="",
+    chosen="",
+    system="Linux",
+    **others,
 ):
     """The facts of a machine made of trees, as an aarch64 Python of user STRANGER sees them."""
     plant(root, *names)
@@ -49,6 +58,7 @@ def machine(
         log=tuple(kernel_log(root)),
         twin_problem=twin_problem,
         chosen_library=chosen,
+        **others,
     )
 
 

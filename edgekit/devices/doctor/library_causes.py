@@ -13,6 +13,15 @@ _FOREIGN = "Unsupported data type in custom op handler"
 
 
 @cause(Effect.STOPS)
+def another_edgekit(machine: Machine) -> Optional[str]:
+    """Another project's package `edgekit` is installed; its command and module have the same names.
+
+    Remove it (`pip uninstall edgekit`), then install this one again: it is called `edgekit-coral`.
+    """
+    return machine.other_edgekit or None
+
+
+@cause(Effect.STOPS)
 def no_interpreter(machine: Machine) -> Optional[str]:
     """No TFLite interpreter is installed, or it does not load.
 

@@ -21,6 +21,7 @@ from edgekit.devices.trial import Trial, try_library
 from edgekit.devices.twin import find_twin, twin_path
 from edgekit.edgetpu.compiler.package import read_compiled
 from edgekit.errors import DeviceError, EdgekitError
+from edgekit.install import other_edgekit
 from edgekit.tflite.graph import Graph
 
 _CONTAINER = re.compile(r"docker|kubepods|containerd|libpod|lxc")
@@ -55,6 +56,7 @@ class Machine:
       cpu_twin: the file that should be that model's CPU twin, or None where there is none beside it.
       twin_problem: why that file is not the CPU twin, or "".
       log: the kernel's last messages; () where they may not be read.
+      other_edgekit: another project's package of the same name that is installed, or "".
     """
 
     root: Path
@@ -69,6 +71,7 @@ class Machine:
     model_runtime: Optional[int]
     log: Tuple[str, ...]
     chosen_library: str = ""
+    other_edgekit: str = ""
     cpu_twin: Optional[Path] = None
     twin_problem: str = ""
 
@@ -148,6 +151,7 @@ def examine(device: str = "auto", model: Optional[str] = None) -> Machine:
         interpreter_problem=problem,
         library=library_path(discovery.ROOT, library_name()),
         trial=trial,
+        other_edgekit=other_edgekit(),
         tpus=attached(),
         identity=_identity(),
         request=request,

@@ -18,7 +18,7 @@ from edgekit.edgetpu.placement.mapping import map_ops
 from edgekit.edgetpu.placement.placement import CompilerOptions, Placement
 from edgekit.edgetpu.statuses import explain_status
 from edgekit.errors import CompilerError, ModelFormatError, OutputError, UsageError
-from edgekit.files import check_writable, write_bytes
+from edgekit.files import check_writable, write_bytes, write_together
 from edgekit.progress import Progress, silent
 from edgekit.tflite.graph import Graph, Op
 from edgekit.tflite.metadata import Metadata, read_metadata, write_metadata
@@ -254,9 +254,8 @@ def _finish(job: _Job, run: Run, order: _Order, *, attempt: int, folder: Path) -
 
 
 def _write(results: Sequence[_Result]) -> Tuple[CompileReport, ...]:
-    for report, contents in results:
-        for path, content in zip(report.outputs, contents):
-            write_bytes(path, content)
+    pairs = ((Path(path), content) for report, contents in results for path, content in zip(report.outputs, contents))
+    write_together(dict(pairs))
     return tuple(report for report, _ in results)
 
 

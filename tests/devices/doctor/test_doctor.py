@@ -19,6 +19,7 @@ MISSING_USB = Trial("nothing", "libusb-1.0.so.0: cannot open shared object file"
 
 # cause → trees, what else is known, what the evidence says
 CASES = [
+    ("another-edgekit", ["usb"], {"other_edgekit": "edgekit 3.1: An SDK"}, "An SDK"),
     ("no-interpreter", ["usb"], {"problem": "No TFLite interpreter is installed.", "trial": None}, "No TFLite"),
     ("no-library", ["usb", "no-library"], {"trial": Trial("nothing", "no file")}, "not found"),
     (
