@@ -80,6 +80,24 @@ def keras(random: Random, shop: Workshop, folder: Path) -> Action:
     return lambda: _source(str(path))
 
 
+def saved_model(random: Random, shop: Workshop, folder: Path) -> Action:
+    """A SavedModel with one of its files damaged or missing."""
+    changed = random.choice(sorted(shop.saved_model))
+    for name, content in shop.saved_model.items():
+        (folder / "saved" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "saved" / name).write_bytes(damaged(random, content) if name == changed else content)
+    if random.random() < 0.1:
+        (folder / "saved" / changed).unlink()
+    return lambda: _source(str(folder / "saved"))
+
+
+def video(random: Random, shop: Workshop, folder: Path) -> Action:
+    """A video."""
+    name = random.choice(sorted(shop.videos))
+    path = _written(folder / name, damaged(random, shop.videos[name]))
+    return ["camera", str(shop.model), path, "--headless"]
+
+
 def labels(random: Random, shop: Workshop, folder: Path) -> Action:
     """A list of class names."""
     path = _written(folder / "labels.txt", damaged_text(random, shop.labels))
@@ -192,6 +210,8 @@ KINDS: Mapping[str, Kind] = {
     "model": model,
     "compiled": compiled,
     "keras": keras,
+    "savedmodel": saved_model,
+    "video": video,
     "labels": labels,
     "table": table,
     "array": array,
@@ -199,4 +219,4 @@ KINDS: Mapping[str, Kind] = {
     "ranges": ranges,
 }
 SHARES: Dict[str, int] = {"model": 45, "compiled": 10, "keras": 15, "labels": 4, "table": 4, "array": 7, "image": 7}
-SHARES.update({"ranges": 2, "request": 6})
+SHARES.update({"ranges": 2, "request": 6, "savedmodel": 3, "video": 3})

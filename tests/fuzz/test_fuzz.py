@@ -11,7 +11,7 @@ from tests.fuzz.models import damaged_model
 from tests.fuzz.run import fuzz
 from tests.support.every_op import every_op
 
-_QUICK = [kind for kind in SHARES if kind not in ("keras", "ranges")]  # those two import TensorFlow
+_QUICK = [kind for kind in SHARES if kind not in ("keras", "savedmodel", "ranges")]  # those import TensorFlow
 
 
 def test_damaged_files_and_requests_never_end_in_a_crash_a_traceback_or_a_hang():

@@ -5,6 +5,7 @@ import json
 import zipfile
 from functools import cached_property
 from pathlib import Path
+from typing import Dict, List
 
 import numpy as np
 from PIL import Image
@@ -39,12 +40,12 @@ class Workshop:
         path.write_bytes(content)
         return path
 
-    def files(self) -> "list[Path]":
+    def files(self) -> List[Path]:
         """The images."""
         return sorted(self.images.rglob("*.png"))
 
     @cached_property
-    def models(self) -> "dict[str, bytes]":
+    def models(self) -> Dict[str, bytes]:
         """`.tflite` classifiers of many kinds; each brings its preprocessing."""
         described = Metadata(input=InputSpec(8, 8))
         found = {name: write_metadata(content, described) for name, content in every_op().items()}
@@ -53,12 +54,12 @@ class Workshop:
         return found
 
     @cached_property
-    def compiled(self) -> "dict[str, bytes]":
+    def compiled(self) -> Dict[str, bytes]:
         """Compiled files of one and of several custom ops."""
         return {kind: compiled(kind) for kind in ("whole", "apart", "neighbours")}
 
     @cached_property
-    def keras(self) -> "dict[str, bytes]":
+    def keras(self) -> Dict[str, bytes]:
         """Files of either Keras: file name → content."""
         import keras
 
@@ -68,7 +69,7 @@ class Workshop:
         return {name: save(model, self.folder / name).read_bytes() for name in ("keras3.keras", "keras3.h5")}
 
     @cached_property
-    def arrays(self) -> "dict[str, bytes]":
+    def arrays(self) -> Dict[str, bytes]:
         """Images as .npy and .npz."""
         found = {}
         for name, dtype in (("u8.npy", np.uint8), ("f4.npy", np.float32)):
@@ -80,7 +81,7 @@ class Workshop:
         return {**found, "both.npz": stream.getvalue()}
 
     @cached_property
-    def encoded(self) -> "dict[str, bytes]":
+    def encoded(self) -> Dict[str, bytes]:
         """Images of several formats."""
         found = {}
         for name, mode in (
@@ -97,7 +98,33 @@ class Workshop:
         return found
 
     @cached_property
-    def ranges(self) -> "dict[str, object]":
+    def videos(self) -> Dict[str, bytes]:
+        """Videos of two codecs."""
+        import cv2
+
+        found = {}
+        for name, codec in (("mjpg.avi", "MJPG"), ("mp4v.mp4", "mp4v")):
+            path = self.folder / name
+            writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), 10, (64, 48))
+            for step in range(6):
+                writer.write(np.full((48, 64, 3), 40 * step, np.uint8))
+            writer.release()
+            found[name] = path.read_bytes()
+        return found
+
+    @cached_property
+    def saved_model(self) -> Dict[str, bytes]:
+        """A SavedModel: the files of its folder."""
+        import keras
+
+        from tests.support.tiny_keras import classifier
+
+        root = self.folder / "saved"
+        classifier(keras).export(str(root), verbose=False)
+        return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+    @cached_property
+    def ranges(self) -> Dict[str, object]:
         """Saved ranges of the float model."""
         from click.testing import CliRunner
 
@@ -106,11 +133,11 @@ class Workshop:
         path = self.folder / "ranges.json"
         argv = ["convert", str(self.float_model), "--data", str(self.images), "--no-verify", "--ranges", "minmax"]
         CliRunner().invoke(main, [*argv, "--save-ranges", str(path), "-o", str(self.folder / "made.tflite")])
-        found: dict[str, object] = json.loads(path.read_text())
+        found: Dict[str, object] = json.loads(path.read_text())
         return found
 
 
-def rezipped(content: bytes, change: "dict[str, bytes]") -> bytes:
+def rezipped(content: bytes, change: Dict[str, bytes]) -> bytes:
     """An archive with some of its members replaced."""
     source, target = zipfile.ZipFile(io.BytesIO(content)), io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
