@@ -31,7 +31,7 @@ def shared() -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def _cache(pytestconfig):
     """Models that ran are remembered from one run of the tests to the next, and not among the user's own."""
-    if pytestconfig.cache is None:  # -p no:cacheprovider
+    if getattr(pytestconfig, "cache", None) is None:  # -p no:cacheprovider
         yield
         return
     with pytest.MonkeyPatch.context() as patch:
