@@ -1,4 +1,6 @@
 import csv
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,6 +91,88 @@ def test_depthwise_layers_quantized_per_tensor_are_smaller():
     assert both[0].macs == 9 * 8 * 8 * 64
 
 
+def test_a_dense_layer_works_as_a_convolution_of_one_position():
+    graph = conv_model(flatten=True)
+    reshape, dense = (op_work(graph, op) for op in graph.ops[1:])
+    assert dense == layer_work("FULLY_CONNECTED", (1, 1, 8 * 8 * 16), (1, 1, 10))
+    assert (dense.macs, dense.array_passes) == (1024 * 10, 16.0)
+    assert dense.output == (1, 1, 10) and dense.pieces == 1.0
+    assert (reshape.array_passes, reshape.vector_passes, reshape.parameter_bytes, reshape.macs) == (0, 0, 0, 0)
+
+
+def _one(opcode, shape, out, *constants, options=None):
+    graph = GraphBuilder()
+    x = graph.input(shape, "int8", quant=QUANT)
+    others = [graph.constant(constant, quant=QUANT if constant.dtype == np.int8 else None) for constant in constants]
+    model = read_graph(graph.finish([graph.op(opcode, [x, *others], out, "int8", quant=QUANT, options=options)]))
+    return op_work(model, model.ops[0])
+
+
+def test_passes_of_what_needs_no_products_are_those_of_its_window():
+    """One pass for each position, each place of the window and each 64 channels."""
+    pool = {"filterHeight": 2, "filterWidth": 3}
+    assert _one("MAX_POOL_2D", (1, 8, 9, 70), (1, 4, 3, 70), options=pool).vector_passes == 4 * 3 * 2 * 3 * 2
+    assert _one("AVERAGE_POOL_2D", (1, 8, 9, 64), (1, 4, 3, 64), options=pool).vector_passes == 4 * 3 * 2 * 3
+    axes = np.array([1, 2], np.int32)
+    assert _one("MEAN", (1, 7, 5, 65), (1, 65), axes).vector_passes == 7 * 5 * 2
+    assert _one("LOGISTIC", (1, 7, 5, 64), (1, 7, 5, 64)).vector_passes == 35
+    assert _one("LOGISTIC", (2, 3, 7, 5, 64), (2, 3, 7, 5, 64)).vector_passes == 2 * 3 * 7 * 5
+
+
+def test_constants_beside_an_activation_are_parameters():
+    work = _one("ADD", (1, 4, 4, 8), (1, 4, 4, 8), np.ones((4, 4, 8), np.int8))
+    assert (work.parameter_bytes, work.on_chip_bytes, work.macs) == (128, 128, 0)
+    assert _one("PAD", (1, 4, 4, 8), (1, 6, 6, 8), np.zeros((4, 2), np.int32)).parameter_bytes == 0
+
+
+def test_a_transposed_convolution_works_at_every_position_of_its_input():
+    work = layer_work("TRANSPOSE_CONV", (4, 4, 8), (8, 8, 64), kernel=(2, 2))
+    assert (work.macs, work.array_passes) == (4 * 4 * 4 * 8 * 64, 4 * 4 * 4 * 8 / 64)
+
+
+def test_the_page_tells_the_times_that_are_used():
+    page = (Path(__file__).parents[3] / "docs" / "estimates.md").read_text(encoding="utf-8")
+    for host in HOSTS.values():
+        assert f"| {host.title} | {host.fixed_ms} ms | {host.byte_ns} ns (" in page
+        assert f"{round(1e3 / host.byte_ns, -1):.0f} MB/s) | × ÷ {host.spread} |" in page
+    assert f"An array pass takes {EDGE_TPU.array_ns} ns" in page
+    assert f"a vector pass {EDGE_TPU.vector_ns} ns, a byte fetched {EDGE_TPU.output_ns} ns" in page
+    assert f"up to {EDGE_TPU.on_chip_bytes / 2**20:.1f} MiB" in page and EDGE_TPU.lanes == 64
+    assert f"once for each {EDGE_TPU.tile_bytes >> 10} KiB" in page.replace("\n", " ")
+
+
+def test_the_interval_is_the_estimate_times_and_divided_by_the_spread():
+    found = estimate_work({0: layer_work("ADD", (8, 8, 64), (8, 8, 64))}, 1000, 1000, calls=3)
+    for name, host in HOSTS.items():
+        latency = found.latency[name]
+        compute = 64 * EDGE_TPU.vector_ns + 1000 * EDGE_TPU.output_ns
+        assert latency.expected == pytest.approx(3 * host.fixed_ms + (1000 * host.byte_ns + compute) * 1e-6)
+        assert latency.high / latency.expected == pytest.approx(host.spread)
+        assert latency.expected / latency.low == pytest.approx(host.spread)
+
+
+def test_streamed_layers_pay_their_transfer():
+    work = layer_work("FULLY_CONNECTED", (1, 1, 4096), (1, 1, 4096))
+    found = estimate_work({0: work}, 0, 0)
+    (layer,) = found.layers
+    assert layer.transfer_ms == pytest.approx(work.parameter_bytes * HOSTS["usb3"].byte_ns * 1e-6)
+    assert layer.ms == layer.transfer_ms + layer.compute_ms
+    assert found.latency["usb3"].expected == pytest.approx(HOSTS["usb3"].fixed_ms + layer.ms)
+    assert (found.parameter_bytes, found.streamed_bytes, found.on_chip_bytes) == (work.parameter_bytes,) * 2 + (0,)
+    assert found.macs == 4096 * 4096
+
+
+def test_parameters_that_fill_the_chip_exactly_stay_on_it():
+    def work(size):
+        return replace(layer_work("ADD", (1, 1, 1), (1, 1, 1)), parameter_bytes=size, on_chip_bytes=size)
+
+    half = EDGE_TPU.on_chip_bytes // 2
+    full = estimate_work({0: work(half), 1: work(EDGE_TPU.on_chip_bytes - half)}, 0, 0)
+    assert [layer.streamed for layer in full.layers] == [False, False] and full.remaining_bytes == 0
+    more = estimate_work({0: work(half), 1: work(EDGE_TPU.on_chip_bytes - half + 1), 2: work(5)}, 0, 0)
+    assert [layer.streamed for layer in more.layers] == [False, True, False]
+
+
 def test_latency_is_the_sum_of_its_parts():
     work = layer_work("CONV_2D", (8, 8, 64), (8, 8, 64))
     found = estimate_work({0: work}, sent=1000, fetched=500)
@@ -147,6 +231,43 @@ def test_says_when_it_was_not_checked():
     assert cautions == ("not checked with LOGISTIC", "not checked with inputs this large")
 
 
+@pytest.mark.parametrize(("side", "said"), [(600, False), (601, True)])
+def test_inputs_up_to_the_largest_that_was_checked_need_no_caution(side, said):
+    graph = GraphBuilder()
+    x = graph.input((1, side, 600, 3), "int8", quant=QUANT)
+    y = graph.op("RELU", [x], (1, side, 600, 3), "int8", quant=QUANT)
+    model = read_graph(graph.finish([y]))
+    assert ("not checked with inputs this large" in estimate(model, map_ops(model)).cautions) == said
+
+
+@pytest.mark.parametrize(("count", "said"), [(15, False), (16, True)])
+def test_many_concatenations_are_told(count, said):
+    graph = GraphBuilder()
+    x = graph.input((1, 4, 4, 4), "int8", quant=QUANT)
+    for number in range(count):
+        channels = 4 * (number + 2)
+        ends = [x, graph.graph.inputs[0]]
+        x = graph.op("CONCATENATION", ends, (1, 4, 4, channels), "int8", quant=QUANT, options={"axis": 3})
+    model = read_graph(graph.finish([x]))
+    found = estimate(model, map_ops(model))
+    assert len(found.layers) == count
+    assert any("densely connected" in caution for caution in found.cautions) == said
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"), [((1, 2, 1, 6), True), ((1, 1, 1, 6), False), ((1, 2, 2, 8), False), ((1, 2, 6), False)]
+)
+def test_only_maps_with_uneven_channels_are_warned_of(shape, said):
+    graph = GraphBuilder()
+    x = graph.input(shape, "int8", quant=QUANT)
+    size = int(np.prod(shape))
+    flat = graph.op("RESHAPE", [x, graph.constant(np.array([1, size], np.int32))], (1, size), "int8", quant=QUANT)
+    weights = graph.constant(np.ones((10, size), np.int8), quant=QUANT)
+    y = graph.op("FULLY_CONNECTED", [flat, weights], (1, 10), "int8", quant=QUANT, options={}, version=4)
+    model = read_graph(graph.finish([y]))
+    assert any("flattens" in caution for caution in estimate(model, map_ops(model)).cautions) == said
+
+
 def test_warns_of_uneven_channels_before_a_dense_layer():
     even, uneven = (conv_model(filters=filters, flatten=True) for filters in (16, 18))
     assert estimate(even, map_ops(even)).cautions == ()
@@ -170,13 +291,25 @@ def test_savings_name_idle_lanes_and_large_outputs():
     assert text.startswith("Input and output, 1.00MiB, take 6.6 ms")
 
 
+def test_what_saves_less_than_a_tenth_is_not_told():
+    work = layer_work("CONV_2D", (56, 56, 64), (56, 56, 64))
+    total = estimate_work({0: work}, 0, 0).latency["usb3"].expected
+    for share, told in ((0.09, 0), (0.13, 1)):
+        sent = int(share * total / HOSTS["usb3"].byte_ns * 1e6)
+        assert len(savings(estimate_work({0: work}, sent, 0))) == told
+
+
+@pytest.mark.parametrize(("channels", "told"), [(51, True), (52, False), (64, False), (65, True), (128, False)])
+def test_lanes_count_as_idle_from_a_fifth_on(channels, told):
+    idle = layer_work("CONV_2D", (256, 256, 256), (256, 256, channels), kernel=(3, 3))
+    assert any("output channels" in text for text in savings(estimate_work({0: idle}, 0, 0))) == told
+
+
 def test_a_balanced_model_needs_no_advice():
     assert savings(estimate_work({0: layer_work("CONV_2D", (56, 56, 64), (56, 56, 64))}, 1000, 1000)) == ()
 
 
 def _table(name):
-    from pathlib import Path
-
     lines = (Path(__file__).parents[3] / "benchmarks" / name).read_text().splitlines()
     return list(csv.DictReader(line for line in lines if not line.startswith("#")))
 
