@@ -106,7 +106,7 @@ def expose_activations(content: bytes) -> tuple[bytes, tuple[str, ...]]:
     graph = read_graph(content)
     computed = [index for op in graph.ops for index in op.outputs]
     wanted = [index for index in (graph.inputs[0], *computed) if graph.tensors[index].dtype == "float32"]
-    return exposed(graph, wanted), tuple(graph.tensors[index].name for index in wanted)
+    return exposed(graph, wanted).content, tuple(graph.tensors[index].name for index in wanted)
 
 
 @dataclass(frozen=True)

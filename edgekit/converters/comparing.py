@@ -19,7 +19,6 @@ from edgekit.devices.opening import open_model
 from edgekit.devices.tensors import input_spec, input_tensor, output_meaning, output_tensor
 from edgekit.evaluation.comparison import Comparison, compare_models
 from edgekit.progress import Progress, silent
-from edgekit.tflite import read_graph
 from edgekit.tflite.metadata import Metadata, pixel_input, read_metadata
 from edgekit.tflite.model import Model
 
@@ -83,7 +82,7 @@ def _reference(
     source, images = replace(source, spec=sized), samples.resized(sized)
     finding = resolve_preprocessing(source, images, preprocess, progress=progress)
     model = float_reference(source, finding.spec, images, fold=not samples.prepared, progress=progress)
-    return replace(model, graph=read_graph(split_like(model.graph.content, candidate.graph)))
+    return replace(model, graph=split_like(model.graph, candidate.graph))
 
 
 def _matched(samples: Samples, images: ImageSet, labels: Sequence[str], outputs: int) -> tuple[Samples, Matching]:

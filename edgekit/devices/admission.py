@@ -19,11 +19,11 @@ from typing import List, Optional, Set, Union
 from edgekit.devices import first_run
 from edgekit.devices.interpreter import interpreter_package
 from edgekit.devices.twin import Twin, find_twin
-from edgekit.edgetpu.compiler.package import is_compiled
 from edgekit.errors import DeviceError, ModelFormatError
 from edgekit.files import cache_folder, write_text
 from edgekit.tflite.checks import check_graph
 from edgekit.tflite.graph import Graph
+from edgekit.tflite.ops import is_compiled
 from edgekit.version import __version__
 
 _LOG = logging.getLogger("edgekit.devices")

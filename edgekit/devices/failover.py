@@ -24,9 +24,9 @@ from edgekit.devices.opening import (
     open_model,
     open_twin,
 )
-from edgekit.edgetpu.compiler.package import is_compiled
 from edgekit.errors import DeviceError, EdgekitError
 from edgekit.tflite.graph import Graph
+from edgekit.tflite.ops import is_compiled
 
 _LOG = logging.getLogger("edgekit.devices")
 

@@ -15,10 +15,10 @@ from edgekit.devices.interpreter import Interpreter, open_interpreter
 from edgekit.devices.request import Request, parse_device
 from edgekit.devices.trial import check_library
 from edgekit.devices.twin import Twin, find_twin
-from edgekit.edgetpu.compiler.package import CUSTOM_OP, is_compiled
 from edgekit.errors import DeviceError, EdgekitError, UsageError
 from edgekit.tflite.graph import Graph
 from edgekit.tflite.metadata import Metadata, read_metadata
+from edgekit.tflite.ops import EDGETPU_OP, is_compiled
 from edgekit.tflite.reader import file_name, read_graph
 
 #: A `.tflite` file, or its bytes.
@@ -192,5 +192,5 @@ def _refused(error: EdgekitError) -> DeviceError:
             f"The model needs Edge TPU runtime {old.group(1)}; the installed library has {old.group(2)}.",
             f"Install a newer libedgetpu, or compile with `--min-runtime {old.group(2)}`.",
         )
-    reason = "its library did not take the model's part" if CUSTOM_OP in error.message else error.message.rstrip(".")
+    reason = "its library did not take the model's part" if EDGETPU_OP in error.message else error.message.rstrip(".")
     return DeviceError(f"The Edge TPU refuses the model: {reason}.", "Run `edgekit doctor MODEL` for the reason.")

@@ -103,7 +103,7 @@ def _part(path: Path, model: Path, segment: Graph, source: Graph) -> Twin:
             raise _another(path, model, f"it has no tensor {segment.tensors[index].name!r} like the segment's")
     inputs, outputs = _places(segment, segment.inputs, source), _places(segment, segment.outputs, source)
     try:
-        part = read_graph(extract(source, inputs, outputs))
+        part = extract(source, inputs, outputs)
         kept = tuple(op.index for op in ops_between(source, inputs, outputs))
     except ModelError as error:
         raise _another(path, model, f"the segment's part cannot be cut out ({error.message.rstrip('.')})") from error

@@ -15,7 +15,7 @@ class Disturbed:
 
     def __init__(self, graph: Graph, tensors: Sequence[int]) -> None:
         """Args: the float model, and its activations that errors will be added to."""
-        content = disturbed(graph, tensors, score_tensor(graph).index)
+        content = disturbed(graph, tensors, score_tensor(graph).index).content
         self._interpreter = open_interpreter(content, threads=1)
         image, *added = self._interpreter.get_input_details()
         self._image, self._output = image["index"], self._interpreter.get_output_details()[0]["index"]

@@ -13,7 +13,6 @@ layers' float answers to the int8 model's inputs in one invocation. Its parts fo
 output's range clips, what rounding to its 256 steps then adds, and the rest, which the rounded weights add.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -28,14 +27,11 @@ from edgekit.progress import Progress, silent
 from edgekit.tflite.expose import exposed, severed
 from edgekit.tflite.graph import Graph, Op, QuantParams, Tensor
 from edgekit.tflite.model import Model
+from edgekit.tflite.names import is_scaled_swish, requantized_from
 from edgekit.tflite.quant import LIMITS
 
 #: Beyond this a sigmoid is within one step of 1/256 of its end: ln 255.
 SATURATED = 5.55
-#: Names of the tensors that `converters.equalize` clips on purpose: where they are, the sigmoid beside them is small.
-_SCALED = re.compile(r"edgekit/swish\d+/scaled")
-#: What litert-quantizer appends to the name of a tensor that it adds for requantization.
-_ADDED = "_quantized"
 
 
 @dataclass(frozen=True)
@@ -108,17 +104,20 @@ def layer_report(
 
 
 def _swallowed(layers: Sequence[Layer], graph: Graph) -> Iterator[Layer]:
-    """The layers, with whether clipping is on purpose: far out on a sigmoid, or in a split swish's scaled factor."""
+    """The layers, with whether clipping is on purpose: far out on a sigmoid, or in a split swish's scaled factor.
+
+    Where that factor is clipped, the sigmoid beside it is small.
+    """
     for layer in layers:
         readers = graph.consumers(graph.ops[layer.index].outputs[0])
         flat = layer.low <= -SATURATED and layer.high >= SATURATED and {op.opcode for op in readers} == {"LOGISTIC"}
-        on_purpose = flat or _SCALED.fullmatch(layer.name) is not None
+        on_purpose = flat or is_scaled_swish(layer.name)
         yield replace(layer, swallowed=layer.cause is CLIPPED and on_purpose)
 
 
 def match_ops(reference: Graph, candidate: Graph) -> tuple[Pair, ...]:
     """The float ops that have a counterpart in the int8 model, by the names of their outputs."""
-    places = {tensor.name.removesuffix(_ADDED): tensor for tensor in candidate.tensors}
+    places = {requantized_from(tensor.name): tensor for tensor in candidate.tensors}
     places |= {tensor.name: tensor for tensor in candidate.tensors}
     makers = {index: op for op in candidate.ops for index in op.outputs}
     pairs = []
@@ -171,10 +170,10 @@ class Watcher:
         made = [made for made, _ in self._made]
         self._quant = {index: _params(ints.tensors[index]) for index in shown}
         self._limits = {index: LIMITS[ints.tensors[index].dtype] for index in shown}
-        self._float = open_interpreter(exposed(floats, made), threads=1)
-        self._int8 = open_interpreter(exposed(ints, shown), threads=1)
+        self._float = open_interpreter(exposed(floats, made).content, threads=1)
+        self._int8 = open_interpreter(exposed(ints, shown).content, threads=1)
         cut = severed(floats, {slot: numbers[tensor] for slot, tensor in slots.items()}, made)
-        self._severed = open_interpreter(cut, threads=1)
+        self._severed = open_interpreter(cut.content, threads=1)
 
     def __call__(self, sample: Sample) -> list[Errors]:
         """Each pair's errors on one image."""

@@ -12,13 +12,13 @@ from typing import Any, List, Optional, Sequence, Tuple, Type, Union
 from edgekit.devices.admission import admit, admit_twin
 from edgekit.devices.emulator.emulated import EmulatedEdgeTpu
 from edgekit.devices.interpreter import allowed_cores, interpreter_package
-from edgekit.edgetpu.compiler.package import is_compiled
 from edgekit.errors import EdgekitError
 from edgekit.pycoral.delegate import StandIn, load_delegate, say_once
 from edgekit.pycoral.runtime import interpreters
 from edgekit.pycoral.twin import served_content
 from edgekit.quiet import interpreter_quiet
 from edgekit.tflite.graph import Graph
+from edgekit.tflite.ops import is_compiled
 from edgekit.tflite.reader import file_name, read_graph
 
 __all__ = ["Interpreter", "InterpreterWithCustomOps", "load_delegate"]

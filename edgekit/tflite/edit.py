@@ -1,20 +1,36 @@
-"""Changing a `.tflite` file: unpacked to the schema's object API, edited, packed again.
+"""A `.tflite` file as the schema's tree of mutable objects and back: what `editor.py` is made of, and nothing else.
 
 For the workstation only: the object API comes with `ai-edge-litert`.
 """
 
-from typing import Any, Sequence
+import copy
+import re
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from edgekit.errors import ModelFormatError
 from edgekit.install import not_importable
+from edgekit.tflite.graph import ENUM_OPTIONS, Op, OptionValue, QuantParams, Tensor
 
-#: The schema's mutable model object (`ModelT`); its generated classes carry no types.
-Model = Any
+#: The schema's mutable objects (`ModelT`, `TensorT`, …); the generated classes carry no types.
+Object = Any
+
+#: Option tables that are named otherwise than their ops.
+_TABLES = {
+    "AVERAGE_POOL_2D": "Pool2D",
+    "L2_NORMALIZATION": "L2Norm",
+    "MAXIMUM": "MaximumMinimum",
+    "MAX_POOL_2D": "Pool2D",
+    "MEAN": "Reducer",
+    "MINIMUM": "MaximumMinimum",
+    "REDUCE_MAX": "Reducer",
+    "REDUCE_MIN": "Reducer",
+    "SUM": "Reducer",
+}
 
 
-def unpack(content: bytes) -> Model:
+def unpack(content: bytes) -> Object:
     """The file as a tree of mutable schema objects. Raises ModelFormatError where a part of it is damaged."""
     try:
         from ai_edge_litert.tools import flatbuffer_utils
@@ -34,7 +50,7 @@ def unpack(content: bytes) -> Model:
     return model
 
 
-def pack(model: Model) -> bytes:
+def pack(model: Object) -> bytes:
     """The object tree as a file again, its weights inside the tables; the same tree gives the same bytes."""
     from ai_edge_litert.tools import flatbuffer_utils
 
@@ -45,75 +61,110 @@ def pack(model: Model) -> bytes:
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def name_of(tensor: Any) -> str:
-    """A tensor object's name as text."""
-    name = tensor.name or b""
-    return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
+def new_tensor(tensor: Tensor) -> Object:
+    """A schema tensor with the name, sizes, type, quantization and buffer of a plain one."""
+    from ai_edge_litert.schema_py_generated import TensorT, TensorType
+
+    new = TensorT()
+    new.name, new.type = tensor.name.encode(), getattr(TensorType, tensor.dtype.upper())
+    new.shape, new.buffer = np.array(tensor.shape, np.int32), tensor.buffer
+    if tensor.quant is not None:
+        set_quant(new, tensor.quant)
+    return new
 
 
-def array(model: Model, tensor: Any) -> "np.ndarray | None":
-    """A constant float32 or int32 tensor's value, or None where it is computed or of another type."""
-    from ai_edge_litert.schema_py_generated import TensorType
+def set_quant(tensor: Object, quant: QuantParams) -> None:
+    """Gives a tensor these steps in place of any it had."""
+    from ai_edge_litert.schema_py_generated import QuantizationParametersT
 
-    dtypes = {TensorType.FLOAT32: np.float32, TensorType.INT32: np.int32}
-    data = model.buffers[tensor.buffer].data
-    if data is None or len(data) == 0 or tensor.type not in dtypes:
-        return None
-    shape = [] if tensor.shape is None else list(tensor.shape)
-    return np.frombuffer(bytes(np.asarray(data, np.uint8)), dtypes[tensor.type]).reshape(shape)
-
-
-def add_constant(model: Model, name: str, value: np.ndarray) -> int:
-    """Adds a float32 constant tensor to the main graph and returns its index."""
-    from ai_edge_litert.schema_py_generated import BufferT, TensorT, TensorType
-
-    buffer = BufferT()
-    buffer.data = np.frombuffer(np.ascontiguousarray(value, np.float32).tobytes(), np.uint8)
-    model.buffers.append(buffer)
-    tensor = TensorT()
-    tensor.name, tensor.type = name.encode(), TensorType.FLOAT32
-    tensor.shape, tensor.buffer = np.array(value.shape, np.int32), len(model.buffers) - 1
-    model.subgraphs[0].tensors.append(tensor)
-    return len(model.subgraphs[0].tensors) - 1
+    if tensor.quantization is None:
+        tensor.quantization = QuantizationParametersT()
+    tensor.quantization.scale = np.array(quant.scale, np.float32)
+    tensor.quantization.zeroPoint = np.array(quant.zero_point, np.int64)
+    tensor.quantization.quantizedDimension = quant.axis
 
 
-def set_constant_input(model: Model, op: Any, position: int, value: np.ndarray, name: str) -> None:
-    """Lets an op read a new constant at this position; the old one stays, since another op may share it."""
-    inputs = list(op.inputs)
-    while len(inputs) <= position:
-        inputs.append(-1)
-    inputs[position] = add_constant(model, name, value)
-    op.inputs = np.array(inputs, np.int32)
+def copied(value: Object) -> Object:
+    """Another object with the same fields."""
+    return copy.copy(value)
 
 
-def opcode(model: Model, op: Any) -> int:
-    """The builtin operator code of an op."""
-    code = model.operatorCodes[op.opcodeIndex]
-    return int(max(code.builtinCode, code.deprecatedBuiltinCode))
+def set_data(model: Object, buffer: int, data: Optional[bytes]) -> None:
+    """Gives a buffer these bytes, or none."""
+    model.buffers[buffer].data = None if data is None else np.frombuffer(data, np.uint8)
 
 
-def new_op(model: Model, name: str, inputs: Sequence[int], output: int) -> Any:
-    """A new op of one output with all options at their defaults, such as "ADD"; it is not put into the graph yet."""
+def add_buffer(model: Object, data: bytes) -> int:
+    """Adds a buffer with these bytes and returns its index."""
+    from ai_edge_litert.schema_py_generated import BufferT
+
+    model.buffers.append(BufferT())
+    set_data(model, len(model.buffers) - 1, data)
+    return len(model.buffers) - 1
+
+
+def new_op(model: Object, op: Op) -> Object:
+    """A schema op of this kind with these options, the rest at their defaults; it is in no graph yet.
+
+    An operator code of its kind is used where there is one: `versions.set_versions` tells apart what must be.
+    """
     from ai_edge_litert import schema_py_generated as schema
 
-    code, op = schema.OperatorCodeT(), schema.OperatorT()
-    code.builtinCode, code.version = getattr(schema.BuiltinOperator, name), 1
-    model.operatorCodes.append(code)
-    op.opcodeIndex = len(model.operatorCodes) - 1
-    op.inputs, op.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
-    kind = f"{name.title()}Options"
-    op.builtinOptions, op.builtinOptionsType = getattr(schema, f"{kind}T")(), getattr(schema.BuiltinOptions, kind)
-    return op
+    new = schema.OperatorT()
+    new.opcodeIndex = _code(model, getattr(schema.BuiltinOperator, op.opcode))
+    new.inputs, new.outputs = np.array(op.inputs, np.int32), np.array(op.outputs, np.int32)
+    table = _options_table(op.opcode)
+    if table:
+        new.builtinOptions = getattr(schema, table + "T")()
+        new.builtinOptionsType = getattr(schema.BuiltinOptions, table)
+    for name, value in op.options:
+        field = re.sub(r"_(.)", lambda match: match[1].upper(), name)
+        assert hasattr(new.builtinOptions, field), f"{table} has no field {field}"
+        enum = ENUM_OPTIONS.get(name)
+        setattr(new.builtinOptions, field, getattr(getattr(schema, enum), value) if enum else _plain(value))
+    return new
 
 
-def drop_unused(model: Model) -> None:
-    """Takes out of the main graph the tensors that no op reads or writes, and their constants with them."""
+def set_versions(model: Object, versions: Sequence[int]) -> None:
+    """Gives each op of the main subgraph an operator code of its version; unused codes go."""
+    codes: List[Object] = []
+    places: Dict[Tuple[int, int], int] = {}
+    for number, subgraph in enumerate(model.subgraphs):
+        for index, operator in enumerate(subgraph.operators or ()):
+            old = model.operatorCodes[operator.opcodeIndex]
+            key = (operator.opcodeIndex, versions[index] if number == 0 else old.version)
+            if key not in places:
+                places[key] = len(codes)
+                codes.append(_with_version(old, key[1]))
+            operator.opcodeIndex = places[key]
+    model.operatorCodes = codes
+
+
+def set_metadata(model: Object, name: str, record: bytes) -> None:
+    """Stores a metadata entry in place of any of that name."""
+    from ai_edge_litert.schema_py_generated import BufferT, MetadataT
+
+    model.metadata = model.metadata or []
+    entry = next((known for known in model.metadata if known.name in (name, name.encode())), None)
+    if entry is None:
+        entry = MetadataT()
+        entry.name, entry.buffer = name, len(model.buffers)
+        model.metadata.append(entry)
+        model.buffers.append(BufferT())
+    set_data(model, entry.buffer, record)
+
+
+def drop_unused(model: Object) -> Dict[int, int]:
+    """Takes out of the main graph the tensors that no op reads or writes, and their constants with them.
+
+    Returns the old index → new index of those that stay, and of -1.
+    """
     graph = model.subgraphs[0]
     ends = [graph.inputs, graph.outputs, *(side for op in graph.operators for side in (op.inputs, op.outputs))]
     used = sorted({int(index) for side in ends for index in side if index >= 0})
     places = {-1: -1, **{old: new for new, old in enumerate(used)}}
 
-    def moved(indices: Any) -> np.ndarray:
+    def moved(indices: Sequence[int]) -> np.ndarray:
         return np.array([places[int(index)] for index in indices], np.int32)
 
     graph.inputs, graph.outputs = moved(graph.inputs), moved(graph.outputs)
@@ -123,5 +174,37 @@ def drop_unused(model: Model) -> None:
     kept = {tensor.buffer for part in model.subgraphs for tensor in part.tensors}
     for tensor in before:
         if tensor.buffer not in kept:
-            model.buffers[tensor.buffer].data = None
+            set_data(model, tensor.buffer, None)
     model.signatureDefs = []
+    return places
+
+
+def _with_version(old: Object, version: int) -> Object:
+    code = type(old)()
+    vars(code).update(vars(old), version=version)
+    return code
+
+
+def _code(model: Object, builtin: int) -> int:
+    from ai_edge_litert.schema_py_generated import OperatorCodeT
+
+    for index, known in enumerate(model.operatorCodes):
+        if max(known.builtinCode, known.deprecatedBuiltinCode) == builtin:
+            return index
+    code = OperatorCodeT()
+    code.builtinCode, code.version = builtin, 1
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1
+
+
+def _options_table(opcode: str) -> str:
+    """Name of the table that an op's options are kept in; "" where it has none."""
+    from ai_edge_litert.schema_py_generated import BuiltinOptions
+
+    tables = {name.lower(): name for name in vars(BuiltinOptions) if name.endswith("Options")}
+    name: str = tables.get(_TABLES.get(opcode, opcode.replace("_", "")).lower() + "options", "")
+    return name
+
+
+def _plain(value: OptionValue) -> OptionValue:
+    return list(value) if isinstance(value, tuple) else value

@@ -1,35 +1,44 @@
 """Looking inside a `.tflite` model: its inner tensors as outputs, its ops cut apart.
 
-For the workstation only, as all editing.
+For the workstation only, as all editing, but for `exposed`.
 """
 
+import struct
+from dataclasses import replace
 from typing import Dict, Mapping, Sequence, Tuple
 
 import numpy as np
 
 from edgekit.errors import ModelError
-from edgekit.tflite import edit
+from edgekit.tflite import names
+from edgekit.tflite.editor import Editor
+from edgekit.tflite.flat import Table
 from edgekit.tflite.graph import Graph
 
 #: (index of an op, position among its inputs).
 Slot = Tuple[int, int]
 
+# Fields of the schema's tables.
+_SUBGRAPHS, _SIGNATURES, _OUTPUTS = 2, 7, 2
 
-def exposed(graph: Graph, tensors: Sequence[int]) -> bytes:
+
+def exposed(graph: Graph, tensors: Sequence[int]) -> Graph:
     """The model with these tensors as its outputs, in this order.
 
-    As outputs they stay in memory after an invocation, on the same optimized kernels as otherwise.
-
-    Raises:
-      MissingDependencyError: ai-edge-litert is not installed.
+    As outputs they stay in memory after an invocation, on the same optimized kernels as otherwise. The file is not
+    packed anew: the new list of outputs stands behind it, and the graph points there.
     """
-    model = edit.unpack(graph.content)
-    model.subgraphs[0].outputs = np.array(tensors, np.int32)
-    model.signatureDefs = []
-    return edit.pack(model)
+    root = Table.root(graph.content)
+    outputs = root.tables(_SUBGRAPHS)[0].position(_OUTPUTS)
+    content = bytearray(graph.content) + bytes(-graph.size % 4)
+    struct.pack_into("<I", content, outputs, len(content) - outputs)
+    if root.has(_SIGNATURES):  # they name outputs that are no more
+        struct.pack_into("<I", content, root.target(_SIGNATURES), 0)
+    content += struct.pack("<I", len(tensors)) + np.array(tensors, "<i4").tobytes()
+    return replace(graph, outputs=tuple(tensors), size=len(content), content=bytes(content))
 
 
-def severed(graph: Graph, slots: Mapping[Slot, int], outputs: Sequence[int]) -> bytes:
+def severed(graph: Graph, slots: Mapping[Slot, int], outputs: Sequence[int]) -> Graph:
     """The model's ops cut apart: where they read activations, each reads an input of the model of its own.
 
     One invocation then evaluates every op alone, on whatever is put in.
@@ -45,26 +54,25 @@ def severed(graph: Graph, slots: Mapping[Slot, int], outputs: Sequence[int]) -> 
       ModelError: slots that share an input read tensors of different shapes or types.
       MissingDependencyError: ai-edge-litert is not installed.
     """
-    model = edit.unpack(graph.content)
-    main = model.subgraphs[0]
-    inputs = {}
+    editor = Editor(graph)
+    inputs: Dict[int, int] = {}
     for (op, position), number in slots.items():
-        read = main.operators[op].inputs[position]
+        read = graph.tensors[graph.ops[op].inputs[position]]
         if number not in inputs:
-            inputs[number] = len(main.tensors)
-            main.tensors.append(_like(main.tensors[read], f"severed/{number}"))
-        new = main.tensors[inputs[number]]
-        if list(new.shape) != list(main.tensors[read].shape) or new.type != main.tensors[read].type:
+            inputs[number] = editor.add_tensor(names.severed(number), read.shape, read.dtype)
+        new = editor.tensors[inputs[number]]
+        if (new.shape, new.dtype) != (read.shape, read.dtype):
             raise ModelError(f"Op {op} reads a tensor of another shape than others that share input {number}.")
-        main.operators[op].inputs[position] = inputs[number]
-    main.operators = [main.operators[index] for index in sorted({op for op, _ in slots})]
-    main.inputs = np.array([inputs[number] for number in range(len(inputs))], np.int32)
-    main.outputs = np.array(outputs, np.int32)
-    model.signatureDefs, model.metadata, model.metadataBuffer = [], [], None
-    return edit.pack(model)
+        editor.set_input(graph.ops[op], position, inputs[number])
+    cut = {op for op, _ in slots}
+    editor.remove(op for op in graph.ops if op.index not in cut)
+    editor.set_inputs([inputs[number] for number in range(len(inputs))])
+    editor.set_outputs(outputs)
+    editor.drop_description()
+    return editor.finish()
 
 
-def disturbed(graph: Graph, tensors: Sequence[int], output: int) -> bytes:
+def disturbed(graph: Graph, tensors: Sequence[int], output: int) -> Graph:
     """The float model with one input more for each of these tensors, which is added to what the tensor's op computes.
 
     One invocation then answers what an error in one layer does to all that come after it.
@@ -77,32 +85,18 @@ def disturbed(graph: Graph, tensors: Sequence[int], output: int) -> bytes:
     Raises:
       MissingDependencyError: ai-edge-litert is not installed.
     """
-    model = edit.unpack(graph.content)
-    main = model.subgraphs[0]
-    makers = {int(index): op for op in main.operators for index in op.outputs}
+    editor = Editor(graph)
     added: Dict[int, int] = {}
     sums: Dict[int, int] = {}
     for tensor in tensors:
-        for places, name in ((added, "added"), (sums, "sum")):
-            places[tensor] = len(main.tensors)
-            main.tensors.append(_like(main.tensors[tensor], f"disturbed/{name}{tensor}"))
-    for op in main.operators:
-        op.inputs = np.array([sums.get(int(i), i) for i in op.inputs], np.int32)
+        known = graph.tensors[tensor]
+        added[tensor], sums[tensor] = (
+            editor.add_tensor(names.disturbed(what, tensor), known.shape) for what in ("added", "sum")
+        )
+        editor.redirect(tensor, sums[tensor])
     for tensor in tensors:
-        plus = edit.new_op(model, "ADD", [tensor, added[tensor]], sums[tensor])
-        main.operators.insert(main.operators.index(makers[tensor]) + 1, plus)
-    main.inputs = np.array([*main.inputs, *added.values()], np.int32)
-    main.outputs = np.array([sums.get(output, output)], np.int32)
-    model.signatureDefs, model.metadata, model.metadataBuffer = [], [], None
-    return edit.pack(model)
-
-
-def _like(tensor: edit.Model, name: str) -> edit.Model:
-    """A new activation of the same shape and type."""
-    from ai_edge_litert.schema_py_generated import TensorT
-
-    new = TensorT()
-    new.name, new.type, new.shape = name.encode(), tensor.type, np.array(tensor.shape, np.int32)
-    # Buffer 0 is the format's empty one.
-    new.buffer = 0
-    return new
+        editor.insert_after(graph.producer(tensor), "ADD", [tensor, added[tensor]], [sums[tensor]])
+    editor.set_inputs([*graph.inputs, *added.values()])
+    editor.set_outputs([sums.get(output, output)])
+    editor.drop_description()
+    return editor.finish()

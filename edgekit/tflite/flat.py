@@ -97,6 +97,17 @@ class Table:
         """A vector of tables."""
         return tuple(Table(self._buffer, self._target(at)) for at in self._elements(field))
 
+    def position(self, field: int) -> int:
+        """Where in the buffer a field's value is. Raises ModelFormatError where it is left out."""
+        at = self._at(field)
+        if at is None:
+            raise ModelFormatError(f"A part of the file is damaged: field {field} of a table is missing.")
+        return at
+
+    def target(self, field: int) -> int:
+        """Where in the buffer the table or vector is that a field refers to; a vector starts with its length."""
+        return self._target(self.position(field))
+
     def _at(self, field: int) -> Optional[int]:
         """Position of a field's value, from the table's list of offsets; None where it is left out."""
         if field >= self._fields:

@@ -1,12 +1,22 @@
 """A read-only view of a `.tflite` file: plain values, comparable and hashable."""
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 #: A builtin option's value: number, bool, text, or a tuple of numbers.
 OptionValue = Any
+
+#: Options that are enums → the schema's enum; a graph spells their values out.
+ENUM_OPTIONS = {
+    "padding": "Padding",
+    "fused_activation_function": "ActivationFunctionType",
+    "weights_format": "FullyConnectedOptionsWeightsFormat",
+    "mode": "MirrorPadMode",
+    "in_data_type": "TensorType",
+    "out_data_type": "TensorType",
+}
 
 
 @dataclass(frozen=True)
@@ -141,8 +151,41 @@ class Graph:
 
     def producer(self, tensor: int) -> Optional[Op]:
         """The op that computes a tensor, or None for inputs and constants."""
-        return next((op for op in self.ops if tensor in op.outputs), None)
+        return self._links().producers.get(tensor)
 
     def consumers(self, tensor: int) -> Tuple[Op, ...]:
         """The ops that read a tensor, in execution order."""
-        return tuple(op for op in self.ops if tensor in op.inputs)
+        return self._links().consumers.get(tensor, ())
+
+    def _links(self) -> "Links":
+        """Who computes and reads what, gathered once: a graph does not change."""
+        known: Optional[Links] = self.__dict__.get("_known_links")
+        if known is None:
+            known = links(self.ops)
+            object.__setattr__(self, "_known_links", known)
+        return known
+
+
+@dataclass(frozen=True)
+class Links:
+    """Which op computes each tensor, and which ops read it, in execution order.
+
+    Attributes:
+      producers: tensor → the first op that computes it.
+      consumers: tensor → the ops that read it.
+    """
+
+    producers: Dict[int, Op]
+    consumers: Dict[int, Tuple[Op, ...]]
+
+
+def links(ops: Sequence[Op]) -> Links:
+    """Who computes and reads what among these ops."""
+    producers: Dict[int, Op] = {}
+    readers: Dict[int, List[Op]] = {}
+    for op in ops:
+        for tensor in op.outputs:
+            producers.setdefault(tensor, op)
+        for tensor in sorted(set(op.inputs)):
+            readers.setdefault(tensor, []).append(op)
+    return Links(producers, {tensor: tuple(found) for tensor, found in readers.items()})

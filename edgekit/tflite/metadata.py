@@ -97,7 +97,7 @@ def read_metadata(model: Union[Graph, bytes, str, Path]) -> Optional[Metadata]:
         raise ModelFormatError(f"The model's metadata is damaged: {reason}", "Copy or download it again.") from error
 
 
-def write_metadata(content: bytes, metadata: Metadata) -> bytes:
+def write_metadata(content: Union[Graph, bytes], metadata: Metadata) -> bytes:
     """The same model with this metadata in place of any it had; the same input gives the same bytes.
 
     Raises:
@@ -105,9 +105,10 @@ def write_metadata(content: bytes, metadata: Metadata) -> bytes:
       UsageError: the provenance cannot be written as JSON.
       MissingDependencyError: ai-edge-litert is not installed (on a board, which only reads).
     """
-    from edgekit.tflite import edit
+    # Editing needs what a board has not.
+    from edgekit.tflite.editor import Editor
 
-    graph = read_graph(content)
+    graph = content if isinstance(content, Graph) else read_graph(content)
     record = {
         "input": metadata.input.to_json() if metadata.input else None,
         "output": metadata.output,
@@ -116,9 +117,9 @@ def write_metadata(content: bytes, metadata: Metadata) -> bytes:
     files = {RECORD_FILE: _json(record)}
     if metadata.labels:
         files[LABELS_FILE] = "".join(label + "\n" for label in metadata.labels).encode("utf-8")
-    model = edit.unpack(content)
-    _store(model, pack(_standard(graph, metadata), IDENTIFIER))
-    return with_files(edit.pack(model), files)
+    editor = Editor(graph)
+    editor.set_metadata(STANDARD, pack(_standard(graph, metadata), IDENTIFIER))
+    return with_files(editor.content(), files)
 
 
 def pixel_input(tensor: Tensor) -> Optional[InputSpec]:
@@ -246,20 +247,6 @@ def _standard_output(metadata: Metadata) -> Dict[int, Any]:
         labels = {_FILE_NAME: LABELS_FILE, _FILE_DESCRIPTION: "Names of the classes.", _FILE_KIND: _AXIS_LABELS}
         table[_TENSOR_FILES] = [labels]
     return table
-
-
-def _store(model: Any, record: bytes) -> None:
-    """Puts the standard record into an unpacked model, in place of an older one."""
-    from ai_edge_litert.schema_py_generated import BufferT, MetadataT
-
-    model.metadata = model.metadata or []
-    entry = next((known for known in model.metadata if known.name in (STANDARD, STANDARD.encode())), None)
-    if entry is None:
-        entry = MetadataT()
-        entry.name, entry.buffer = STANDARD, len(model.buffers)
-        model.metadata.append(entry)
-        model.buffers.append(BufferT())
-    model.buffers[entry.buffer].data = np.frombuffer(record, np.uint8)
 
 
 def _buffer(graph: Graph, index: int) -> bytes:

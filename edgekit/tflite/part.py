@@ -5,14 +5,12 @@ For the workstation only, as all editing.
 
 from typing import List, Sequence, Set
 
-import numpy as np
-
 from edgekit.errors import ModelError
-from edgekit.tflite import edit
+from edgekit.tflite.editor import Editor
 from edgekit.tflite.graph import Graph, Op
 
 
-def extract(graph: Graph, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
+def extract(graph: Graph, inputs: Sequence[int], outputs: Sequence[int]) -> Graph:
     """The part of a model that computes the tensors `outputs` from the tensors `inputs`.
 
     Tensors keep their indices, so that those of `graph` are good for the part too; weights of other
@@ -23,16 +21,13 @@ def extract(graph: Graph, inputs: Sequence[int], outputs: Sequence[int]) -> byte
       MissingDependencyError: ai-edge-litert is not installed.
     """
     kept = ops_between(graph, inputs, outputs)
-    model = edit.unpack(graph.content)
-    main = model.subgraphs[0]
-    main.operators = [main.operators[op.index] for op in kept]
-    main.inputs, main.outputs = np.array(inputs, np.int32), np.array(outputs, np.int32)
-    model.signatureDefs, model.metadata, model.metadataBuffer = [], [], None
-    needed = {main.tensors[index].buffer for op in kept for index in op.inputs if index >= 0}
-    for number, buffer in enumerate(model.buffers):
-        if number not in needed and graph.subgraphs == 1:
-            buffer.data = None
-    return edit.pack(model)
+    editor, places = Editor(graph), {op.index for op in kept}
+    editor.remove(op for op in graph.ops if op.index not in places)
+    editor.set_inputs(inputs)
+    editor.set_outputs(outputs)
+    editor.drop_description()
+    editor.drop_constants({index for op in kept for index in op.inputs if index >= 0})
+    return editor.finish()
 
 
 def ops_between(graph: Graph, inputs: Sequence[int], outputs: Sequence[int]) -> List[Op]:

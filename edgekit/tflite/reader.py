@@ -12,7 +12,7 @@ from edgekit.errors import ModelFormatError
 from edgekit.files import MAX_MODEL_BYTES, open_regular, read_bytes
 from edgekit.terminal import command
 from edgekit.tflite.flat import Table
-from edgekit.tflite.graph import Graph, Op, QuantParams, Tensor
+from edgekit.tflite.graph import ENUM_OPTIONS, Graph, Op, QuantParams, Tensor
 
 IDENTIFIER = b"TFL3"
 
@@ -24,16 +24,6 @@ _KERAS_MARKS = (b"\x89HDF\r\n\x1a\n", b"PK\x03\x04")
 
 # TFLite's kernels stop at 8 dimensions; more than this is damage.
 _MAX_RANK = 16
-
-# The schema's enums that options are made of, spelled out as names.
-_ENUM_OPTIONS = {
-    "padding": "Padding",
-    "fused_activation_function": "ActivationFunctionType",
-    "weights_format": "FullyConnectedOptionsWeightsFormat",
-    "mode": "MirrorPadMode",
-    "in_data_type": "TensorType",
-    "out_data_type": "TensorType",
-}
 
 
 def read_graph(model: Union[str, Path, bytes]) -> Graph:
@@ -62,7 +52,7 @@ def constant(graph: Graph, tensor: Tensor) -> np.ndarray:
     """
     from tflite.Model import Model
 
-    if not tensor.is_constant or tensor.dtype not in _numpy_dtypes():
+    if not tensor.is_constant or tensor.dtype not in numpy_dtypes():
         raise ModelFormatError(f"Tensor {tensor.index} ({tensor.dtype}) holds no constant numbers.")
     raw = _data(Model.GetRootAs(graph.content, 0).Buffers(tensor.buffer), graph.content)
     return raw.view(np.dtype(tensor.dtype).newbyteorder("<")).reshape(tensor.shape)
@@ -156,7 +146,7 @@ def _count(length: int, content: bytes, what: str) -> int:
 
 
 def _check_constant(tensor: Tensor) -> None:
-    dtype = _numpy_dtypes().get(tensor.dtype)
+    dtype = numpy_dtypes().get(tensor.dtype)
     if dtype is None or not tensor.is_constant:
         return
     # In Python's own integers: absurd sizes must not wrap around to a plausible one.
@@ -257,7 +247,7 @@ def _option_getters(name: str) -> Tuple[Tuple[str, Callable[[Any], Any]], ...]:
 
 
 def _getter(method: str, is_vector: bool) -> Callable[[Any], Any]:
-    enum = _ENUM_OPTIONS.get(_snake(method))
+    enum = ENUM_OPTIONS.get(_snake(method))
     if is_vector:
         return lambda options: _ints(getattr(options, method + "AsNumpy")())
     if enum:
@@ -287,7 +277,8 @@ def _dtype_name(code: int) -> str:
 
 
 @lru_cache(maxsize=None)
-def _numpy_dtypes() -> Dict[str, "np.dtype[Any]"]:
+def numpy_dtypes() -> Dict[str, "np.dtype[Any]"]:
+    """The types that numpy can hold, by their names."""
     names = "float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool complex64".split()
     return {name: np.dtype(name) for name in names}
 

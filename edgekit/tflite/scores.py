@@ -3,20 +3,16 @@
 import numpy as np
 
 from edgekit.tflite.graph import Graph, Tensor
-
-#: Ops that turn scores into probabilities or other numbers without changing which is the largest.
-_AFTER = ("SOFTMAX", "LOGISTIC", "QUANTIZE", "DEQUANTIZE")
+from edgekit.tflite.patterns import score_head
 
 
 def score_tensor(graph: Graph) -> Tensor:
-    """The tensor that the classes are decided by: what a final SOFTMAX or LOGISTIC reads, else the output."""
-    index = graph.outputs[0]
-    for _ in graph.ops:  # not without end: a damaged file's ops may read what they write
-        producer = graph.producer(index)
-        if producer is None or producer.opcode not in _AFTER:
-            break
-        index = producer.inputs[0]
-    return graph.tensors[index]
+    """The tensor that the classes are decided by: what a final SOFTMAX or LOGISTIC reads, else the output.
+
+    Ops that only hand its values on, such as RESHAPE, are looked through wherever they stand, so that the same
+    function is measured by the same numbers however it is written.
+    """
+    return graph.tensors[score_head(graph).scores]
 
 
 def centred(scores: np.ndarray) -> np.ndarray:

@@ -4,11 +4,11 @@ An op's version tells an interpreter which types and features it must know. Quan
 (litert-quantizer: 1 everywhere) or, from newer converters, too high for the Edge TPU compiler of 2021.
 """
 
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Mapping, Optional, Tuple
 
 from edgekit.errors import UnsupportedModelError, UsageError
 from edgekit.tflite.attached import read_files, with_files
-from edgekit.tflite.edit import pack, unpack
+from edgekit.tflite.editor import Editor
 from edgekit.tflite.graph import Graph, Op
 from edgekit.tflite.op_rules import lowest_version, op_input, per_channel
 from edgekit.tflite.reader import read_graph
@@ -81,33 +81,41 @@ def minimal_versions(graph: Graph) -> Tuple[int, ...]:
     return tuple(lowest_version(graph, op) for op in graph.ops)
 
 
-def set_op_versions(content: bytes, *, compiler_version: Optional[str] = "16.0") -> bytes:
+def set_op_versions(graph: Graph, *, compiler_version: Optional[str] = "16.0") -> Graph:
     """The model with each op at the lowest version that means the same; deterministic.
 
     A model whose versions are right comes back unchanged. Label files and other metadata, also those in a zip
     appended to the file, are kept. Only the main subgraph's ops are changed.
 
     Args:
-      content: a `.tflite` file.
+      graph: the model.
       compiler_version: the `edgetpu_compiler` release that must be able to read the result, such as "16.0";
         None checks nothing.
 
     Raises:
-      ModelFormatError: no valid `.tflite`.
       UnsupportedModelError: an op needs a version that this compiler does not know; the message names it.
       UsageError: an unknown compiler release.
       MissingDependencyError: the workstation's `ai-edge-litert` is not installed.
     """
-    graph = read_graph(content)
     versions = minimal_versions(graph)
     if compiler_version is not None:
         _check(graph, versions, compiler_version)
     if versions == tuple(op.version for op in graph.ops):
-        return content
-    model = unpack(content)
-    _set_versions(model, versions)
-    files = read_files(content)
-    return with_files(pack(model), files) if files else pack(model)
+        return graph
+    editor = Editor(graph)
+    editor.set_versions(versions)
+    files = read_files(graph.content)
+    return read_graph(with_files(editor.content(), files)) if files else editor.finish()
+
+
+def lower_versions(editor: Editor, *, compiler_version: Optional[str] = "16.0") -> None:
+    """The same within an editor, for the ops that it has now."""
+    graph = editor.as_graph()
+    versions = minimal_versions(graph)
+    if compiler_version is not None:
+        _check(graph, versions, compiler_version)
+    if versions != tuple(op.version for op in graph.ops):
+        editor.set_versions(versions)
 
 
 def refusal(graph: Graph, op: Op, version: int, compiler_version: str) -> Optional[Tuple[str, str]]:
@@ -167,25 +175,3 @@ def _builtin_number(opcode: str) -> int:
 
     operators = getattr(BuiltinOperator, "BuiltinOperator", BuiltinOperator)
     return int(getattr(operators, opcode, 0))
-
-
-def _set_versions(model: Any, versions: Tuple[int, ...]) -> None:
-    """Gives each op of the main subgraph an operator code of its version; unused codes go."""
-    wanted: Dict[int, int] = dict(enumerate(versions))
-    codes: List[Any] = []
-    places: Dict[Tuple[int, int], int] = {}
-    for number, subgraph in enumerate(model.subgraphs):
-        for index, operator in enumerate(subgraph.operators or ()):
-            old = model.operatorCodes[operator.opcodeIndex]
-            key = (operator.opcodeIndex, wanted[index] if number == 0 else old.version)
-            if key not in places:
-                places[key] = len(codes)
-                codes.append(_code(old, key[1]))
-            operator.opcodeIndex = places[key]
-    model.operatorCodes = codes
-
-
-def _code(old: Any, version: int) -> Any:
-    code = type(old)()
-    vars(code).update(vars(old), version=version)
-    return code

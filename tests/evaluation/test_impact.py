@@ -74,7 +74,7 @@ def test_what_is_added_to_a_tensor_reaches_all_its_readers_and_the_output():
     y = net.op("TANH", [x], (1, 4), name="y")
     z = net.op("ADD", [y, y], (1, 4), options={}, name="z")
     graph = read_graph(net.finish([z]))
-    interpreter = open_interpreter(disturbed(graph, [y, z], z))
+    interpreter = open_interpreter(disturbed(graph, [y, z], z).content)
     details = interpreter.get_input_details()
     values = [np.float32([[1, -1, 0.5, 0]]), np.float32([[0.1, 0.2, 0, 0]]), np.float32([[0, 0, 0, 7]])]
     for detail, value in zip(details, values, strict=True):

@@ -100,14 +100,14 @@ def test_a_requantized_tensor_that_took_the_name_leads_to_its_op():
 def test_tensors_that_are_exposed_are_the_outputs_in_order():
     graph = read_graph(float_model())
     index = {tensor.name: tensor.index for tensor in graph.tensors}
-    shown = read_graph(exposed(graph, [index["mean"], index["conv"]]))
+    shown = read_graph(exposed(graph, [index["mean"], index["conv"]]).content)
     assert [shown.tensors[i].name for i in shown.outputs] == ["mean", "conv"]
 
 
 def test_a_severed_model_evaluates_each_op_alone():
     graph = read_graph(float_model())
     index = {tensor.name: tensor.index for tensor in graph.tensors}
-    cut = severed(graph, {(1, 0): 0, (3, 0): 1}, [index["sigmoid"], index["scores"]])
+    cut = severed(graph, {(1, 0): 0, (3, 0): 1}, [index["sigmoid"], index["scores"]]).content
     interpreter = open_interpreter(cut)
     values = [
         np.random.default_rng(n).normal(size=shape).astype(np.float32) for n, shape in enumerate([(1, 6, 6, 4), (1, 4)])

@@ -200,14 +200,16 @@ def test_other_tools_read_what_the_scores_are(output, name, bounds):
 
 def _foreign(content, *, mean=(127.5,), std=(127.5,), labels=b"a\r\nb\r\nc", kind=2, units=True):
     """The standard record alone, as Model Maker and MediaPipe write it: no edgekit.json."""
-    from edgekit.tflite import attached, edit, metadata
+    from edgekit.tflite import attached
+    from edgekit.tflite.editor import Editor
 
     unit = {0: np.uint8(1), 1: {0: np.array(mean, np.float32), 1: np.array(std, np.float32)}}
     file = {0: "names.txt", 2: np.int8(kind)}
     graph = {2: [{4: [unit] if units else []}], 3: [{6: [file]}]}
-    model = edit.unpack(content)
-    metadata._store(model, flat.pack({0: "theirs", 1: "Of another tool", 3: [graph], 7: "1.0.0"}, b"M001"))
-    return attached.with_files(edit.pack(model), {"names.txt": labels})
+    editor = Editor(read_graph(content))
+    record = flat.pack({0: "theirs", 1: "Of another tool", 3: [graph], 7: "1.0.0"}, b"M001")
+    editor.set_metadata("TFLITE_METADATA", record)
+    return attached.with_files(editor.content(), {"names.txt": labels})
 
 
 def test_reads_labels_and_normalization_of_others():

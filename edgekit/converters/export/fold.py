@@ -11,121 +11,86 @@ which is put where it is exact:
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, List, Optional, Tuple
 
 import numpy as np
 
 from edgekit.preprocess import InputSpec
-from edgekit.tflite import edit
+from edgekit.tflite import Graph, names
+from edgekit.tflite.editor import Editor
+from edgekit.tflite.graph import Op
+from edgekit.tflite.patterns import affine_step, first_conv
 
 _RAW = (0.0, 1.0)
+_ONE_BY_ONE = {
+    "padding": "VALID",
+    "stride_w": 1,
+    "stride_h": 1,
+    "depth_multiplier": 1,
+    "dilation_w_factor": 1,
+    "dilation_h_factor": 1,
+}
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Head:
-    """The start of a float graph: its affine chain and what follows it."""
+    """The start of a float graph: its affine chain, and the tensor that the chain computes."""
 
     gain: np.ndarray
     offset: np.ndarray
-    chain: List[Any]
-    end: int  # the tensor that the chain computes
+    chain: tuple[Op, ...]
+    end: int
 
 
-def fold_preprocessing(content: bytes, spec: InputSpec) -> Tuple[bytes, InputSpec]:
+def fold_preprocessing(graph: Graph, spec: InputSpec) -> tuple[Graph, InputSpec]:
     """Rewrites a float model so that its input needs at most one mean and one std for all channels, in RGB.
 
     Args:
-      content: a float `.tflite` with a static (1, H, W, C) float32 input.
+      graph: a float model with a static (1, H, W, C) float32 input.
       spec: how images are prepared for it.
 
     Returns:
-      The rewritten file and the InputSpec that belongs to it; both as given where nothing can be folded.
+      The rewritten model and the InputSpec that belongs to it; both as given where nothing can be folded.
     """
-    model = edit.unpack(content)
-    head = _head(model, spec)
-    conv = _first_conv(model, head.end, spec.channels)
+    editor = Editor(graph)
+    folded = fold(editor, spec)
+    return (graph, spec) if folded is None else (editor.finish(), folded)
+
+
+def fold(editor: Editor, spec: InputSpec) -> InputSpec | None:
+    """The same within an editor, on the graph as it was read: the InputSpec of what the model then is, or None."""
+    graph = editor.graph
+    head = _head(graph, spec)
+    conv = first_conv(graph, head.end, spec.channels)
     if spec.order == "bgr" and conv is None:
-        return content, spec
+        return None
     rgb = replace(spec, order="rgb")
-    if spec.order == "bgr":
-        _swap_input_channels(model, conv)
-        head.gain, head.offset = head.gain[::-1], head.offset[::-1]
+    if spec.order == "bgr" and conv is not None:
+        editor.set_constant_input(conv, 1, names.RGB_WEIGHTS, editor.constant(conv.inputs[1])[..., ::-1])
+        head = replace(head, gain=head.gain[::-1], offset=head.offset[::-1])
     if _is_uniform(head):
-        _bypass(model, head)
+        _bypass(editor, head)
         gain, mean = float(head.gain[0]), float(-head.offset[0] / head.gain[0])
-        folded = replace(rgb, mean=(mean,) * spec.channels, std=(1.0 / gain,) * spec.channels)
+        return replace(rgb, mean=(mean,) * spec.channels, std=(1.0 / gain,) * spec.channels)
+    if conv is not None and _sees_no_padding(conv, head):
+        _fold_into_conv(editor, conv, head)
+        _bypass(editor, head)
     else:
-        if conv is not None and _sees_no_padding(model, conv, head):
-            _fold_into_conv(model, conv, head)
-            _bypass(model, head)
-        else:
-            _replace_by_depthwise(model, head)
-        folded = replace(rgb, mean=(_RAW[0],) * spec.channels, std=(_RAW[1],) * spec.channels)
-    return edit.pack(model), folded
+        _replace_by_depthwise(editor, head)
+    return replace(rgb, mean=(_RAW[0],) * spec.channels, std=(_RAW[1],) * spec.channels)
 
 
-def _head(model: Any, spec: InputSpec) -> _Head:
-    graph = model.subgraphs[0]
+def _head(graph: Graph, spec: InputSpec) -> _Head:
     gain = 1.0 / np.asarray(spec.std, np.float64)
-    head = _Head(gain, -np.asarray(spec.mean, np.float64) * gain, [], int(graph.inputs[0]))
+    head = _Head(gain, -np.asarray(spec.mean, np.float64) * gain, (), graph.inputs[0])
     while True:
-        step = _affine_step(model, head.end, spec.channels)
-        if step is None:
+        step = affine_step(graph, head.end)
+        found = step.per_channel(spec.channels) if step else None
+        if step is None or found is None:
             return head
-        op, gain, offset = step
+        gain, offset = found
         if not np.all(gain * head.gain > 0):
             return head  # a zero or negative gain has no mean and std to stand for it
-        head.gain, head.offset = head.gain * gain, head.offset * gain + offset
-        head.chain.append(op)
-        head.end = int(op.outputs[0])
-
-
-def _affine_step(model: Any, tensor: int, channels: int) -> Optional[Tuple[Any, np.ndarray, np.ndarray]]:
-    """(op, gain, offset) where the tensor's only reader is arithmetic with a constant per channel."""
-    from ai_edge_litert.schema_py_generated import ActivationFunctionType, BuiltinOperator
-
-    graph = model.subgraphs[0]
-    readers = [op for op in graph.operators if tensor in list(op.inputs)]
-    if len(readers) != 1 or len(readers[0].inputs) != 2 or int(readers[0].outputs[0]) in list(graph.outputs):
-        return None
-    op = readers[0]
-    inputs = [int(i) for i in op.inputs]
-    value = edit.array(model, graph.tensors[inputs[1 - inputs.index(tensor)]])
-    activation = getattr(op.builtinOptions, "fusedActivationFunction", ActivationFunctionType.NONE)
-    if value is None or value.dtype != np.float32 or value.size not in (1, channels):
-        return None
-    if activation != ActivationFunctionType.NONE or (value.size > 1 and value.shape[-1] != channels):
-        return None
-    constant = np.broadcast_to(value.astype(np.float64).reshape(-1), (channels,))
-    zero, one, first = np.zeros(channels), np.ones(channels), inputs[0] == tensor
-    code = edit.opcode(model, op)
-    if code == BuiltinOperator.MUL:
-        return op, constant, zero
-    if code == BuiltinOperator.ADD:
-        return op, one, constant
-    if code == BuiltinOperator.SUB and first:
-        return op, one, -constant
-    if code == BuiltinOperator.DIV and first and np.all(constant != 0):
-        return op, 1.0 / constant, zero
-    return None
-
-
-def _first_conv(model: Any, tensor: int, channels: int) -> Optional[Any]:
-    """The convolution that alone reads the tensor, straight or through a PAD; none where it is a grouped one."""
-    from ai_edge_litert.schema_py_generated import BuiltinOperator
-
-    graph = model.subgraphs[0]
-    readers = [op for op in graph.operators if tensor in list(op.inputs)]
-    if len(readers) != 1 or int(readers[0].inputs[0]) != tensor:
-        return None
-    code = edit.opcode(model, readers[0])
-    if code == BuiltinOperator.PAD:
-        return _first_conv(model, int(readers[0].outputs[0]), channels)
-    if code != BuiltinOperator.CONV_2D:
-        return None
-    weights, *bias = [edit.array(model, graph.tensors[int(i)]) for i in readers[0].inputs[1:]]
-    constant = all(value is not None and value.dtype == np.float32 for value in (weights, *bias))
-    return readers[0] if constant and weights is not None and weights.shape[-1] == channels else None
+        head = _Head(head.gain * gain, head.offset * gain + offset, (*head.chain, step.op), step.op.outputs[0])
 
 
 def _is_uniform(head: _Head) -> bool:
@@ -134,78 +99,33 @@ def _is_uniform(head: _Head) -> bool:
     )
 
 
-def _sees_no_padding(model: Any, conv: Any, head: _Head) -> bool:
-    from ai_edge_litert.schema_py_generated import Padding
-
-    unpadded = conv.builtinOptions.padding == Padding.VALID and int(conv.inputs[0]) == head.end
+def _sees_no_padding(conv: Op, head: _Head) -> bool:
+    unpadded = conv.option("padding") == "VALID" and conv.inputs[0] == head.end
     return bool(np.all(head.offset == 0)) or unpadded
 
 
-def _swap_input_channels(model: Any, conv: Any) -> None:
-    weights = edit.array(model, model.subgraphs[0].tensors[int(conv.inputs[1])])
-    assert weights is not None
-    edit.set_constant_input(model, conv, 1, weights[..., ::-1], "edgekit/rgb_weights")
-
-
-def _fold_into_conv(model: Any, conv: Any, head: _Head) -> None:
-    tensors = model.subgraphs[0].tensors
-    weights = edit.array(model, tensors[int(conv.inputs[1])])
-    bias = edit.array(model, tensors[int(conv.inputs[2])])  # without one no interpreter runs it
-    assert weights is not None and bias is not None
+def _fold_into_conv(editor: Editor, conv: Op, head: _Head) -> None:
+    # Without a bias no interpreter runs it.
+    weights, bias = (editor.constant(index) for index in editor.current(conv).inputs[1:3])
     shift = (weights.astype(np.float64) * head.offset).sum(axis=(1, 2, 3))
-    edit.set_constant_input(model, conv, 1, weights * head.gain, "edgekit/scaled_weights")
-    edit.set_constant_input(model, conv, 2, bias + shift, "edgekit/shifted_bias")
+    scaled, shifted = (weights * head.gain).astype(np.float32), (bias + shift).astype(np.float32)
+    editor.set_constant_input(conv, 1, names.SCALED_WEIGHTS, scaled)
+    editor.set_constant_input(conv, 2, names.SHIFTED_BIAS, shifted)
 
 
-def _bypass(model: Any, head: _Head) -> None:
+def _bypass(editor: Editor, head: _Head) -> None:
     """Drops the chain: what read its end reads the graph's input, which takes the end's place."""
-    graph = model.subgraphs[0]
-    graph.operators = [op for op in graph.operators if op not in head.chain]
-    for op in graph.operators:
-        op.inputs = np.array([int(graph.inputs[0]) if i == head.end else i for i in op.inputs], np.int32)
+    editor.remove(head.chain)
+    editor.redirect(head.end, editor.inputs[0])
 
 
-def _replace_by_depthwise(model: Any, head: _Head) -> None:
+def _replace_by_depthwise(editor: Editor, head: _Head) -> None:
     """Puts `gain * pixel + offset` into one 1×1 depthwise convolution in the chain's place."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    graph = model.subgraphs[0]
-    source = int(graph.inputs[0])
+    source, end = editor.inputs[0], head.end
+    editor.remove(head.chain)
     if not head.chain:
-        head.end = _new_activation(graph, source)
-        for op in graph.operators:
-            op.inputs = np.array([head.end if i == source else i for i in op.inputs], np.int32)
-    op = schema.OperatorT()
-    op.opcodeIndex = _depthwise_code(model)
-    weights = edit.add_constant(model, "edgekit/preprocess/gain", head.gain.reshape(1, 1, 1, -1))
-    bias = edit.add_constant(model, "edgekit/preprocess/offset", head.offset)
-    op.inputs, op.outputs = np.array([source, weights, bias], np.int32), np.array([head.end], np.int32)
-    op.builtinOptionsType = schema.BuiltinOptions.DepthwiseConv2DOptions
-    options = schema.DepthwiseConv2DOptionsT()
-    options.padding, options.strideW, options.strideH, options.depthMultiplier = schema.Padding.VALID, 1, 1, 1
-    options.dilationWFactor = options.dilationHFactor = 1
-    op.builtinOptions = options
-    graph.operators = [op, *(other for other in graph.operators if other not in head.chain)]
-
-
-def _new_activation(graph: Any, like: int) -> int:
-    from ai_edge_litert.schema_py_generated import TensorT
-
-    tensor = TensorT()
-    tensor.name, tensor.type = b"edgekit/preprocess/output", graph.tensors[like].type
-    tensor.shape, tensor.buffer = graph.tensors[like].shape, 0
-    graph.tensors.append(tensor)
-    return len(graph.tensors) - 1
-
-
-def _depthwise_code(model: Any) -> int:
-    from ai_edge_litert.schema_py_generated import BuiltinOperator, OperatorCodeT
-
-    for index, code in enumerate(model.operatorCodes):
-        if max(code.builtinCode, code.deprecatedBuiltinCode) == BuiltinOperator.DEPTHWISE_CONV_2D:
-            return index
-    code = OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = BuiltinOperator.DEPTHWISE_CONV_2D
-    code.version = 1
-    model.operatorCodes.append(code)
-    return len(model.operatorCodes) - 1
+        end = editor.add_tensor(names.PREPROCESS_OUTPUT, editor.tensors[source].shape)
+        editor.redirect(source, end)
+    gain = editor.add_constant(names.PREPROCESS_GAIN, head.gain.reshape(1, 1, 1, -1).astype(np.float32))
+    offset = editor.add_constant(names.PREPROCESS_OFFSET, head.offset.astype(np.float32))
+    editor.insert_after(None, "DEPTHWISE_CONV_2D", [source, gain, offset], [end], _ONE_BY_ONE)

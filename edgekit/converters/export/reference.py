@@ -9,7 +9,6 @@ from edgekit.converters.export.through_tensorflow import check_export, export_fl
 from edgekit.converters.sources.source import Source
 from edgekit.preprocess import InputSpec, describe, parse_preprocess
 from edgekit.progress import Progress, silent
-from edgekit.tflite import read_graph
 from edgekit.tflite.model import Model
 
 #: Images to find the preprocessing by; more of them do not change the answer (see preprocessing.py).
@@ -54,8 +53,8 @@ def float_reference(
     progress("Exporting", 0, None)
     model = export_float(source, spec)
     if fold:
-        content, folded = fold_preprocessing(model.graph.content, spec)
-        model = replace(model, graph=read_graph(content), spec=folded)
+        graph, folded = fold_preprocessing(model.graph, spec)
+        model = replace(model, graph=graph, spec=folded)
     progress("Checking the export", 0, None)
     check_export(source, spec, model, samples.take(EXPORT_CHECKS))
     return model

@@ -14,7 +14,8 @@ from edgekit.errors import ConversionError
 from edgekit.evaluation.verdict import run
 from edgekit.install import not_importable
 from edgekit.preprocess import InputSpec
-from edgekit.tflite import Graph, edit, read_graph
+from edgekit.tflite import Graph, names, read_graph
+from edgekit.tflite.editor import Editor
 from edgekit.tflite.model import Model
 
 #: Kernels that add in another order differ by about 1e-5 of the output; a wrong graph by far more than this.
@@ -31,11 +32,24 @@ def export_float(source: Source, spec: InputSpec) -> Model:
     Raises:
       ConversionError: TensorFlow's converter refused the model, or wrote one without a static batch of 1.
     """
-    content = _static_batch(source.content) if isinstance(source, TfliteSource) else _convert(source.path, source.call)
-    content = _unique_names(content)
-    graph = read_graph(content)
+    editor = export_editor(source)
+    graph = editor.finish()
     _check_interface(graph, source)
     return Model(graph, spec, source.output, source.labels)
+
+
+def export_editor(source: Source) -> Editor:
+    """The exported model with a static batch and unique names, open for more changes."""
+    if isinstance(source, TfliteSource):
+        editor = Editor(read_graph(source.content))
+        _set_static_batch(editor)
+    else:
+        editor = Editor(read_graph(_convert(source.path, source.call)))
+    # Ranges and the quantizer go by names.
+    for tensor, name in zip(editor.tensors, names.unique(tensor.name for tensor in editor.tensors), strict=True):
+        if name != tensor.name:
+            editor.rename(tensor.index, name)
+    return editor
 
 
 def check_export(source: Source, spec: InputSpec, model: Model, samples: Iterable[Sample]) -> float:
@@ -97,30 +111,14 @@ def _convert(path: str, call: Traced) -> bytes:
         raise ConversionError(f"TensorFlow could not convert {path}: {reason}") from error
 
 
-def _static_batch(content: bytes) -> bytes:
-    """A float `.tflite` with every unknown or larger batch set to 1."""
-    model = edit.unpack(content)
-    graph = model.subgraphs[0]
-    batch = int(graph.tensors[int(graph.inputs[0])].shape[0])
-    constants = {t for t, tensor in enumerate(graph.tensors) if model.buffers[tensor.buffer].data is not None}
-    for index, tensor in enumerate(graph.tensors):
-        if index not in constants and tensor.shape is not None and len(tensor.shape) and tensor.shape[0] == batch:
-            tensor.shape = np.array([1, *tensor.shape[1:]], np.int32)
-        tensor.shapeSignature = None
-    model.signatureDefs = []
-    return edit.pack(model)
-
-
-def _unique_names(content: bytes) -> bytes:
-    """The model with every tensor name made unique, since ranges and the quantizer go by names."""
-    model = edit.unpack(content)
-    seen: dict[str, int] = {}
-    for tensor in model.subgraphs[0].tensors:
-        name = edit.name_of(tensor)
-        seen[name] = seen.get(name, 0) + 1
-        if seen[name] > 1 or not name:
-            tensor.name = f"{name}#{seen[name]}".encode()
-    return edit.pack(model)
+def _set_static_batch(editor: Editor) -> None:
+    """Sets every unknown or larger batch to 1."""
+    graph = editor.graph
+    batch = graph.tensors[graph.inputs[0]].shape[0]
+    for tensor in graph.tensors:
+        varies = not tensor.is_constant and tensor.shape[:1] == (batch,)
+        editor.set_shape(tensor.index, (1, *tensor.shape[1:]) if varies else tensor.shape)
+    editor.drop_signatures()
 
 
 def _check_interface(graph: Graph, source: Source) -> None:

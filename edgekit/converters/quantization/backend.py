@@ -10,17 +10,17 @@ import numpy as np
 
 from edgekit.calibration.ranges import Ranges
 from edgekit.converters.quantization.minimum_range import widened
-from edgekit.converters.quantization.overflow import fit_biases
+from edgekit.converters.quantization.overflow import fit
 from edgekit.errors import ConversionError, DataError, UsageError
 from edgekit.install import not_importable
 from edgekit.preprocess import InputSpec
-from edgekit.tflite import Graph, edit, read_graph
-from edgekit.tflite.versions import set_op_versions
+from edgekit.tflite import Graph, read_graph
+from edgekit.tflite.editor import Editor
+from edgekit.tflite.ops import computes_in_float
+from edgekit.tflite.versions import lower_versions
 
 #: --io → dtype of the model's input and output tensors.
 IO_TYPES: Mapping[str, str] = {"uint8": "uint8", "int8": "int8", "float": "float32"}
-
-_FLOATS = ("float16", "float32", "float64")
 
 
 def quantize_int8(content: bytes, ranges: Ranges, spec: InputSpec, *, io: str = "uint8") -> bytes:
@@ -45,9 +45,9 @@ def quantize_int8(content: bytes, ranges: Ranges, spec: InputSpec, *, io: str = 
         raise UsageError(f"There is no input and output type {io!r}.", f"Choose one of: {', '.join(IO_TYPES)}.")
     graph = read_graph(content)
     quantized = _run(content, _recipe(io), _calibration(graph, ranges, spec))
-    result = set_op_versions(fit_biases(quantized, content))
-    _check_full_int8(read_graph(result), io)
-    return result
+    result = _normalized(read_graph(quantized), graph)
+    _check_full_int8(result, io)
+    return result.content
 
 
 def pixel_range(spec: InputSpec) -> tuple[float, float]:
@@ -59,12 +59,7 @@ def pixel_range(spec: InputSpec) -> tuple[float, float]:
 
 def float_ops(graph: Graph) -> tuple[str, ...]:
     """The ops that compute in float, by name; QUANTIZE and DEQUANTIZE at the model's ends are none."""
-    ends = ("QUANTIZE", "DEQUANTIZE")
-    return tuple(
-        op.opcode
-        for op in graph.ops
-        if op.opcode not in ends and any(t.dtype in _FLOATS for t in (*graph.op_inputs(op), *graph.op_outputs(op)))
-    )
+    return tuple(op.opcode for op in graph.ops if computes_in_float(graph, op))
 
 
 def _recipe(io: str) -> list[dict[str, Any]]:
@@ -138,9 +133,19 @@ def _run(content: bytes, recipe: list[dict[str, Any]], calibration: dict[str, di
     except Exception as error:  # the library raises bare ValueErrors and RuntimeErrors for everything
         reason = (str(error) or type(error).__name__).splitlines()[0][:200]
         raise ConversionError(f"litert-quantizer could not quantize the model: {reason}") from error
-    # It leaves the weights behind the flatbuffer and new ops without the old form of their code, neither of
-    # which the Edge TPU compiler's reader of 2021 knows; packing anew puts both right.
-    return edit.pack(edit.unpack(bytes(result.quantized_model)))
+    return bytes(result.quantized_model)
+
+
+def _normalized(quantized: Graph, floats: Graph) -> Graph:
+    """The quantizer's model with biases that fit and right op versions.
+
+    It leaves the weights behind the flatbuffer and new ops without the old form of their code, neither of which the
+    Edge TPU compiler's reader of 2021 knows; packing anew puts both right.
+    """
+    editor = Editor(quantized)
+    fit(editor, floats)
+    lower_versions(editor)
+    return editor.finish()
 
 
 def _check_full_int8(graph: Graph, io: str) -> None:

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from edgekit.calibration.ranges import Bounds
-from edgekit.converters.quantization.overflow import WITH_BIAS
-from edgekit.converters.quantization.search.tensor_groups import SAME_VALUES
 from edgekit.tflite.graph import Graph, Op
+from edgekit.tflite.ops import facts, weights_of
 from edgekit.tflite.quant import WEIGHT_LIMIT
 from edgekit.tflite.reader import constant
 
@@ -36,7 +35,7 @@ def widened(graph: Graph, bounds: Mapping[str, Bounds]) -> dict[str, Bounds]:
         inputs = [tensor.name for tensor in graph.op_inputs(op) if tensor.name in taken]
         for name in (tensor.name for tensor in graph.op_outputs(op) if tensor.name in taken):
             least = _least(graph, op, [_width(taken[one]) for one in inputs])
-            if op.opcode in SAME_VALUES and changed & set(inputs):
+            if facts(op).same_scale and changed & set(inputs):
                 taken[name] = taken[inputs[0]]
             elif _width(taken[name]) < least or _width(taken[name]) == 0:
                 taken[name] = (0.0, least or 1.0)
@@ -54,8 +53,9 @@ def _width(bounds: Bounds) -> float:
 def _least(graph: Graph, op: Op, widths: list[float]) -> float:
     if not widths:
         return 0.0
-    if op.opcode in WITH_BIAS and graph.tensors[op.inputs[1]].is_constant:
-        largest = float(np.abs(constant(graph, graph.tensors[op.inputs[1]])).max())
+    weights = weights_of(graph, op)
+    if weights is not None and weights.is_constant:
+        largest = float(np.abs(constant(graph, weights)).max())
         return widths[0] * largest / WEIGHT_LIMIT / _ACCUMULATED
     if op.opcode == "MUL" and len(widths) == 2:
         return widths[0] * widths[1] / _STEPS / _ACCUMULATED

@@ -2,13 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import permutations
 from pathlib import Path
 
-from edgekit.tflite.graph import Graph, Op, Tensor
-
-#: Ops that squeeze an image's height and width away.
-_POOLING = ("MEAN", "AVERAGE_POOL_2D", "SUM")
+from edgekit.tflite import patterns
+from edgekit.tflite.graph import Graph
 
 
 @dataclass(frozen=True)
@@ -48,9 +45,7 @@ class Outlook:
 
 def swishes(graph: Graph) -> int:
     """How often a tensor is multiplied by its own sigmoid."""
-    sigmoids = {op.outputs[0]: op.inputs[0] for op in graph.ops if op.opcode == "LOGISTIC"}
-    products = [op.inputs for op in graph.ops if op.opcode == "MUL"]
-    return sum(any(sigmoids.get(a) == b for a, b in permutations(inputs, 2)) for inputs in products)
+    return sum(1 for _ in patterns.swishes(graph))
 
 
 def hard_swishes(graph: Graph) -> int:
@@ -60,34 +55,7 @@ def hard_swishes(graph: Graph) -> int:
 
 def squeeze_excitations(graph: Graph) -> int:
     """How often the channels of a tensor are multiplied by something computed from that tensor's own means."""
-    makers = {index: op for op in graph.ops for index in op.outputs}
-    return sum(
-        any(
-            _is_gate(graph.tensors[gate], graph.tensors[whole]) and _squeezes(makers, gate, whole)
-            for gate, whole in permutations(op.inputs, 2)
-        )
-        for op in graph.ops
-        if op.opcode == "MUL"
-    )
-
-
-def _is_gate(gate: Tensor, whole: Tensor) -> bool:
-    """Whether it holds one number for each channel of an image."""
-    return len(whole.shape) == 4 and gate.elements == whole.shape[-1] < whole.elements
-
-
-def _squeezes(makers: Mapping[int, Op], gate: int, whole: int) -> bool:
-    """Whether the gate is computed from a pooling of the whole tensor."""
-    waiting, seen = [gate], {gate}
-    while waiting:
-        op = makers.get(waiting.pop())
-        if op is None or op.opcode in _POOLING:
-            if op is not None and whole in op.inputs:
-                return True
-            continue
-        waiting += set(op.inputs) - seen
-        seen |= set(op.inputs)
-    return False
+    return sum(1 for _ in patterns.excitations(graph))
 
 
 #: What to look for, the worst first. To recognize another trait, add a row.

@@ -15,17 +15,14 @@ from edgekit.labels import labels_beside
 from edgekit.preprocess import InputSpec
 from edgekit.tflite.graph import Graph, Op, Tensor
 from edgekit.tflite.metadata import Metadata, read_metadata
+from edgekit.tflite.ops import facts, is_compiled, is_quantized
+from edgekit.tflite.patterns import affine_step
 from edgekit.tflite.reader import constant, read_graph
 
-EDGETPU_OP = "edgetpu-custom-op"
 #: Initializations keep a convolution's gain near 1, and so do training and batch normalization; on raw
 #: pixels, whose spread is about 60, it is 1/60 or less. Measured: 0.008 (1/255 folded in) against 0.9 to 5.
 FOLDED_GAIN = 0.1
-_QUANTIZED = frozenset({"int4", "int8", "uint8", "int16"})
-_NEUTRAL = frozenset(
-    {"PAD", "PADV2", "MIRROR_PAD", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "RESHAPE", "DEQUANTIZE"}
-)
-_ARITHMETIC = frozenset({"MUL", "DIV", "ADD", "SUB"})
+_RESIZES = ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
 
 
 def load_tflite(path: Path, *, size: tuple[int, int] | None) -> TfliteSource:
@@ -60,11 +57,11 @@ def load_tflite(path: Path, *, size: tuple[int, int] | None) -> TfliteSource:
 
 
 def _refuse_quantized(name: str, graph: Graph) -> None:
-    if EDGETPU_OP in graph.op_counts():
+    if is_compiled(graph):
         raise UnsupportedModelError(
             f"{name} is compiled for the Edge TPU already.", "It is ready to run; to convert, give the float model."
         )
-    quantized = [tensor for tensor in graph.tensors if tensor.quant and tensor.dtype in _QUANTIZED]
+    quantized = [tensor for tensor in graph.tensors if is_quantized(tensor)]
     if not quantized:
         return
     computed = {tensor.dtype for tensor in quantized if not tensor.is_constant}
@@ -126,24 +123,15 @@ def scales_pixels(graph: Graph) -> bool:
     """
     gain, shifted, tensor = 1.0, False, graph.inputs[0]
     while True:
-        consumers = graph.consumers(tensor)
-        op = consumers[0] if len(consumers) == 1 else None
-        if op is None or op.opcode not in _NEUTRAL | _ARITHMETIC:
+        step, readers = affine_step(graph, tensor), graph.consumers(tensor)
+        op = readers[0] if len(readers) == 1 else None
+        if op is None or not (step or facts(op).hands_on or op.opcode in _RESIZES):
             break
-        if op.opcode in _ARITHMETIC:
-            gain *= _gain(graph, op)
-            shifted = shifted or op.opcode in ("ADD", "SUB")
+        if step is not None:
+            gain *= max(float(np.mean(np.abs(step.gain))), 1e-12)
+            shifted = shifted or bool(np.any(step.offset != 0))
         tensor = op.outputs[0]
     return gain < 0.999 or (shifted and gain < 1.001) or (op is not None and _weight_gain(graph, op) < FOLDED_GAIN)
-
-
-def _gain(graph: Graph, op: Op) -> float:
-    """By how much a binary operation with a constant multiplies; 1 for sums and where both operands vary."""
-    constants = [tensor for tensor in graph.op_inputs(op) if tensor.is_constant and tensor.dtype == "float32"]
-    if not constants or op.opcode not in ("MUL", "DIV"):
-        return 1.0
-    value = max(float(np.mean(np.abs(constant(graph, constants[0])))), 1e-12)
-    return value if op.opcode == "MUL" else 1 / value
 
 
 def _weight_gain(graph: Graph, op: Op) -> float:

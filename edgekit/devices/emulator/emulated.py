@@ -15,12 +15,12 @@ import numpy as np
 
 from edgekit.devices.emulator.native import NativeDelegate, Plan, check_interpreter
 from edgekit.devices.interpreter import Interpreter, open_interpreter
-from edgekit.edgetpu.compiler.package import CUSTOM_OP
 from edgekit.edgetpu.estimate.estimate import estimate_work
 from edgekit.edgetpu.estimate.profiles import HOSTS
 from edgekit.edgetpu.estimate.work import op_work
 from edgekit.errors import DeviceError, EdgekitError, ModelError, UsageError
 from edgekit.tflite.graph import Graph, Op, Tensor
+from edgekit.tflite.ops import EDGETPU_OP
 from edgekit.tflite.part import extract, ops_between
 
 
@@ -106,10 +106,10 @@ class EmulatedEdgeTpu:
         if not self.attached:
             raise DeviceError("The emulated Edge TPU is unplugged.", "Call its plug_in().")
         check_interpreter(package)
-        custom = [op for op in compiled.ops if op.custom == CUSTOM_OP]
+        custom = [op for op in compiled.ops if op.custom == EDGETPU_OP]
         parts = {op.index: _Part(compiled, op, twin, threads=threads, host=self._host) for op in custom}
         return NativeDelegate(
-            compiled, CUSTOM_OP, lambda taken, outputs: self._plan([parts[index] for index in taken], outputs)
+            compiled, EDGETPU_OP, lambda taken, outputs: self._plan([parts[index] for index in taken], outputs)
         )
 
     def _plan(self, parts: Sequence["_Part"], outputs: Sequence[int]) -> Plan:
@@ -154,7 +154,7 @@ class _Part:
         self._ins = [_same_tensor(compiled.tensors[i], twin) for i in self.inputs]
         self._outs = [_same_tensor(compiled.tensors[i], twin) for i in op.outputs]
         try:
-            self._interpreter = open_interpreter(extract(twin, self._ins, self._outs), threads=threads)
+            self._interpreter = open_interpreter(extract(twin, self._ins, self._outs).content, threads=threads)
         except ModelError as error:
             raise _other_model(f"the part for op {op.index} cannot be cut out ({error.message})") from error
         self.latency_s = _estimate_ms(twin, self._ins, self._outs, host) / 1000 if host else 0.0

@@ -12,7 +12,7 @@ from typing import Dict, Iterable, List, Optional, Sequence, Tuple, Union
 from edgekit.edgetpu.compiler.failures import Failure, explain
 from edgekit.edgetpu.compiler.log import CompilerLog, ModelLog
 from edgekit.edgetpu.compiler.origin import RECORD, output_names, twin_record
-from edgekit.edgetpu.compiler.package import CompiledModel, is_compiled, mapped_ops, read_compiled
+from edgekit.edgetpu.compiler.package import CompiledModel, mapped_ops, read_compiled
 from edgekit.edgetpu.compiler.run import DEFAULT_TIMEOUT_S, Run, arguments, find_compiler, run_compiler
 from edgekit.edgetpu.placement.mapping import map_ops
 from edgekit.edgetpu.placement.placement import CompilerOptions, Placement
@@ -22,6 +22,7 @@ from edgekit.files import check_writable, write_bytes, write_together
 from edgekit.progress import Progress, silent
 from edgekit.tflite.graph import Graph, Op
 from edgekit.tflite.metadata import Metadata, read_metadata, write_metadata
+from edgekit.tflite.ops import is_compiled
 from edgekit.tflite.reader import read_graph
 from edgekit.tflite.versions import set_op_versions
 
@@ -164,7 +165,7 @@ def _job(path: Path, out_dir: Optional[Union[str, Path]], options: CompilerOptio
     target = Path(out_dir) if out_dir is not None else path.parent
     check_writable(target / output_names(path, 1)[0])
     metadata = read_metadata(graph) or Metadata()
-    content = set_op_versions(graph.content, compiler_version=options.compiler_version)
+    content = set_op_versions(graph, compiler_version=options.compiler_version).content
     return _Job(path, target, graph, metadata, content, map_ops(read_graph(content), options))
 
 

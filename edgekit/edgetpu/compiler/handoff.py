@@ -74,7 +74,7 @@ def write_handoff(
     if len({model.name for model in models}) < len(models):
         raise UsageError("Several models have the same name.", "The compiler tells them apart by name: rename one.")
     contents = [
-        set_op_versions(read_graph(model).content, compiler_version=options.compiler_version) for model in models
+        set_op_versions(read_graph(model), compiler_version=options.compiler_version).content for model in models
     ]
     target = Path(folder)
     try:

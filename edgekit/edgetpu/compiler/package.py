@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Dict, Optional, Tuple, Union
 from edgekit.errors import ModelFormatError
 from edgekit.tflite.flat import Table
 from edgekit.tflite.graph import Graph, Op
+from edgekit.tflite.ops import EDGETPU_OP, is_compiled
 from edgekit.tflite.reader import read_graph
-
-#: Name of the custom op that stands for everything that runs on the Edge TPU.
-CUSTOM_OP = "edgetpu-custom-op"
 
 if TYPE_CHECKING:
     from flatbuffers import flexbuffers
@@ -172,11 +170,6 @@ class CompiledModel:
         return sum(op.packages[0].streamed_bytes for op in self.edgetpu_ops)
 
 
-def is_compiled(graph: Graph) -> bool:
-    """Whether the graph went through `edgetpu_compiler` and has something on the Edge TPU."""
-    return any(op.custom == CUSTOM_OP for op in graph.ops)
-
-
 def read_compiled(model: Union[str, Path, bytes]) -> CompiledModel:
     """Reads a compiled `.tflite` file or its bytes.
 
@@ -187,11 +180,11 @@ def read_compiled(model: Union[str, Path, bytes]) -> CompiledModel:
     name = "The model" if isinstance(model, (bytes, bytearray, memoryview)) else str(model)
     if not is_compiled(graph):
         raise ModelFormatError(
-            f"{name} is not compiled for the Edge TPU: it holds no {CUSTOM_OP}.",
+            f"{name} is not compiled for the Edge TPU: it holds no {EDGETPU_OP}.",
             "Compile it with `edgekit compile`.",
         )
-    ops = tuple(_read_op(op, name) for op in graph.ops if op.custom == CUSTOM_OP)
-    return CompiledModel(graph, ops, tuple(op for op in graph.ops if op.custom != CUSTOM_OP))
+    ops = tuple(_read_op(op, name) for op in graph.ops if op.custom == EDGETPU_OP)
+    return CompiledModel(graph, ops, tuple(op for op in graph.ops if op.custom != EDGETPU_OP))
 
 
 def mapped_ops(compiled: CompiledModel, twin: Graph) -> Tuple[Op, ...]:
@@ -218,10 +211,10 @@ def _read_op(op: Op, name: str) -> EdgeTpuOp:
     except Exception as error:  # a damaged FlexBuffer fails in any way its bytes dictate
         reason = error.message if isinstance(error, ModelFormatError) else "its options point outside the file."
         raise ModelFormatError(
-            f"{name} is damaged in op {op.index} ({CUSTOM_OP}): {reason}", "Copy or compile it again."
+            f"{name} is damaged in op {op.index} ({EDGETPU_OP}): {reason}", "Copy or compile it again."
         ) from error
     if not packages:
-        raise ModelFormatError(f"{name} is damaged: op {op.index} ({CUSTOM_OP}) holds no package.")
+        raise ModelFormatError(f"{name} is damaged: op {op.index} ({EDGETPU_OP}) holds no package.")
     return EdgeTpuOp(op.index, tuple(options), chips, packages)
 
 

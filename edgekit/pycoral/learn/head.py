@@ -12,10 +12,10 @@ import numpy as np
 
 from edgekit.devices.admission import admit, admit_twin
 from edgekit.devices.discovery import attached
-from edgekit.edgetpu.compiler.package import CUSTOM_OP, is_compiled
 from edgekit.errors import DeviceError, ModelError, UnsupportedModelError
 from edgekit.pycoral.delegate import say_once
 from edgekit.tflite.graph import Graph, Op, QuantParams, Tensor
+from edgekit.tflite.ops import EDGETPU_OP, is_compiled
 from edgekit.tflite.part import extract
 from edgekit.tflite.quant import dequantize
 from edgekit.tflite.reader import constant, read_graph
@@ -70,7 +70,7 @@ def read_classifier(path: str) -> Tuple[Graph, Head]:
     """
     graph = read_model(path)
     ends = [graph.producer(index) for index in graph.outputs]
-    if any(op is not None and op.custom == CUSTOM_OP for op in ends):
+    if any(op is not None and op.custom == EDGETPU_OP for op in ends):
         graph = _twin(path, graph, "the last layer is compiled")
     return graph, find_head(graph)
 
@@ -104,7 +104,7 @@ def find_head(graph: Graph) -> Head:
 
 def cut(graph: Graph, head: Head) -> bytes:
     """The model up to the embedding, as a file: the embedding extractor."""
-    return extract(graph, graph.inputs, [head.embedding])
+    return extract(graph, graph.inputs, [head.embedding]).content
 
 
 def embedding_extractor(model_path: str) -> bytes:

@@ -9,19 +9,24 @@ from typing import Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from edgekit.errors import UnsupportedModelError
-from edgekit.tflite import edit
-from edgekit.tflite.graph import QuantParams
+from edgekit.tflite import names
+from edgekit.tflite.editor import Editor
+from edgekit.tflite.graph import OptionValue, QuantParams
 from edgekit.tflite.metadata import Metadata, write_metadata
 from edgekit.tflite.quant import LIMITS, affine_params, quantize
 from edgekit.tflite.reader import read_graph
-from edgekit.tflite.versions import set_op_versions
+from edgekit.tflite.versions import lower_versions
 
 #: dtype → zero point of a range that is symmetric around 0.
 MIDDLE = {"int8": 0, "uint8": 128}
 
-# Option tables whose names are not the operators'.
-_TABLES = {"CONV_2D": "Conv2DOptions", "L2_NORMALIZATION": "L2NormOptions"}
-_CONVOLUTION = {"padding": 1, "strideW": 1, "strideH": 1, "dilationWFactor": 1, "dilationHFactor": 1}
+_CONVOLUTION = {
+    "padding": "VALID",
+    "stride_w": 1,
+    "stride_h": 1,
+    "dilation_w_factor": 1,
+    "dilation_h_factor": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -38,11 +43,11 @@ class Appending:
     """A model that layers are put behind, under way.
 
     Attributes:
-      model: the schema's object tree.
+      editor: of the model.
       end: the tensor that it ends with at present; in 8 bits, or in float32 without quantization.
     """
 
-    model: edit.Model
+    editor: Editor
     end: Kind
 
 
@@ -58,9 +63,7 @@ def begin(content: bytes) -> Appending:
     tensor = graph.tensors[graph.outputs[0]]
     if tensor.dtype != "float32" and (tensor.dtype not in MIDDLE or tensor.quant is None):
         raise UnsupportedModelError(f"The embedding is of type {tensor.dtype}; expected int8, uint8 or float32.")
-    return Appending(
-        edit.unpack(content), Kind(tensor.shape, tensor.dtype, tensor.quant if tensor.dtype in MIDDLE else None)
-    )
+    return Appending(Editor(graph), Kind(tensor.shape, tensor.dtype, tensor.quant if tensor.dtype in MIDDLE else None))
 
 
 def finish(work: Appending, source: Optional[Metadata] = None) -> bytes:
@@ -69,17 +72,18 @@ def finish(work: Appending, source: Optional[Metadata] = None) -> bytes:
     How images become the input is taken over from the metadata of its source; labels are not, as they
     name other classes.
     """
-    content = set_op_versions(edit.pack(work.model), compiler_version=None)
+    lower_versions(work.editor, compiler_version=None)
+    graph = work.editor.finish()
     if source is None or source.input is None:
-        return content
-    return write_metadata(content, Metadata(input=source.input, output="probabilities"))
+        return graph.content
+    return write_metadata(graph, Metadata(input=source.input, output="probabilities"))
 
 
 def reshape(work: Appending, shape: Sequence[int]) -> None:
     """Gives the end another shape of as many elements."""
     sizes = _add_constant(work, np.array(shape, np.int32), name="shape")
     output = Kind(tuple(shape), work.end.dtype, work.end.quant)
-    _append(work, "RESHAPE", output=output, constants=[sizes], options={"newShape": list(shape)})
+    _append(work, "RESHAPE", output=output, constants=[sizes], options={"new_shape": tuple(shape)})
 
 
 def normalize(work: Appending) -> None:
@@ -166,31 +170,10 @@ def _parameters(
 
 def _add_constant(work: Appending, value: np.ndarray, *, name: str, quant: Optional[QuantParams] = None) -> int:
     """Adds real values, stored as `quant` says, or in float32 without; int32 are stored as they are."""
-    from ai_edge_litert.schema_py_generated import BufferT
-
     stored = value if value.dtype == np.int32 else value.astype(np.float32)
     if quant is not None and stored is not value:
         stored = quantize(value, quant.scale[0], quant.zero_point[0], work.end.dtype)
-    buffer = BufferT()
-    buffer.data = np.frombuffer(np.ascontiguousarray(stored).tobytes(), np.uint8)
-    work.model.buffers.append(buffer)
-    kind = Kind(stored.shape, stored.dtype.name, quant)
-    return _add_tensor(work, kind, name=name, buffer=len(work.model.buffers) - 1)
-
-
-def _add_tensor(work: Appending, kind: Kind, *, name: str, buffer: int = 0) -> int:
-    from ai_edge_litert.schema_py_generated import QuantizationParametersT, TensorT, TensorType
-
-    tensors = work.model.subgraphs[0].tensors
-    tensor = TensorT()
-    tensor.name, tensor.type = f"appended/{name}_{len(tensors)}".encode(), getattr(TensorType, kind.dtype.upper())
-    tensor.shape, tensor.buffer = np.array(kind.shape, np.int32), buffer
-    if kind.quant is not None:
-        tensor.quantization = QuantizationParametersT()
-        tensor.quantization.scale = np.array(kind.quant.scale, np.float32)
-        tensor.quantization.zeroPoint = np.array(kind.quant.zero_point, np.int64)
-    tensors.append(tensor)
-    return len(tensors) - 1
+    return work.editor.add_constant(names.appended(name, len(work.editor.tensors)), stored, quant)
 
 
 def _append(
@@ -199,30 +182,13 @@ def _append(
     *,
     output: Kind,
     constants: Sequence[int] = (),
-    options: Optional[Mapping[str, object]] = None,
+    options: Mapping[str, OptionValue] = {},
 ) -> None:
     """Adds an op that reads the end, and makes its output the end."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    main = work.model.subgraphs[0]
-    op = schema.OperatorT()
-    op.opcodeIndex = _add_code(work.model, opcode)
-    op.inputs = np.array([main.outputs[0], *constants], np.int32)
-    main.outputs = op.outputs = np.array([_add_tensor(work, output, name=opcode.lower())], np.int32)
-    table = _TABLES.get(opcode) or "".join(part.capitalize() for part in opcode.split("_")) + "Options"
-    op.builtinOptions = getattr(schema, table + "T")()
-    op.builtinOptionsType = getattr(schema.BuiltinOptions, table)
-    for name, value in (options or {}).items():
-        setattr(op.builtinOptions, name, value)
-    main.operators.append(op)
+    editor = work.editor
+    name = names.appended(opcode.lower(), len(editor.tensors))
+    end = editor.add_tensor(name, output.shape, output.dtype, output.quant)
+    last = editor.ops[-1] if editor.ops else None
+    editor.insert_after(last, opcode, [editor.outputs[0], *constants], [end], options)
+    editor.set_outputs([end])
     work.end = output
-
-
-def _add_code(model: edit.Model, opcode: str) -> int:
-    """Adds an operator code of the op's own; `finish` gives it its version."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    code = schema.OperatorCodeT()
-    code.builtinCode, code.version = getattr(schema.BuiltinOperator, opcode), 1
-    model.operatorCodes.append(code)
-    return len(model.operatorCodes) - 1

@@ -56,8 +56,8 @@ def test_a_dead_channel_answers_with_its_bias(opcode, bias):
 
 def test_models_without_such_channels_stay_as_they_are():
     content = model("CONV_2D", weights_of("CONV_2D", 1.0), np.zeros(3, np.float32))
-    quantized = quantize_int8(content, Ranges({"y": (-4, 4), "mean": (-4, 4)}, "", 1, ""), SPEC)
-    assert fit_biases(quantized, content) is quantized
+    graph = read_graph(quantize_int8(content, Ranges({"y": (-4, 4), "mean": (-4, 4)}, "", 1, ""), SPEC))
+    assert fit_biases(graph, read_graph(content)) is graph
 
 
 def test_layers_that_share_a_bias_are_told_apart():

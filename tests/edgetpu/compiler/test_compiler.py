@@ -18,6 +18,7 @@ from edgekit.edgetpu.placement.placement import CompilerOptions
 from edgekit.errors import CompilerError, ModelFormatError, OutputError, UnsupportedModelError, UsageError
 from edgekit.preprocess import InputSpec
 from edgekit.tflite.metadata import Metadata, read_metadata, write_metadata
+from edgekit.tflite.reader import read_graph
 from edgekit.tflite.versions import set_op_versions
 from tests.support.build import GraphBuilder
 from tests.support.recordings import VERSION, compiled_model, int8_model, record, success_text, table
@@ -77,7 +78,7 @@ def test_the_compiler_gets_op_versions_that_it_knows(runs, tmp_path):
     y = graph.op("SOFTMAX", [x], (1, 8), "int8", quant=(1 / 256, -128), options={"beta": 1.0}, version=99)
     path = tmp_path / "new.tflite"
     path.write_bytes(graph.finish([y]))
-    lowered = set_op_versions(path.read_bytes())
+    lowered = set_op_versions(read_graph(path)).content
     assert lowered != path.read_bytes()
     record(runs, stdout=HEAD)
     record(runs, content=lowered, compiled=compiled_model(), stdout=success_text())
@@ -382,7 +383,7 @@ def test_replays_real_pairs(runs, shared, tmp_path, name):
     pair = shared / "edgetpu/pairs" / name
     path = tmp_path / "model.tflite"
     path.write_bytes((pair / "model.tflite").read_bytes())
-    lowered = set_op_versions(path.read_bytes())
+    lowered = set_op_versions(read_graph(path)).content
     record(runs, content=lowered, compiled=(pair / "model_edgetpu.tflite").read_bytes(), stdout=HEAD)
     report = compile_model(path)
     real = read_compiled(pair / "model_edgetpu.tflite")

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.edgetpu_reader import check_reader
-from edgekit.edgetpu.compiler.package import is_compiled, mapped_ops, read_compiled
+from edgekit.edgetpu.compiler.package import mapped_ops, read_compiled
 from edgekit.errors import EdgekitError, ModelFormatError
+from edgekit.tflite.ops import is_compiled
 from edgekit.tflite.reader import read_graph
 from tests.support import recordings
 from tests.support.recordings import compiled_model, custom_options, executable, int8_model, package

@@ -36,12 +36,13 @@ ROUNDING = "rounding"
 
 def split(form: Form, samples: Samples, spec: InputSpec, progress: Progress) -> Form:
     """The form with swishes split (see `equalize.py`)."""
-    rewritten = split_swish(form.content, form.observations)
+    rewritten = split_swish(read_graph(form.content), form.observations)
     if not rewritten.count:
         return form
-    check_same(form.content, rewritten.content, samples, spec)
-    observations = observe(rewritten.content, samples, spec, progress=progress)
-    return Form("split-swish", rewritten.content, observations, rewritten.limits, rewritten.count)
+    content = rewritten.graph.content
+    check_same(form.content, content, samples, spec)
+    observations = observe(content, samples, spec, progress=progress)
+    return Form("split-swish", content, observations, rewritten.limits, rewritten.count)
 
 
 #: How to correct a model. Each gives its form back unchanged where there is nothing to do.

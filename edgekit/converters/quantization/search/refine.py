@@ -92,7 +92,7 @@ def _worker(
     wanted = {name for names in groups.values() for name in names}
     tensors = [tensor for tensor in graph.tensors if tensor.name in wanted]
     indices = [tensor.index for tensor in tensors]
-    watched, disturbed = open_interpreter(exposed(graph, indices), threads=1), Disturbed(graph, indices)
+    watched, disturbed = open_interpreter(exposed(graph, indices).content, threads=1), Disturbed(graph, indices)
     places = {tensor.name: tensor.index for tensor in tensors}
 
     def measure(sample: Sample) -> dict[tuple[str, str], float]:

@@ -25,7 +25,7 @@ _LEAST = 1e-12
 def scores(content: bytes, images: list[Sample], spec: InputSpec) -> Iterator[np.ndarray]:
     """The model's scores, float64 (classes,), for each image."""
     graph = read_graph(content)
-    scoring = exposed(graph, [score_tensor(graph).index])
+    scoring = exposed(graph, [score_tensor(graph).index]).content
 
     def worker() -> Callable[[Sample], np.ndarray]:
         interpreter = open_interpreter(scoring, threads=1)

@@ -11,6 +11,7 @@ from edgekit.converters.quantization.search.scores import mean_sqnr, scores
 from edgekit.converters.quantization.transforms.rounding import correct_rounding
 from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress, silent
+from edgekit.tflite import read_graph
 from edgekit.tflite.scores import centred
 
 
@@ -69,7 +70,10 @@ class Choice:
     def quantized(self, spec: InputSpec, *, io: str = "uint8") -> bytes:
         """The int8 model, see `quantize_int8`."""
         content = quantize_int8(self.form.content, self.ranges, spec, io=io)
-        return correct_rounding(content, self.form.content, self.form.observations) if self.rounding else content
+        if not self.rounding:
+            return content
+        floats = read_graph(self.form.content)
+        return correct_rounding(read_graph(content), floats, self.form.observations).content
 
 
 class Contest:

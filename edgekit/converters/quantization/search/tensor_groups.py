@@ -9,18 +9,14 @@ from dataclasses import replace
 
 from edgekit.calibration import Ranges
 from edgekit.tflite.graph import Graph
-
-#: Ops that hand on their first input's values, at the same scale.
-SAME_VALUES = ("PAD", "RESHAPE", "SQUEEZE")
-#: Ops whose output's range does not come from what was observed: TFLite fixes it.
-_FIXED = ("LOGISTIC", "SOFTMAX")
+from edgekit.tflite.ops import facts
 
 
 def roles(graph: Graph) -> Mapping[str, tuple[str, ...]]:
     """Role, as «MUL for CONV_2D» → names of its float tensors, none of those with fixed ranges."""
     groups: dict[str, list[str]] = {}
     for op in graph.ops:
-        if op.opcode in (*_FIXED, *SAME_VALUES):
+        if facts(op).fixed_output or facts(op).same_scale:
             continue
         for index in (i for i in op.outputs if graph.tensors[i].dtype == "float32"):
             role = f"{op.opcode} for {' and '.join(_readers(graph, index)) or 'the output'}"
@@ -29,9 +25,14 @@ def roles(graph: Graph) -> Mapping[str, tuple[str, ...]]:
 
 
 def same_values(graph: Graph) -> Mapping[str, str]:
-    """Name of a tensor that holds another's values, and maybe zeros → name of that other, in order of computation."""
+    """Name of a tensor that has no scale of its own → name of the one it has it from, in order of computation."""
     names = [tensor.name for tensor in graph.tensors]
-    return {names[op.outputs[0]]: names[op.inputs[0]] for op in graph.ops if op.opcode in SAME_VALUES}
+    return {
+        names[output]: names[op.inputs[facts(op).data]]
+        for op in graph.ops
+        if facts(op).same_scale
+        for output in op.outputs
+    }
 
 
 def tied(ranges: Ranges, graph: Graph) -> Ranges:
@@ -44,5 +45,5 @@ def tied(ranges: Ranges, graph: Graph) -> Ranges:
 def _readers(graph: Graph, index: int) -> tuple[str, ...]:
     found: set[str] = set()
     for op in (op for op in graph.ops if index in op.inputs):
-        found.update(_readers(graph, op.outputs[0]) if op.opcode in SAME_VALUES else (op.opcode,))
+        found.update(_readers(graph, op.outputs[0]) if facts(op).hands_on else (op.opcode,))
     return tuple(sorted(found))

@@ -10,44 +10,51 @@ each other. Two remedies cost nothing at run time:
   section 4.2, with observed means in the place of inferred ones).
 """
 
-from typing import Any
-
 import numpy as np
 
 from edgekit.calibration.observe import Observations
-from edgekit.converters.quantization.overflow import LARGEST_BIAS, WITH_BIAS, float_name, store
-from edgekit.tflite import edit, read_graph
+from edgekit.converters.quantization.overflow import LARGEST_BIAS
+from edgekit.tflite import names
+from edgekit.tflite.editor import Editor
 from edgekit.tflite.graph import Graph, Op
+from edgekit.tflite.ops import bias_of
 from edgekit.tflite.quant import WEIGHT_LIMIT, dequantize
 from edgekit.tflite.reader import constant
 
 #: Correlation of neighbouring values in a feature map. The rounding hardly depends on it: 0.5 does as well.
 CORRELATION = 0.9
+#: The layers whose weights this knows to relate to the channels of their input.
+_LAYERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 
-def correct_rounding(content: bytes, original: bytes, observations: Observations) -> bytes:
+def correct_rounding(graph: Graph, floats: Graph, observations: Observations) -> Graph:
     """The int8 model with depthwise weights whose errors cancel, and with every channel's mean as in the float model.
 
     Padding is not accounted for: the mean input is taken to be the same below all of a kernel's weights.
 
     Args:
-      content: the int8 model.
-      original: the float model it was made from, with tensors of the same names.
+      graph: the int8 model.
+      floats: the float model it was made from, with tensors of the same names.
       observations: of the float model.
     """
-    graph, floats = read_graph(content), read_graph(original)
-    model = edit.unpack(content)
-    for op in (op for op in graph.ops if op.opcode in WITH_BIAS and _has_own_bias(graph, op)):
-        layers = _readers(floats, float_name(graph, op.inputs[1]))
+    editor = Editor(graph)
+    correct(editor, floats, observations)
+    return editor.finish()
+
+
+def correct(editor: Editor, floats: Graph, observations: Observations) -> None:
+    """The same within an editor, on the ops as they were read and the weights and biases that they have now."""
+    graph = editor.graph
+    for op in (op for op in graph.ops if op.opcode in _LAYERS and _has_own_bias(graph, op)):
+        layers = _readers(floats, names.float_name(graph.tensors[op.inputs[1]].name))
         means = observations.tensors.get(floats.tensors[layers[0].inputs[0]].name) if len(layers) == 1 else None
         if means is None:
             continue  # weights that several layers share have no one mean input
         weights = constant(floats, floats.tensors[layers[0].inputs[1]])
-        rounded = _round(model, graph, op, weights)
+        rounded = _round(editor, op, weights)
         shift = mean_shift(op.opcode, weights, rounded, means.means)
         if shift is not None:
-            _take_back(model, op, shift)
-    return edit.pack(model)
+            _take_back(editor, op, shift)
 
 
 def cancelled(kernel: np.ndarray) -> np.ndarray:
@@ -98,29 +105,28 @@ def mean_shift(opcode: str, weights: np.ndarray, rounded: np.ndarray, means: np.
 
 
 def _readers(graph: Graph, weights: str) -> list[Op]:
-    return [op for op in graph.ops if op.opcode in WITH_BIAS and graph.tensors[op.inputs[1]].name == weights]
+    return [op for op in graph.ops if op.opcode in _LAYERS and graph.tensors[op.inputs[1]].name == weights]
 
 
 def _has_own_bias(graph: Graph, op: Op) -> bool:
-    index = op.inputs[2] if len(op.inputs) > 2 else -1
-    readers = [other for other in graph.ops if index in other.inputs]
-    return index >= 0 and graph.tensors[index].dtype == "int32" and len(readers) == 1
+    bias = bias_of(graph, op)
+    return bias is not None and bias.dtype == "int32" and len(graph.consumers(bias.index)) == 1
 
 
-def _round(model: Any, graph: Graph, op: Op, weights: np.ndarray) -> np.ndarray:
+def _round(editor: Editor, op: Op, weights: np.ndarray) -> np.ndarray:
     """The int8 weights as real numbers, float (…) of their shape; those of depthwise layers are rounded anew."""
-    tensor = graph.tensors[op.inputs[1]]
-    steps, quant = constant(graph, tensor), tensor.quant
+    tensor = editor.tensors[op.inputs[1]]
+    steps, quant = editor.constant(tensor.index), tensor.quant
     assert quant is not None
     if op.opcode == "DEPTHWISE_CONV_2D" and steps.shape[1:3] != (1, 1):
         steps = cancelled(weights[0] / np.array(quant.scale))[None].astype(np.int8)
-        store(model, model.subgraphs[0].tensors[op.inputs[1]], steps)
+        editor.set_constant(tensor.index, steps)
     return dequantize(steps, quant.scale, quant.zero_point, quant.axis)
 
 
-def _take_back(model: Any, op: Op, shift: np.ndarray) -> None:
-    bias = model.subgraphs[0].tensors[op.inputs[2]]
-    steps = edit.array(model, bias)
-    assert steps is not None
-    corrected = steps - shift / np.asarray(bias.quantization.scale, np.float64)
-    store(model, bias, np.rint(np.clip(corrected, -LARGEST_BIAS, LARGEST_BIAS)).astype(np.int32))
+def _take_back(editor: Editor, op: Op, shift: np.ndarray) -> None:
+    bias = editor.tensors[op.inputs[2]]
+    assert bias.quant is not None
+    corrected = editor.constant(bias.index) - shift / np.asarray(bias.quant.scale, np.float64)
+    kept = np.rint(np.clip(corrected, -LARGEST_BIAS, LARGEST_BIAS)).astype(np.int32)
+    editor.set_constant(bias.index, kept)

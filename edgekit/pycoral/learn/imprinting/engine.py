@@ -99,7 +99,7 @@ class ImprintingEngine:
         layers.reshape(work, (1, len(weights)))
         layers.softmax(work)
         sums = {i: length for i, (found, length) in enumerate(zip(self._classes, lengths)) if found.trainable}
-        work.model.description = "".join(f"{i} {length:f}\n" for i, length in sums.items())
+        work.editor.set_description("".join(f"{i} {length:f}\n" for i, length in sums.items()))
         return layers.finish(work, self._metadata)
 
     def train(self, embedding: np.ndarray, class_id: int) -> None:

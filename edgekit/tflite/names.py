@@ -1,0 +1,67 @@
+"""All conventions about the names of tensors: those that edgekit gives, and what litert-quantizer makes of them.
+
+Ranges, the quantizer and the per-layer report tell tensors by their names, so that these carry meaning.
+"""
+
+import re
+from typing import Dict, Iterable, List
+
+#: What folded preprocessing leaves behind: constants of the first convolution, or of one before it.
+RGB_WEIGHTS = "edgekit/rgb_weights"
+SCALED_WEIGHTS = "edgekit/scaled_weights"
+SHIFTED_BIAS = "edgekit/shifted_bias"
+PREPROCESS_GAIN = "edgekit/preprocess/gain"
+PREPROCESS_OFFSET = "edgekit/preprocess/offset"
+PREPROCESS_OUTPUT = "edgekit/preprocess/output"
+
+# What litert-quantizer appends to the name of a constant that several ops share, once each has its own steps …
+_DUPLICATED = re.compile(r"_duplicated_\d+$")
+# … and to the name of a tensor that it adds for requantization.
+_REQUANTIZED = "_quantized"
+
+_SPLIT_SCALED = re.compile(r"edgekit/swish\d+/scaled")
+
+
+def split_swish(number: int, part: str) -> str:
+    """Name of a tensor of a split swish: "scaled", "weights", "bias", or "reader0", "reader1", …"""
+    return f"edgekit/swish{number}/{part}"
+
+
+def is_scaled_swish(name: str) -> bool:
+    """Whether the tensor is the scaled factor of a split swish, which is clipped on purpose."""
+    return _SPLIT_SCALED.fullmatch(name) is not None
+
+
+def severed(number: int) -> str:
+    """Name of an input of a model whose ops are cut apart."""
+    return f"severed/{number}"
+
+
+def disturbed(what: str, tensor: int) -> str:
+    """Name of a tensor that carries ("added") or holds ("sum") what is added to another one."""
+    return f"disturbed/{what}{tensor}"
+
+
+def appended(what: str, index: int) -> str:
+    """Name of a tensor of a layer put behind a model."""
+    return f"appended/{what}_{index}"
+
+
+def float_name(name: str) -> str:
+    """The name that a constant of an int8 model has in the float model it was made from."""
+    return _DUPLICATED.sub("", name)
+
+
+def requantized_from(name: str) -> str:
+    """The name that a tensor of an int8 model has in the float model it was made from, where it was requantized."""
+    return name[: -len(_REQUANTIZED)] if name.endswith(_REQUANTIZED) else name
+
+
+def unique(names: Iterable[str]) -> List[str]:
+    """The names with a number behind those that are empty or have been there before."""
+    seen: Dict[str, int] = {}
+    found = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        found.append(name if name and seen[name] == 1 else f"{name}#{seen[name]}")
+    return found
