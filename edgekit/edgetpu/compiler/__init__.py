@@ -7,14 +7,13 @@ the prediction. handoff: compiling on another machine.
 
 from edgekit.edgetpu.compiler.compiler import CompileReport, compile_model, compile_models
 from edgekit.edgetpu.compiler.handoff import write_handoff
-from edgekit.edgetpu.compiler.package import CompiledModel, is_compiled, read_compiled
+from edgekit.edgetpu.compiler.package import CompiledModel, read_compiled
 
 __all__ = [
     "CompileReport",
     "CompiledModel",
     "compile_model",
     "compile_models",
-    "is_compiled",
     "read_compiled",
     "write_handoff",
 ]
