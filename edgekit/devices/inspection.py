@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Optional, Union
 
 from edgekit.devices.twin import Twin, find_twin
-from edgekit.edgetpu.compiler.package import CompiledModel, is_compiled, read_compiled
+from edgekit.edgetpu.compiler.package import CompiledModel, read_compiled
 from edgekit.edgetpu.placement.mapping import map_ops
 from edgekit.edgetpu.placement.placement import CompilerOptions, Placement
 from edgekit.errors import EdgekitError
 from edgekit.tflite.graph import Graph
 from edgekit.tflite.metadata import Metadata, read_metadata
+from edgekit.tflite.ops import is_compiled
 from edgekit.tflite.reader import read_graph
 
 
