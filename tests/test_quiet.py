@@ -61,3 +61,57 @@ for _ in range(3):
 assert len(os.listdir("/dev/fd")) == count
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60).returncode == 0
+
+
+OPENING = """
+import os, sys
+from edgekit.devices.interpreter import open_interpreter
+from edgekit.pycoral.interpreter import Interpreter
+from tests.support.build import colour_classifier
+{first}
+os.write(2, b"from C++\\n")
+open_interpreter(colour_classifier("float32"))
+print("to the user", file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        'open_interpreter(colour_classifier("uint8"))',
+        'Interpreter(model_content=colour_classifier("uint8")).allocate_tensors()',
+    ],
+)
+def test_the_interpreter_says_nothing_of_itself_from_python_or_from_pycorals_programs(first):
+    done = subprocess.run(
+        [sys.executable, "-c", OPENING.format(first=first)], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "from C++\nto the user\n")
+
+
+def test_what_else_is_said_while_a_model_is_opened_reaches_the_user():
+    code = """
+import os
+from edgekit.quiet import interpreter_quiet
+for _ in range(2):
+    with interpreter_quiet():
+        os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\\nWARNING: mine\\n")
+try:
+    with interpreter_quiet():
+        raise ValueError
+except ValueError:
+    os.write(2, b"after\\n")
+os.close(2)
+with interpreter_quiet():
+    print("open")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    said = done.stderr.splitlines()
+    # The interpreter says its line once in a process: a second one would be somebody else's.
+    assert said == [
+        "WARNING: mine",
+        "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.",
+        "WARNING: mine",
+        "after",
+    ]
+    assert done.stdout == "open\n"

@@ -12,7 +12,15 @@ import numpy as np
 from edgekit.devices.failover import SteadyModel, open_steady
 from edgekit.devices.opening import Device, Model, OpenModel
 from edgekit.devices.prediction import Latency, Prediction, best_classes, unnamed
-from edgekit.devices.tensors import encoder, input_spec, input_tensor, output_meaning, output_tensor, probabilities
+from edgekit.devices.tensors import (
+    check_classes,
+    encoder,
+    input_spec,
+    input_tensor,
+    output_meaning,
+    output_tensor,
+    probabilities,
+)
 from edgekit.errors import DeviceError, ModelFormatError, UsageError
 from edgekit.image import ImageLike
 from edgekit.preprocess import InputSpec, fit
@@ -76,6 +84,7 @@ class Classifier:
         self.spec = input_spec(self._input, metadata, preprocess)
         self._encode = encoder(self._input, self.spec)
         self.labels = _labels(metadata.labels if labels is None else tuple(labels), self._output.elements)
+        check_classes(opened.graph, self.labels)
         self.class_names = self.labels or tuple(map(unnamed, range(max(2, self._output.elements))))
 
     def classify(self, image: ImageLike, k: int = 5, *, threshold: float = 0.0) -> Prediction:

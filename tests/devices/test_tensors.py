@@ -4,7 +4,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekit.devices.prediction import best_classes
-from edgekit.devices.tensors import encoder, input_spec, input_tensor, output_meaning, output_tensor, probabilities
+from edgekit.devices.tensors import (
+    check_classes,
+    encoder,
+    input_spec,
+    input_tensor,
+    output_meaning,
+    output_tensor,
+    probabilities,
+)
 from edgekit.errors import ModelError, PreprocessingError, UnsupportedModelError
 from edgekit.preprocess import CONVENTIONS, InputSpec, normalize
 from edgekit.tflite.graph import QuantParams, Tensor
@@ -283,3 +291,39 @@ def test_best_classes_are_the_best_in_order(scores, k):
     best = best_classes(np.array(scores, np.float32), (), k)
     assert [c.score for c in best] == sorted(scores, reverse=True)[:k]
     assert all(scores[c.index] == c.score and c.label == f"class {c.index}" for c in best)
+
+
+def _convolution_then(*ops):
+    """A convolution, then these ops, each (opcode, shape, options)."""
+    graph = GraphBuilder()
+    x = graph.input((1, 8, 8, 3))
+    weights, bias = graph.constant(np.zeros((6, 1, 1, 3), np.float32)), graph.constant(np.zeros(6, np.float32))
+    y = graph.op("CONV_2D", [x, weights, bias], (1, 8, 8, 6), options={"padding": 1, "strideW": 1, "strideH": 1})
+    for opcode, shape, options in ops:
+        axes = [graph.constant(np.array([1, 2], np.int32))] if opcode == "MEAN" else []
+        y = graph.op(opcode, [y, *axes], shape, options=options)
+    return read_graph(graph.finish([y]))
+
+
+_MEAN = ("MEAN", (1, 6), {"keepDims": False})
+_POOL = ("AVERAGE_POOL_2D", (1, 1, 1, 6), {"filterWidth": 8, "filterHeight": 8, "strideW": 8, "strideH": 8})
+
+
+@pytest.mark.parametrize(
+    "ops",
+    [(_MEAN,), (_POOL,), (_POOL, ("RESHAPE", (1, 6), {})), (_MEAN, ("L2_NORMALIZATION", (1, 6), {}))],
+)
+def test_an_embedding_is_not_answered_as_classes_unless_they_are_named(ops):
+    graph = _convolution_then(*ops)
+    assert output_tensor(graph).elements == 6
+    with pytest.raises(UnsupportedModelError, match="embedding extractor"):
+        check_classes(graph, ())
+    check_classes(graph, tuple("abcdef"))
+
+
+def test_pooled_classes_that_a_softmax_ends_are_classes():
+    check_classes(_convolution_then(_MEAN, ("SOFTMAX", (1, 6), {"beta": 1.0})), ())
+
+
+def test_an_images_mean_colour_is_no_embedding():
+    check_classes(read_graph(colour_classifier("float32")), ())
