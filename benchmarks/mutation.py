@@ -83,16 +83,18 @@ def mutants_of(package: str, module: str) -> list[Mutant]:
         found += [
             Mutant(package, module, name, occurrence, line)
             for occurrence, (node, line) in enumerate(places)
-            if not _is_no_code(node)
+            if not _decides_nothing(node)
         ]
     return found
 
 
-def _is_no_code(node) -> bool:
-    """Whether the node only separates parameters (`*`) or stands in a decorator, which makes no decision."""
+def _decides_nothing(node) -> bool:
+    """Whether it separates parameters (`*`), or stands in a decorator or in zip's `strict=`, which is an assertion."""
     if node.parent is not None and node.parent.type in ("parameters", "lambdef"):
         return True
     while node is not None and node.type != "decorator":
+        if node.type == "argument" and node.children[0].get_code().strip() == "strict":
+            return True
         node = node.parent
     return node is not None
 
@@ -203,7 +205,8 @@ def main() -> None:
         mutants = sample(arguments.package, arguments.seed, arguments.count)
         copy_project(copy)
         laboratory = Laboratory(copy)
-        for mutant in mutants:
+        for number, mutant in enumerate(mutants, 1):
+            print(f"\r{number} of {len(mutants)} ", end="", file=sys.stderr, flush=True)
             before = (copy / mutant.module).read_text("utf-8")
             after = mutate_code(before, get_operator(mutant.operator)(), mutant.occurrence)
             survived = laboratory.survives(mutant, after)

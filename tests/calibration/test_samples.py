@@ -392,10 +392,56 @@ def test_arrays_that_are_no_images(array):
         open_samples(array, SPEC)
 
 
-def test_channels_first_gets_a_hint():
+@pytest.mark.parametrize(
+    ("shape", "hinted"),
+    [((2, 3, 8, 8), True), ((2, 1, 8, 8), True), ((2, 3, 8, 2), True), ((2, 8, 8, 2), False), ((2, 4, 8, 8), False)],
+)
+def test_channels_first_gets_a_hint(shape, hinted):
     with pytest.raises(DataError) as caught:
-        open_samples(np.zeros((2, 3, 8, 8), np.uint8), SPEC)
-    assert "transpose" in caught.value.hint
+        open_samples(np.zeros(shape, np.uint8), SPEC)
+    assert ("transpose" in caught.value.hint) == hinted
+
+
+@pytest.mark.parametrize(
+    "shape", [(2, 3, 8, 3), (2, 1, 8, 4), (2, 3, 8, 1), (2, 1, 1, 3), (1, 8, 8, 3), (2, 8, 8), (2, 8, 2)]
+)
+def test_channels_last_is_taken_as_it_is(shape):
+    assert len(list(open_samples(np.zeros(shape, np.uint8), SPEC))) == shape[0]
+
+
+@pytest.mark.parametrize(("low", "high", "normalized"), [(-4.0, 4.0, True), (0.0, 4.01, False), (-0.4, 5.0, False)])
+def test_floats_within_4_are_normalized(low, high, normalized):
+    values = np.full((2, 8, 8, 3), low)
+    values[0, 0, 0, 0] = high
+    assert open_samples(values, SPEC).prepared == normalized
+    assert not open_samples(np.full((2, 8, 8, 3), 3, np.uint8), SPEC).prepared
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "pixels"), [(-0.5, 255.5, True), (-0.51, 255.0, False), (0.0, 255.51, False), (-4.01, 4.0, False)]
+)
+def test_floats_from_0_to_255_are_pixels_to_half_a_step(low, high, pixels):
+    values = np.full((2, 8, 8, 3), low)
+    values[0, 0, 0, 0] = high
+    if pixels:
+        assert not open_samples(values, SPEC).prepared
+    else:
+        with pytest.raises(DataError, match="neither pixels nor normalized"):
+            open_samples(values, SPEC)
+
+
+def test_of_many_images_200_are_drawn():
+    assert open_samples(np.zeros((201, 8, 8, 3), np.uint8), SPEC).count == 200
+    assert open_samples(np.zeros((201, 8, 8, 3), np.uint8), SPEC, count=None).count == 201
+    assert open_samples(np.zeros((201, 8, 8, 3), np.uint8), SPEC, count=1).count == 1
+
+
+@pytest.mark.parametrize(("asked", "given"), [(-1, 0), (0, 0), (1, 1), (6, 6), (7, 6)])
+def test_no_more_are_taken_than_there_are(asked, given):
+    samples = open_samples(stack(), SPEC)
+    assert [sample.name for sample in samples.take(asked)] == [sample.name for sample in samples][:given]
+    first, rest = samples.split(asked)
+    assert (first.count, rest.count) == (given, 6 - given)
 
 
 @pytest.mark.parametrize(("images", "labels"), [("x", "y"), ("images", "labels"), ("x_train", "y_train")])

@@ -6,8 +6,9 @@ import pytest
 
 from edgekit.devices.interpreter import allowed_cores, open_interpreter
 from edgekit.devices.opening import open_model
-from edgekit.errors import DeviceError, ModelFormatError
+from edgekit.errors import DeviceError, ModelFormatError, UnsupportedModelError, UsageError
 from tests.support.build import GraphBuilder, colour_classifier
+from tests.support.one_op import activation, one_op
 
 # What stands in for machines where the packages are missing or broken: a finder placed before all
 # others, in a process of its own.
@@ -43,7 +44,9 @@ def test_without_any_interpreter_the_packages_to_install_are_named():
 
 
 def test_an_interpreter_that_does_not_load_is_told_apart():
-    assert "installed but does not load: GLIBC_2.99 not found" in _message("ImportError")
+    message = _message("ImportError")
+    for package in ("ai_edge_litert", "tflite_runtime", "tensorflow"):
+        assert f" {package} is installed but does not load: GLIBC_2.99 not found." in message
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux limits a process to some cores")
@@ -85,3 +88,23 @@ def test_an_error_is_raised_for_an_accelerator_that_is_not_there():
 
 def test_more_threads_than_any_machine_has_are_as_many_as_there_are():
     assert open_interpreter(colour_classifier(), threads=99_999_999_999) is not None
+
+
+def test_no_thread_runs_no_model():
+    assert open_interpreter(colour_classifier(), threads=1) is not None
+    for threads in (0, -1):
+        with pytest.raises(UsageError, match=f"{threads} threads cannot run"):
+            open_interpreter(colour_classifier(), threads=threads)
+
+
+def test_an_interpreter_that_is_too_old_names_what_it_lacks():
+    with pytest.raises(DeviceError, match="it lacks SOFTMAX version 99") as caught:
+        open_interpreter(one_op("SOFTMAX", activation(1, 4), options={}, version=99))
+    assert "--upgrade" in caught.value.hint
+
+
+def test_operators_that_no_interpreter_brings_are_named():
+    with pytest.raises(UnsupportedModelError, match="uses the custom operator Mine, which"):
+        open_interpreter(one_op("CUSTOM:Mine", activation(1, 4)))
+    with pytest.raises(UnsupportedModelError, match="TensorFlow's own operators"):
+        open_interpreter(one_op("CUSTOM:FlexErf", activation(1, 4)))

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from edgekit.preprocess import InputSpec
 from edgekit.tflite.graph import QuantParams, Tensor
+from edgekit.tflite.model import Model
 from edgekit.tflite.reader import read_graph
 from edgekit.tflite.scores import centred, score_tensor
 from tests.support.build import GraphBuilder
@@ -66,6 +68,12 @@ def test_ops_know_their_tensors_and_tensors_their_ops():
 )
 def test_classes_are_decided_by_what_the_last_softmax_reads(opcodes, name):
     assert score_tensor(chain(*opcodes)).name == name
+
+
+def test_what_is_printed_of_a_graph_holds_none_of_its_bytes():
+    graph = chain("TANH")
+    assert "TFL3" not in repr(graph) and len(repr(graph)) < 1500
+    assert "tensors" not in repr(Model(graph, InputSpec(8, 8)))
 
 
 def test_scores_are_centred_over_the_classes():

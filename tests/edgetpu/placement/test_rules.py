@@ -247,6 +247,60 @@ def test_replacements_are_for_operations_that_are_not_mapped():
     assert not set(REPLACEMENTS) & set(OPERATIONS)
 
 
+#: The vendor's table of operations: those that not every runtime knows → the first one that does.
+FIRST_RUNTIMES = {
+    "EXPAND_DIMS": 13,
+    "PACK": 13,
+    "PRELU": 13,
+    "REDUCE_MAX": 14,
+    "REDUCE_MIN": 14,
+    "SUM": 13,
+    "TRANSPOSE": 14,
+    "TRANSPOSE_CONV": 13,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": 14,
+    "RSQRT": 14,
+    "SQUARED_DIFFERENCE": 14,
+    "QUANTIZE": 12,
+    "ADD": 10,
+    "TILE": 10,
+}
+
+
+def _breaks(rule, model, **options):
+    return any(violation.rule == rule and violation.rejected for violation in only(model, **options).violations)
+
+
+@pytest.mark.parametrize(("opcode", "first"), FIRST_RUNTIMES.items())
+def test_an_operation_is_known_from_its_first_runtime_on(opcode, first):
+    model = one_op(opcode, UINT8, UINT8)
+    assert not _breaks("known_to_the_runtime", model, min_runtime_version=first)
+    assert first == 10 or _breaks("known_to_the_runtime", model, min_runtime_version=first - 1)
+
+
+@pytest.mark.parametrize(("compiler", "runtime"), [("2.1", 13), ("14.1", 13), ("15.0", 13), ("16.0", 14)])
+def test_a_compiler_compiles_for_the_runtime_that_it_came_with(compiler, runtime):
+    for opcode in ("SUM", "TRANSPOSE"):
+        known = not _breaks("known_to_the_runtime", one_op(opcode, UINT8, UINT8), compiler_version=compiler)
+        assert known == (FIRST_RUNTIMES[opcode] <= runtime)
+
+
+@pytest.mark.parametrize(
+    ("count", "opcodes"),
+    [
+        (1, ("LOGISTIC", "RELU", "SOFTMAX", "TANH", "RESHAPE", "SQUEEZE", "PACK", "QUANTIZE", "MAX_POOL_2D")),
+        (2, ("ADD", "MUL", "SUB", "MAXIMUM", "MINIMUM", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")),
+        (2, ("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "PAD", "SPLIT", "PRELU", "TILE", "TRANSPOSE", "EXPAND_DIMS")),
+        (2, ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "SQUARED_DIFFERENCE")),
+        (3, ("SLICE", "TRANSPOSE_CONV")),
+        (4, ("STRIDED_SLICE",)),
+    ],
+)
+def test_an_operation_needs_the_inputs_of_its_kernel(count, opcodes):
+    for opcode in opcodes:
+        assert not _breaks("has_its_tensors", one_op(opcode, *[X] * count)), opcode
+        assert _breaks("has_its_tensors", one_op(opcode, *[X] * (count - 1), out=X)), opcode
+
+
 def test_several_violations_are_all_told_and_the_first_status_counts():
     placed = only(one_op("HARD_SWISH", activation(2, 8, 8, 16, dtype="float32")))
     assert {violation.rule for violation in placed.violations} == {"three_dimensions", "eight_bits", "known_operation"}
