@@ -47,8 +47,8 @@ def overhead(classifier, run, dtype, calls):
         first = _milliseconds(lambda: run(tensor)) if call % 2 else None
         start = perf_counter()
         latency = classifier.classify(pixels).latency
-        wrapped = 1000 * (perf_counter() - start) - latency.pre
-        times.append((first or _milliseconds(lambda: run(tensor)), wrapped, latency.pre))
+        wrapped = 1000 * (perf_counter() - start) - latency.preprocess
+        times.append((first or _milliseconds(lambda: run(tensor)), wrapped, latency.preprocess))
     return tuple(quantiles(column, n=4)[0] for column in zip(*times[calls // 10 :]))
 
 

@@ -81,7 +81,6 @@ class Recorder:
 def describe(sighting: Sighting) -> Line:
     """A sighting in plain values."""
     best = sighting.classes[0] if sighting.classes else None
-    latency = sighting.prediction.latency
     return Line(
         time=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
         frame=sighting.frame.number,
@@ -89,7 +88,7 @@ def describe(sighting: Sighting) -> Line:
         label=best.label if best else "",
         score=round(best.score, 4) if best else 0.0,
         device=sighting.prediction.device,
-        ms=round(latency.pre + latency.infer + latency.post, 2),
+        ms=round(sighting.prediction.latency.total, 2),
     )
 
 

@@ -23,19 +23,25 @@ from edgekit.tflite.reader import read_graph
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for the results; default: beside MODEL.")
 @click.option("--compiler", type=click.Path(), help="The edgetpu_compiler to run; default: the one on the PATH.")
-@click.option("--handoff", type=click.Path(path_type=Path), help="Write models, container recipe and command here.")
-@click.option("--all-subgraphs", is_flag=True, help="Map every supported part, not the first only.")
-@click.option("--search", is_flag=True, help="If it fails, leave ops off the end until it compiles.")
-@click.option("--segments", default=1, show_default=True, help="Cut the model for this many Edge TPUs in a row.")
-@click.option("--min-runtime", type=click.IntRange(min=10), help="Oldest Edge TPU runtime that must run it.")
-@click.option("--intermediate", multiple=True, help="Tensor at which the Edge TPU's part ends; may be repeated.")
+@click.option(
+    "--handoff",
+    type=click.Path(path_type=Path),
+    help="Write the models, a container recipe and the command to this folder.",
+)
+@click.option("--all-subgraphs", is_flag=True, help="Map every supported subgraph, not only the first.")
+@click.option("--search", is_flag=True, help="If compiling fails, leave out ops from the end until it succeeds.")
+@click.option(
+    "--segments", default=1, show_default=True, help="Split the model into a pipeline for this many Edge TPUs."
+)
+@click.option("--min-runtime", type=click.IntRange(min=10), help="Oldest Edge TPU runtime that must be able to run it.")
+@click.option("--intermediate", multiple=True, help="Tensor at which the Edge TPU part ends; may be repeated.")
 @click.option("--timeout", default=DEFAULT_TIMEOUT_S, show_default=True, help="Time limit in seconds.")
 @command_options
 def compile(models: Tuple[Path, ...], as_json: bool, verbose: bool, **given: Any) -> None:
-    """Compile int8 .tflite MODELS for the Edge TPU; several share its on-chip memory.
+    """Compile int8 .tflite MODELS for the Edge TPU; several models share the on-chip memory.
 
-    Labels and preprocessing are kept. Needs Coral's edgetpu_compiler (Linux on x86-64); without it, the
-    prediction is shown, and --handoff writes what another machine needs to compile.
+    Labels and preprocessing are kept. Needs Coral's edgetpu_compiler (Linux, x86-64). Without it, the predicted
+    placement is shown, and --handoff writes what another machine needs to compile.
     """
     options = CompilerOptions(
         all_subgraphs=given["all_subgraphs"],
@@ -76,7 +82,7 @@ def _predict(models: Tuple[Path, ...], options: CompilerOptions, error: Optional
     placements = [map_ops(graph, options) for graph in graphs]
     if error is None:
         for model, graph, placement in zip(models, graphs, placements):
-            echo(f"{model.name}, as edgetpu_compiler is expected to place it:")
+            echo(f"{model.name}, predicted placement:")
             echo("\n".join(placement_lines(graph, placement)))
         return
     predictions = [

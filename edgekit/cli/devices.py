@@ -1,4 +1,4 @@
-"""`edgekit devices`: where models can run."""
+"""`edgekit devices`: the devices that models can run on."""
 
 import click
 
@@ -12,9 +12,9 @@ from edgekit.terminal import echo
 @click.command()
 @command_options
 def devices(as_json: bool, verbose: bool) -> None:
-    """Show the devices that models can run on, by the names that --device takes.
+    """List the devices that models can run on, by the names that --device takes.
 
-    The emulated Edge TPU runs compiled models through the CPU, for tests; it needs the model's CPU twin.
+    The emulated Edge TPU runs compiled models on the CPU, for tests; it needs the model's CPU twin.
     """
     tpus, cores = attached(), allowed_cores()
     if as_json:

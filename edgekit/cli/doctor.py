@@ -1,4 +1,4 @@
-"""`edgekit doctor`: why an Edge TPU does not work, and what to do."""
+"""`edgekit doctor`: diagnose why an Edge TPU does not work."""
 
 import sys
 from typing import Optional
@@ -8,19 +8,19 @@ import click
 from edgekit.cli.common import command_options, echo_json
 from edgekit.devices.doctor.doctor import diagnose
 from edgekit.devices.doctor.machine import examine
-from edgekit.reports.diagnosis import diagnosis_to_json, machine_facts
+from edgekit.reports.diagnosis import diagnosis_to_json, machine_facts, problem_count
 from edgekit.terminal import echo
 
 
 @click.command()
 @click.argument("model", type=click.Path(), required=False)
-@click.option("--device", default="auto", show_default=True, help="The device meant: edgetpu, usb, usb:1, pci:0, ….")
+@click.option("--device", default="auto", show_default=True, help="Device to check: edgetpu, usb, usb:1, pci:0, ….")
 @command_options
 def doctor(model: Optional[str], device: str, as_json: bool, verbose: bool) -> None:
-    """Tell why an Edge TPU does not work, and what to do.
+    """Diagnose why an Edge TPU does not work, and show how to fix it.
 
-    With a compiled MODEL, that is run too. The runtime library is tried in a child process, so that one which
-    crashes is a finding. Exit code 1: something was found.
+    With a compiled MODEL, the model is run too. The runtime library is loaded in a child process, so that a crash is
+    a finding. Exit code 1: a problem was found.
     """
     machine = examine(device, model)
     findings = diagnose(machine)
@@ -32,5 +32,5 @@ def doctor(model: Optional[str], device: str, as_json: bool, verbose: bool) -> N
         for finding in findings:
             echo(f"  ({finding.evidence})", title=f"\n{finding.cause}", colour="yellow", bold=True)
             echo(f"  {finding.what}\n  {finding.fix}")
-        echo("\n" + (f"Found: {len(findings)}." if findings else "Nothing is wrong."))
+        echo("\n" + problem_count(findings))
     sys.exit(1 if findings else 0)

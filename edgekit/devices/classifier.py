@@ -110,7 +110,9 @@ class Classifier:
         scores = probabilities(raw, self._output, self._meaning)
         classes = best_classes(scores, self.labels, k, threshold=threshold)
         end = perf_counter()
-        latency = Latency(*(1000 * seconds for seconds in (encoded - start, done - encoded, end - done)))
+        latency = Latency(
+            preprocess=1000 * (encoded - start), inference=1000 * (done - encoded), postprocess=1000 * (end - done)
+        )
         self.device, self.reason = model.device, model.reason
         return Prediction(classes, model.device, model.reason, latency)
 

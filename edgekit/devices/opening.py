@@ -28,6 +28,10 @@ Model = Union[str, Path, bytes]
 #: where that is the one attached.
 Device = Union[str, EmulatedEdgeTpu]
 
+#: Why a model runs where it does: `OpenModel.reason`.
+REQUESTED = "it was requested"
+EMULATED = "an emulated Edge TPU was requested; no hardware is involved"
+
 _OLD_RUNTIME = re.compile(r"requires runtime version \((\d+)\)[^(]*\((\d+)\)")
 
 
@@ -79,7 +83,7 @@ def open_model(model: Model, *, device: Device = "auto", threads: Optional[int] 
     """Reads, checks and opens a model on a device.
 
     With "auto" a compiled model runs on the Edge TPU where one is attached, else its CPU twin
-    (`x.tflite` beside `x_edgetpu.tflite`) serves. Any other device is taken or refused, never replaced.
+    (`x.tflite` beside `x_edgetpu.tflite`) runs instead. Any other device is used or refused, never replaced.
 
     Raises:
       UsageError: there is no such device, or the model cannot run on it.
@@ -93,7 +97,7 @@ def open_model(model: Model, *, device: Device = "auto", threads: Optional[int] 
     if not is_compiled(graph):
         return _open_plain(model, graph, request, threads)
     if request.kind == "cpu":
-        return open_twin(model, graph, "it was asked for", threads=threads)
+        return open_twin(model, graph, REQUESTED, threads=threads)
     if falls_back(device):
         return _open_best(model, graph, device, threads)
     return open_accelerated(model, graph, device, threads=threads)
@@ -120,7 +124,7 @@ def open_twin(model: Model, graph: Graph, reason: str, *, threads: Optional[int]
     Raises DeviceError where there is none.
     """
     twin = admit_twin(model, graph)
-    reason = f"{reason}; {twin.path.name} serves, the model that the compiled one was made from"
+    reason = f"{reason}; the CPU twin {twin.path.name} runs instead"
     interpreter = open_interpreter(twin.graph.content, threads=threads, name=str(twin.path))
     return OpenModel(twin.graph, _metadata(graph, twin), interpreter, twin.inputs, twin.outputs, "cpu", reason)
 
@@ -131,7 +135,7 @@ def _open_plain(model: Model, graph: Graph, request: Request, threads: Optional[
             f"The model is not compiled for the Edge TPU; it cannot run on {request.text}.",
             "Compile it with `edgekit compile`, or use the device cpu or auto.",
         )
-    reason = "it was asked for" if request.kind == "cpu" else "the model is not compiled for an accelerator"
+    reason = REQUESTED if request.kind == "cpu" else "the model is not compiled for an accelerator"
     metadata = read_metadata(graph) or Metadata()
     interpreter = open_interpreter(graph.content, threads=threads, name=file_name(model))
     return OpenModel(graph, metadata, interpreter, graph.inputs, graph.outputs, "cpu", reason)
@@ -154,7 +158,7 @@ def _open_best(model: Model, graph: Graph, device: Device, threads: Optional[int
 def _open_emulated(model: Model, graph: Graph, tpu: EmulatedEdgeTpu, threads: Optional[int]) -> OpenModel:
     twin = admit_twin(model, graph)
     interpreter = tpu.open(graph, twin.graph, threads=threads)
-    reason = "an emulated Edge TPU was asked for; no chip is at work"
+    reason = EMULATED
     return OpenModel(graph, _metadata(graph, twin), interpreter, graph.inputs, graph.outputs, "emulated", reason)
 
 
@@ -166,7 +170,7 @@ def _open_edgetpu(model: Model, graph: Graph, request: Request, threads: Optiona
         interpreter = open_interpreter(graph.content, threads=threads, delegates=[delegate])
     except EdgekitError as error:
         raise _refused(error) from error
-    reason = "an Edge TPU is attached" if request.kind == "auto" else "it was asked for"
+    reason = "an Edge TPU is attached" if request.kind == "auto" else REQUESTED
     metadata = read_metadata(graph) or _twins_metadata(model, graph)
     name = options.get("device", "edgetpu")
     return OpenModel(graph, metadata, interpreter, graph.inputs, graph.outputs, name, reason)

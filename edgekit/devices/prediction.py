@@ -1,4 +1,4 @@
-"""What a classifier answers."""
+"""What a classifier predicts."""
 
 from dataclasses import dataclass
 from typing import Tuple
@@ -23,22 +23,27 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class Latency:
-    """How long one answer took, in milliseconds.
+    """How long one prediction took, in milliseconds.
 
     Attributes:
-      pre: decoding, resizing and scaling the image.
-      infer: running the model.
-      post: from its output to labels.
+      preprocess: decoding, resizing and scaling the image.
+      inference: running the model.
+      postprocess: from its output to labels.
     """
 
-    pre: float
-    infer: float
-    post: float
+    preprocess: float
+    inference: float
+    postprocess: float
+
+    @property
+    def total(self) -> float:
+        """All three."""
+        return self.preprocess + self.inference + self.postprocess
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for one image.
+    """The prediction for one image.
 
     Attributes:
       classes: the best classes, best first.

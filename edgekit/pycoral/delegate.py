@@ -90,7 +90,8 @@ def _edgetpu(library: str, options: Dict[str, str]) -> object:
     if request.kind == "emulated":
         if asked.number is not None and asked.number >= EMULATED:
             raise UsageError(f"There is no device {asked.text!r}.", f"{EMULATED} Edge TPUs are emulated, from :0 on.")
-        return StandIn("an emulated Edge TPU was asked for; no chip is at work", EmulatedEdgeTpu(host=request.host))
+        reason = "an emulated Edge TPU was requested; no hardware is involved"
+        return StandIn(reason, EmulatedEdgeTpu(host=request.host))
     if request.kind == "cpu":
         return StandIn("the CPU was asked for")
     if not attached():

@@ -49,19 +49,24 @@ def _op_to_json(placed: OpPlacement, mapped: bool) -> Dict[str, object]:
 def compilation_lines(report: CompileReport) -> Iterator[str]:
     """What runs on the Edge TPU, what stays on the CPU and why, and the files that were written."""
     total, mapped = len(report.graph.ops), len(report.mapped)
-    told = f"all {total} ops run on it" if report.fully_mapped else f"{mapped} of {total} ops run on the Edge TPU"
+    told = (
+        f"all {total} ops run on the Edge TPU"
+        if report.fully_mapped
+        else f"{mapped} of {total} ops run on the Edge TPU"
+    )
     yield f"Edge TPU: {told}"
     if report.attempts > 1:
         yield f"  edgetpu_compiler crashed {report.attempts - 1} times before it succeeded."
     for log in report.logs:
         if log.on_chip_used is not None and log.streamed is not None:
-            yield f"  {size_text(log.on_chip_used)} kept on the chip, {size_text(log.streamed)} sent each time"
+            cached, streamed = size_text(log.on_chip_used), size_text(log.streamed)
+            yield f"  {cached} cached on chip, {streamed} streamed at each inference"
     left = _left_on_cpu(report)
     if left:
         yield ""
         yield from columns(("op", "kind", "why it stays on the CPU"), left)
     for difference in differences(report):
-        yield f"  Not as predicted: {difference}."
+        yield f"  Differs from the prediction: {difference}."
     for output in report.outputs:
         yield f"Wrote {output}"
     if Path(report.outputs[0]).parent.resolve() != Path(report.model).parent.resolve():

@@ -38,7 +38,7 @@ def compiled_lines(compiled: CompiledModel, twin: Twinned = None) -> Iterator[st
         yield f"  {label:<14}{value}"
     rows = [row for op in compiled.edgetpu_ops for row in _rows(op)]
     yield ""
-    yield from columns(("Edge TPU op", "program", "chip", "parameters", "instructions", "scratch"), rows)
+    yield from columns(("Edge TPU op", "executable", "chip", "parameters", "instructions", "scratch"), rows)
 
 
 def _mapped(compiled: CompiledModel, twin: Twin) -> List[int]:
@@ -51,7 +51,8 @@ def _facts(compiled: CompiledModel, twin: Twinned) -> List[Tuple[str, str]]:
         ("compiled for", f"Edge TPU runtime {compiled.min_runtime} or newer"),
         (
             "parameters",
-            f"{size_text(compiled.cached_bytes)} loaded once, {size_text(compiled.streamed_bytes)} each time",
+            f"{size_text(compiled.cached_bytes)} cached on chip, "
+            f"{size_text(compiled.streamed_bytes)} streamed at each inference",
         ),
     ]
     for op in compiled.edgetpu_ops:

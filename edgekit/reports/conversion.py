@@ -101,7 +101,7 @@ def _skipped_lines(skipped: Mapping[str, str]) -> list[str]:
 
 def _placement(content: bytes, compiled: Compiled) -> str:
     if isinstance(compiled, CompileReport):
-        return f"{compiled.outputs[0]}: {len(compiled.mapped)} of {len(compiled.graph.ops)} ops run on it"
+        return f"{compiled.outputs[0]}: {len(compiled.mapped)} of {len(compiled.graph.ops)} ops run on the Edge TPU"
     return f"{edgetpu_verdict(map_ops(read_graph(content)))} (predicted)"
 
 

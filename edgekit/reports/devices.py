@@ -22,14 +22,14 @@ def devices_lines(tpus: Sequence[EdgeTpu], cores: int) -> Iterator[str]:
     """A table of the devices."""
     rows: List[Tuple[str, ...]] = [("cpu", "CPU", "", f"{cores} {'core' if cores == 1 else 'cores'}")]
     rows += [(tpu.name, "Edge TPU", tpu.node or tpu.address, _state(tpu)) for tpu in tpus]
-    rows.append(("emulated", "Edge TPU, emulated", "", "always there"))
-    yield from columns(("device", "what", "at", "state"), rows)
+    rows.append(("emulated", "Edge TPU, emulated", "", "always available"))
+    yield from columns(("device", "kind", "path", "state"), rows)
     if not tpus:
-        yield "\nNo Edge TPU is attached; `edgekit doctor` tells why one might not be seen."
+        yield "\nNo Edge TPU is attached. `edgekit doctor` diagnoses why one may not be detected."
 
 
 def _state(tpu: EdgeTpu) -> str:
-    told = ["ready" if tpu.ready else "waits for its firmware, loaded on first use"]
+    told = ["ready" if tpu.ready else "firmware not loaded yet (loaded on first use)"]
     told += ["no driver"] if tpu.bus == "pci" and tpu.node is None else []
     told += [f"{tpu.speed_mbps} Mbit/s"] if tpu.speed_mbps else []
     told += [f"{tpu.celsius:.0f} °C"] if tpu.celsius is not None else []

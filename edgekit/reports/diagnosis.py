@@ -37,7 +37,7 @@ def machine_facts(machine: Machine) -> Facts:
     note = f" ({profile.note})" if profile.note else ""
     yield "machine", f"{profile.title}, {machine.system} {machine.architecture}".strip() + note
     if machine.model_runtime is not None:
-        yield "CPU twin", machine.cpu_twin.name if machine.cpu_twin else "none beside the model"
+        yield "CPU twin", machine.cpu_twin.name if machine.cpu_twin else "none found beside the model"
     trial = machine.trial
     version = f", runtime {trial.runtime}" if trial and trial.runtime else ""
     loaded = trial is not None and trial.stage != "nothing"
@@ -51,4 +51,10 @@ def machine_facts(machine: Machine) -> Facts:
             "device": "opens a device",
             "model": "runs the model",
         }
-        yield "in a trial", f"it {'crashes' if trial.crashed else reached[trial.stage]}"
+        yield "library test", f"it {'crashes' if trial.crashed else reached[trial.stage]}"
+
+
+def problem_count(findings: Sequence[Finding]) -> str:
+    """The last line."""
+    count = len(findings)
+    return f"{count or 'No'} {'problem' if count < 2 else 'problems'} found."

@@ -53,7 +53,7 @@ def placement_lines(graph: Graph, placement: Placement) -> Iterator[str]:
         yield ""
         yield from _estimate_lines(estimate(graph, placement))
     yield ""
-    yield from columns(("op", "count", "runs on", "the compiler's words"), _rows(placement))
+    yield from columns(("op", "count", "runs on", "compiler status"), _rows(placement))
     left = [placed for placed in placement.ops if placed.violations]
     if left:
         yield "\nWhy:"
@@ -83,19 +83,19 @@ def _cost_to_json(layer: LayerCost) -> Dict[str, object]:
 
 
 def _estimate_lines(expected: Estimate) -> Iterator[str]:
-    streamed = f", {size_text(expected.streamed_bytes)} sent at each inference" if expected.streamed_bytes else ""
-    yield f"  parameters  {size_text(expected.on_chip_bytes)} on the chip{streamed} (estimated)"
+    streamed = f", {size_text(expected.streamed_bytes)} streamed at each inference" if expected.streamed_bytes else ""
+    yield f"  parameters  {size_text(expected.on_chip_bytes)} on chip{streamed} (estimated)"
     for host, ms in expected.latency.items():
         yield f"  latency     {ms.expected:.1f} ms, likely {ms.low:.1f} to {ms.high:.1f} ({HOSTS[host].title})"
-    yield "  most time   " + ", ".join(_share(layer) for layer in expected.costliest(3))
+    yield "  slowest ops " + ", ".join(_share(layer) for layer in expected.costliest(3))
     for text in savings(expected):
-        yield f"  faster      {text}"
+        yield f"  to speed up {text}"
     for caution in expected.cautions:
-        yield f"  caution     {caution}"
+        yield f"  note        {caution}"
 
 
 def _share(layer: LayerCost) -> str:
-    streamed = " with sending its parameters" if layer.streamed else ""
+    streamed = " (parameters streamed)" if layer.streamed else ""
     return f"op {layer.index} {layer.work.kind} {layer.ms:.2f} ms{streamed}"
 
 

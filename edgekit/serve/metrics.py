@@ -33,7 +33,7 @@ class Metrics:
 
     def took(self, latency: Latency) -> None:
         """Notes the parts of an answer's time."""
-        for part in ("pre", "infer", "post"):
+        for part in ("preprocess", "inference", "postprocess"):
             self._latency.labels(part).observe(getattr(latency, part) / 1000)
 
     def text(self) -> bytes:

@@ -33,7 +33,7 @@ def test_compiles_and_says_what_stays_on_the_cpu(runs, model):
     result = edgekit(model)
     assert result.exit_code == 0, result.output
     assert "Edge TPU: 2 of 3 ops run on the Edge TPU" in result.stdout
-    assert "192.00B kept on the chip, 64.00B sent each time" in result.stdout
+    assert "192.00B cached on chip, 64.00B streamed at each inference" in result.stdout
     assert "crashed 1 times before it succeeded" in result.stdout
     assert "DEQUANTIZE" in result.stdout and "Wrote " in result.stdout
     assert read_metadata(model.with_name("net_edgetpu.tflite")).labels == ("cat", "dog")
@@ -67,9 +67,10 @@ def test_each_difference_to_the_prediction_is_told(runs, model):
     )
     record(runs, compiled_model(tail=True), stdout=surprising)
     result = edgekit(model)
-    assert "Not as predicted: DEQUANTIZE: expected 1 times «Operation is working on" in result.stdout
+    assert "Differs from the prediction: DEQUANTIZE: expected 1 times «Operation is working on" in result.stdout
     assert (
-        "Not as predicted: DEQUANTIZE: expected 0 times «Operation not supported», the compiler says 1" in result.stdout
+        "Differs from the prediction: DEQUANTIZE: expected 0 times «Operation not supported», the compiler reports 1"
+        in result.stdout
     )
     record(runs, compiled_model(tail=False), stdout=surprising.replace("192.00B", "64.00KiB"))
     result = edgekit(model)

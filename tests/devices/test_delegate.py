@@ -21,7 +21,7 @@ def test_a_compiled_model_runs_on_the_library(fake_edgetpu, tmp_path):
     for call in (2, 4):  # two custom ops, each of them a call; the outputs hold its number
         (answer,) = model.run(image)
         np.testing.assert_array_equal(answer, np.full((1, 3), call, np.uint8))
-    assert (model.device, model.reason) == ("edgetpu", "it was asked for")
+    assert (model.device, model.reason) == ("edgetpu", "it was requested")
 
 
 def test_a_trial_tells_the_version_and_how_far_it_came(fake_edgetpu, tmp_path):

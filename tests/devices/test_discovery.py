@@ -59,7 +59,7 @@ def test_edgekit_devices_lists_them(tmp_path, monkeypatch):
     assert result.exit_code == 0
     lines = result.output.splitlines()
     assert [line.split()[0] for line in lines[1:]] == ["cpu", "pci:0", "usb:0", "usb:1", "emulated"]
-    assert "50 °C" in lines[2] and "5000 Mbit/s" in lines[3] and "waits for its firmware" in lines[4]
+    assert "50 °C" in lines[2] and "5000 Mbit/s" in lines[3] and "firmware not loaded yet" in lines[4]
     found = json.loads(_edgekit("devices", "--json").output)
     assert [entry["device"] for entry in found] == ["cpu", "pci:0", "usb:0", "usb:1", "emulated"]
     assert found[2]["node"] == "/dev/bus/usb/002/003"
@@ -77,7 +77,7 @@ def test_edgekit_doctor_finds_and_exits_with_1(tmp_path, monkeypatch, fake_edget
     result = _edgekit("doctor")
     assert result.exit_code == 1
     assert "library-for-another-tflite" in result.output and "usb-2-port" in result.output
-    assert "it crashes" in result.output and result.output.rstrip().endswith("Found: 2.")
+    assert "it crashes" in result.output and result.output.rstrip().endswith("2 problems found.")
     answer = json.loads(_edgekit("doctor", "--json").output)
     assert [finding["cause"] for finding in answer["findings"]] == ["library-for-another-tflite", "usb-2-port"]
     assert answer["machine"]["trial"]["crashed"] and answer["machine"]["devices"][0]["device"] == "usb:0"
@@ -87,7 +87,7 @@ def test_edgekit_doctor_finds_nothing_and_exits_with_0(tmp_path, monkeypatch, fa
     fake_edgetpu()
     monkeypatch.setattr(discovery, "ROOT", plant(tmp_path / "machine", "usb"))
     result = _edgekit("doctor")
-    assert (result.exit_code, result.output.splitlines()[-1]) == (0, "Nothing is wrong.")
+    assert (result.exit_code, result.output.splitlines()[-1]) == (0, "No problem found.")
     assert json.loads(_edgekit("doctor", "--json").output)["findings"] == []
 
 

@@ -62,7 +62,7 @@ def test_the_allowed_cores_are_counted():
 
 def test_opens_what_it_can_run():
     opened = open_model(colour_classifier("uint8"), device="cpu")
-    assert opened.device == "cpu" and opened.reason == "it was asked for"
+    assert opened.device == "cpu" and opened.reason == "it was requested"
     assert opened.interpreter.get_input_details()[0]["index"] == opened.graph.inputs[0]
 
 

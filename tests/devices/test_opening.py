@@ -66,7 +66,7 @@ def test_without_an_edge_tpu_the_twin_serves_and_says_so(tmp_path):
     path = write_pair(tmp_path)
     model = open_model(path)
     assert model.device == "cpu"
-    assert model.reason == ("no Edge TPU is attached; net.tflite serves, the model that the compiled one was made from")
+    assert model.reason == ("no Edge TPU is attached; the CPU twin net.tflite runs instead")
     with Classifier(path) as classifier:
         prediction = classifier.classify(np.full((8, 8, 3), (200, 0, 0), np.uint8))
     assert (prediction.device, prediction.reason, prediction.classes[0].label) == ("cpu", model.reason, "red")
@@ -81,7 +81,9 @@ def test_a_named_device_never_falls_back(tmp_path, monkeypatch):
 
 
 def test_cpu_is_the_twin_without_an_excuse(tmp_path):
-    assert open_model(write_pair(tmp_path), device="cpu").reason.startswith("it was asked for; net.tflite serves")
+    assert open_model(write_pair(tmp_path), device="cpu").reason.startswith(
+        "it was requested; the CPU twin net.tflite runs instead"
+    )
 
 
 def test_an_unplugged_emulated_device_is_replaced_by_the_twin(tmp_path):
@@ -108,7 +110,7 @@ def test_a_renamed_compiled_file_finds_the_twin_that_it_names(tmp_path):
     digest = hashlib.sha256(write_metadata(twin(), Metadata(labels=("red", "green", "blue")))).hexdigest()
     path = write_pair(tmp_path, digest=digest)
     renamed = path.rename(tmp_path / "renamed.tflite")
-    assert "net.tflite serves" in open_model(renamed).reason
+    assert "the CPU twin net.tflite runs" in open_model(renamed).reason
 
 
 @pytest.mark.parametrize("named", ["../net.tflite", "/etc/passwd", "..", "", 7, None, ["net.tflite"]])
@@ -219,7 +221,7 @@ def test_a_pair_renamed_together_is_found_by_its_digest(tmp_path):
     path = write_pair(tmp_path, digest=hashlib.sha256(content).hexdigest())
     (tmp_path / "net.tflite").rename(tmp_path / "flowers.tflite")
     path = path.rename(tmp_path / "flowers_edgetpu.tflite")
-    assert "flowers.tflite serves" in open_model(path).reason
+    assert "the CPU twin flowers.tflite runs" in open_model(path).reason
 
 
 @pytest.mark.parametrize("recorded", [False, True])

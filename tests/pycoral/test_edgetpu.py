@@ -61,7 +61,7 @@ def test_the_emulated_edge_tpu_computes_the_compiled_file(tmp_path, no_device, m
     np.testing.assert_array_equal(
         answer(interpreter, image), answer(edgetpu.make_interpreter(twin(), device="cpu"), image)
     )
-    assert "no chip is at work" in capfd.readouterr().err
+    assert "no hardware is involved" in capfd.readouterr().err
 
 
 def test_a_plain_model_runs_and_nothing_is_said(no_device, capfd):

@@ -55,7 +55,7 @@ def test_one_screen_says_what_matters(tmp_path):
     text = "\n".join(compiled_lines(*_found(_pair(tmp_path))))
     for said in (
         "Edge TPU runtime 14 or newer",
-        "192.00B loaded once, 64.00B each time",
+        "192.00B cached on chip, 64.00B streamed at each inference",
         "2 of its 3 ops",
         "DEQUANTIZE x1",
         "execution only",

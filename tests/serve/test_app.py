@@ -38,7 +38,14 @@ def _bomb(width=60_000, height=60_000):
 def test_names_what_is_in_an_image(served, kind):
     answer = served().post("/predict", content=encoded((9, 9, 220), kind)).json()
     assert [best["label"] for best in answer["predictions"]] == ["blue", "red", "green"]
-    assert answer["device"] == "cpu" and answer["reason"] and set(answer["latency_ms"]) == {"pre", "infer", "post"}
+    assert (
+        answer["device"] == "cpu"
+        and answer["reason"]
+        and set(answer["latency_ms"])
+        == {
+            *("preprocess", "inference", "postprocess"),
+        }
+    )
 
 
 def test_takes_a_form_as_browsers_and_curl_send_it(served):
@@ -202,8 +209,8 @@ def test_metrics_count_what_happened(served):
     found = _samples(client)
     for status, count in (("200", 2), ("415", 1), ("400", 1)):
         assert found["edgekit_requests_total", ("status", status)] == count
-    assert found["edgekit_latency_seconds_count", ("part", "infer")] == 2
-    assert 0 < found["edgekit_latency_seconds_sum", ("part", "infer")] < 5
+    assert found["edgekit_latency_seconds_count", ("part", "inference")] == 2
+    assert 0 < found["edgekit_latency_seconds_sum", ("part", "inference")] < 5
     assert found[("edgekit_pending",)] == 0
 
 

@@ -32,7 +32,7 @@ def _misplaced(report: CompileReport) -> List[OpPlacement]:
 
 def _moved(placed: OpPlacement) -> str:
     expected, real = ("the Edge TPU", "the CPU") if placed.device == EDGETPU else ("the CPU", "the Edge TPU")
-    doubt = "" if placed.certain else " with doubt"
+    doubt = "" if placed.certain else " (not certain)"
     return f"op {placed.op.index} {placed.op.custom or placed.op.opcode}: expected on {expected}{doubt}, runs on {real}"
 
 
@@ -45,7 +45,7 @@ def _statuses(report: CompileReport, misplaced: Set[str]) -> Iterator[str]:
     for opcode, status in sorted(set(said) | set(expected)) if said else ():
         counts = expected.get((opcode, status), 0), said.get((opcode, status), 0)
         if opcode not in misplaced and counts[0] != counts[1]:
-            yield f"{opcode}: expected {counts[0]} times «{status}», the compiler says {counts[1]}"
+            yield f"{opcode}: expected {counts[0]} times «{status}», the compiler reports {counts[1]}"
 
 
 def _memory(report: CompileReport) -> Iterator[str]:

@@ -54,7 +54,7 @@ def reasons(placed: OpPlacement) -> Tuple[str, ...]:
     """Why an op is on the CPU, or why that is uncertain: one line for each rule."""
     if placed.violations or placed.device != CPU:
         return tuple(f"{violation.reason} {violation.remedy}" for violation in placed.violations)
-    return ("The Edge TPU knows it, but the part of the model that is mapped ends before.",)
+    return ("The Edge TPU supports it, but the mapped subgraph ends before it.",)
 
 
 def _doubt(placement: Placement) -> str:
@@ -119,7 +119,7 @@ def _versions(graph: Graph, placement: Placement) -> Optional[str]:
     if placement.refusal is None or not high:
         return None
     return (
-        f"{_grouped([(name(op), op.index) for op in high])}: versions are higher than they need be. "
+        f"{_grouped([(name(op), op.index) for op in high])}: versions are higher than needed. "
         "`edgekit compile` lowers them without changing the result."
     )
 
@@ -130,8 +130,8 @@ def _dynamic_batch(graph: Graph, placement: Placement) -> Optional[str]:
     if not sizes or not any(graph.tensors[index].is_dynamic for index in graph.inputs):
         return None
     return (
-        f"The batch size is open, and {_ops(len(sizes))} of kind SHAPE compute with it, which cuts the model into "
-        "pieces: export it with a fixed batch size of 1."
+        f"The batch size is dynamic, and {_ops(len(sizes))} of type SHAPE read it, which splits the model: export it "
+        "with a fixed batch size of 1."
     )
 
 
@@ -145,8 +145,8 @@ def _float_ends(graph: Graph, placement: Placement) -> Optional[str]:
     if not ends:
         return None
     return (
-        f"Its {' and '.join(ends)} are float, so that the CPU converts at each inference: "
-        "convert with 8-bit ends (`edgekit convert --int8 --io uint8`)."
+        f"Its {' and '.join(ends)} are float, so the CPU converts them at each inference: "
+        "convert with 8-bit inputs and outputs (`edgekit convert --int8 --io uint8`)."
     )
 
 
@@ -221,8 +221,8 @@ def _later_subgraphs(graph: Graph, placement: Placement) -> Optional[str]:
     if not behind or placement.options.all_subgraphs or placement.ends_at is None:
         return None
     return (
-        f"{_ops(len(behind))} more could run on the Edge TPU, but come after op {placement.ends_at}: change that one "
-        "first. `--all-subgraphs` maps them too, with a transfer at each cut."
+        f"{_ops(len(behind))} more could run on the Edge TPU, but come after op {placement.ends_at}: change that op "
+        "first. `--all-subgraphs` maps them too, with a transfer at each split."
     )
 
 

@@ -23,7 +23,7 @@ rule = RULES.rule
 
 @rule(confidence="documented", status=NOT_SUPPORTED)
 def has_its_tensors(case: Case) -> Optional[Finding]:
-    """An operation must have the inputs that its kind computes with, and an output.
+    """An operation must have the inputs that its type requires, and an output.
 
     The file is damaged, or was written by a faulty converter: export the model again.
     """
@@ -75,21 +75,21 @@ _NOT_QUANTIZED = (
 
 @rule(confidence="documented", status=NOT_SUPPORTED)
 def known_operation(case: Case) -> Optional[Finding]:
-    """The operation must be one that the Edge TPU knows; all others run on the CPU.
+    """The operation must be one that the Edge TPU supports; all others run on the CPU.
 
-    Replace it by operations of the list in docs/supported-ops.md, or move it to the end of the model.
+    Replace it by operations from the list in docs/supported-ops.md, or move it to the end of the model.
     """
     name = case.op.custom or case.op.opcode
     if case.op.opcode not in OPERATIONS:
-        return fails(f"The Edge TPU does not know {name}", remedy=REPLACEMENTS.get(name, ""))
+        return fails(f"The Edge TPU does not support {name}", remedy=REPLACEMENTS.get(name, ""))
     if OPERATIONS[name].confidence == "unknown":
-        return unsure(f"Whether the Edge TPU knows {name} is not confirmed")
+        return unsure(f"Whether the Edge TPU supports {name} is not confirmed")
     return None
 
 
 @rule(confidence="documented", status=NOT_SUPPORTED)
 def known_to_the_runtime(case: Case) -> Optional[Finding]:
-    """The operation must be known to the oldest Edge TPU runtime that is to run the model.
+    """The operation must be supported by the oldest Edge TPU runtime that is to run the model.
 
     Compile for a newer runtime (`--min-runtime 14`) with compiler 16, and update the devices.
     """

@@ -35,7 +35,7 @@ def test_answers_are_the_twins_bit_for_bit(tmp_path, kind):
     assert len({answer.tobytes() for answer in answers}) > 1
     for answer, expected in zip(answers, _twins_answers(inputs)):
         np.testing.assert_array_equal(answer, expected)
-    assert model.device == "emulated" and "no chip is at work" in model.reason
+    assert model.device == "emulated" and "no hardware is involved" in model.reason
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -78,13 +78,13 @@ def test_an_open_batch_with_sizes_computed_from_it():
     shape = graph.op("SHAPE", [x], (2,), "int32")
     said, todo = told(graph.finish([graph.op("RESHAPE", [x, shape], (1, 8), "int8", quant=Q)]))
     assert said.startswith("The compiler refuses this model. The size of op 1 (RESHAPE)")
-    assert "The batch size is open, and 1 op of kind SHAPE compute with it" in todo
+    assert "The batch size is dynamic, and 1 op of type SHAPE read it" in todo
 
 
 def test_versions_that_are_higher_than_needed():
     said, todo = told(one_op("QUANTIZE", activation(1, 4, dtype="uint8"), out=activation(1, 4), version=3))
     assert said.startswith("The compiler refuses this model. The compiler cannot read op 0: QUANTIZE needs version 3")
-    assert "QUANTIZE (op 0): versions are higher than they need be. `edgekit compile` lowers them" in todo
+    assert "QUANTIZE (op 0): versions are higher than needed. `edgekit compile` lowers them" in todo
 
 
 def test_per_channel_dense_layers():
@@ -192,5 +192,5 @@ def test_a_model_without_ops():
 def test_reasons_of_mapped_supported_and_rejected_ops():
     mapped, rejected, behind = map_ops(read_graph(chain("TANH", "HARD_SWISH", "TANH"))).ops
     assert reasons(mapped) == ()
-    assert reasons(rejected)[0].startswith("The Edge TPU does not know HARD_SWISH. ")
-    assert reasons(behind) == ("The Edge TPU knows it, but the part of the model that is mapped ends before.",)
+    assert reasons(rejected)[0].startswith("The Edge TPU does not support HARD_SWISH. ")
+    assert reasons(behind) == ("The Edge TPU supports it, but the mapped subgraph ends before it.",)
