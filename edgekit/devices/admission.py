@@ -19,11 +19,12 @@ from typing import List, Optional, Set, Union
 from edgekit.devices import first_run
 from edgekit.devices.interpreter import interpreter_package
 from edgekit.devices.twin import Twin, find_twin
-from edgekit.errors import DeviceError, ModelFormatError
+from edgekit.errors import DeviceError, MissingDependencyError, ModelFormatError
 from edgekit.files import cache_folder, write_text
 from edgekit.tflite.checks import check_graph
 from edgekit.tflite.graph import Graph
-from edgekit.tflite.ops import is_compiled
+from edgekit.tflite.ops import EDGETPU_OP, is_compiled
+from edgekit.tflite.part import extract
 from edgekit.version import __version__
 
 _LOG = logging.getLogger("edgekit.devices")
@@ -43,7 +44,7 @@ _passed: Set[str] = set()
 def admit(graph: Graph, name: str) -> None:
     """Checks a model that came from elsewhere, and runs it once in another process.
 
-    A compiled model is checked only: without its accelerator no interpreter takes it.
+    Of a compiled model the ops left on the CPU are run: without its accelerator no interpreter takes the whole.
 
     Args:
       graph: as read from the file.
@@ -54,12 +55,13 @@ def admit(graph: Graph, name: str) -> None:
       DeviceError: no interpreter is installed.
     """
     check_graph(graph, name)
-    if is_compiled(graph) or not _can_start_python():
+    if not _can_start_python():
         return
     key = _key(graph.content)
     if key in _passed or key in _remembered():
         return
-    if _first_run(graph.content, name):
+    content = _on_the_cpu(graph) if is_compiled(graph) else graph.content
+    if not content or _first_run(content, name):
         _remember(key)
 
 
@@ -74,6 +76,18 @@ def vouch(content: bytes) -> None:
     """Remembers a model that this process made and has run, so that opening its file need not try it."""
     if _can_start_python():
         _remember(_key(content))
+
+
+def _on_the_cpu(compiled: Graph) -> bytes:
+    """A model of the ops of a compiled one that a plain interpreter knows; b"" where there are none."""
+    ops = [op for op in compiled.ops if op.custom != EDGETPU_OP]
+    made = {index for op in ops for index in op.outputs}
+    read = {index for op in ops for index in op.inputs if index >= 0} - made
+    inputs = [i for i in sorted(read) if not (compiled.tensors[i].is_constant or compiled.tensors[i].is_variable)]
+    try:
+        return extract(compiled, inputs, sorted(made)).content if ops else b""
+    except MissingDependencyError:  # a board with an older interpreter, which brings no schema: the checks stand
+        return b""
 
 
 def _first_run(content: bytes, name: str) -> bool:

@@ -12,6 +12,7 @@ from edgekit.errors import ModelFormatError
 from edgekit.tflite.reader import read_graph
 from tests.support.build import colour_classifier, colour_model
 from tests.support.hostile import filled_with, split_inside_a_branch
+from tests.support.pairs import compiled
 
 
 @pytest.fixture
@@ -35,6 +36,14 @@ def test_a_model_that_ends_its_process_is_refused_by_name(tmp_path, trials):
     with pytest.raises(ModelFormatError, match=r"evil\.tflite ends the process that runs it") as caught:
         Classifier(path)
     assert "made to do harm" in caught.value.hint
+
+
+def test_what_a_compiled_model_leaves_to_the_cpu_is_tried_too(trials):
+    with pytest.raises(ModelFormatError, match="ends the process that runs it"):
+        admit(read_graph(split_inside_a_branch(compiled=True)), "evil_edgetpu")
+    for kind in ("whole", "apart"):
+        admit(read_graph(compiled(kind)), kind)
+    assert trials == ["evil_edgetpu", "apart"]  # all of the other is on the chip
 
 
 def test_without_the_first_run_that_model_ends_the_process(tmp_path):

@@ -7,12 +7,20 @@ first run in another process is for.
 import numpy as np
 
 from tests.support.build import GraphBuilder
+from tests.support.recordings import custom_options, typical_package
 
 
-def split_inside_a_branch():
-    """A float classifier of 64 classes: an IF, in whose branch a SPLIT has 3 outputs and claims a thousand million."""
+def split_inside_a_branch(*, compiled=False):
+    """A float classifier of 64 classes: an IF, in whose branch a SPLIT has 3 outputs and claims a thousand million.
+
+    `compiled`: behind an op for the Edge TPU, as a compiled model that leaves the rest to the CPU.
+    """
     graph = GraphBuilder()
     x = graph.input((1, 8, 8, 3))
+    if compiled:
+        options = custom_options(typical_package())
+        taken, x = x, graph.tensor((1, 8, 8, 3))
+        graph.raw_op("CUSTOM:edgetpu-custom-op", [taken], [x], options=options)
     condition = graph.constant(np.array([True]))
     y = graph.op("IF", [condition, x], (1, 8, 8, 1), options={"thenSubgraphIndex": 1, "elseSubgraphIndex": 1})
     branch = GraphBuilder()
