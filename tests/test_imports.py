@@ -144,6 +144,11 @@ def test_no_module_names_one_of_an_upper_layer_in_a_string(module):
         assert there == here or _layer(there) <= _layer(here), f"{module} names {name}"
 
 
+def test_tests_share_through_support_alone():
+    for path in PACKAGE.with_name("tests").rglob("*.py"):
+        assert not re.search(r"^(from|import) tests\S*conftest", path.read_text(encoding="utf-8"), re.M), path
+
+
 # Sizes.
 
 

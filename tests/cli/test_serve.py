@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from edgekit.cli.serve import serve
-from tests.serve.conftest import encoded
+from tests.support.images import encoded
 from tests.support.build import colour_model
 
 

@@ -1,1 +1,1 @@
-from tests.devices.conftest import _fake_library, fake_edgetpu, one_usb_device  # noqa: F401, fixtures
+from tests.support.fake_edgetpu import fake_edgetpu, fake_library, one_usb_device  # noqa: F401, fixtures

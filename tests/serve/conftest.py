@@ -1,10 +1,8 @@
-import io
 import socket
 import threading
 
 import pytest
 import uvicorn
-from PIL import Image
 from starlette.testclient import TestClient
 
 from edgekit.devices import Classifier
@@ -12,12 +10,6 @@ from edgekit.serve import Settings, connections
 from edgekit.serve.app import make_app
 from edgekit.serve.connections import bounded_protocol
 from edgekit.serve.model import ServedModel
-
-
-def encoded(colour=(9, 200, 9), kind="PNG", size=(20, 10)):
-    stream = io.BytesIO()
-    Image.new("RGB", size, colour).save(stream, kind)
-    return stream.getvalue()
 
 
 @pytest.fixture

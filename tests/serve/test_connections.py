@@ -10,7 +10,7 @@ import pytest
 from edgekit.devices import Classifier
 from edgekit.serve import connections
 from edgekit.serve.connections import Connections, FewLines
-from tests.serve.conftest import encoded
+from tests.support.images import encoded
 
 HALF_A_HEAD = b"GET / HTTP/1.1\r\nX: "
 HALF_A_BODY = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 90000\r\n\r\nbegin"

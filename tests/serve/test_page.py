@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from tests.serve.conftest import encoded
+from tests.support.images import encoded
 from tests.support.browser import CHROMIUM, Browser
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
