@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from edgekit.cli.serve import serve
-from tests.support.images import encoded
 from tests.support.build import colour_model
+from tests.support.images import encoded
 
 
 @pytest.fixture

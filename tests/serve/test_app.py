@@ -14,9 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edgekit.devices import Classifier
 from edgekit.serve.model import ServedModel
-from tests.support.images import encoded
 from tests.support.build import colour_model
 from tests.support.hostile import split_inside_a_branch
+from tests.support.images import encoded
 
 
 def _bomb(width=60_000, height=60_000):

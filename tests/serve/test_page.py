@@ -4,8 +4,8 @@ import base64
 
 import pytest
 
-from tests.support.images import encoded
 from tests.support.browser import CHROMIUM, Browser
+from tests.support.images import encoded
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 
