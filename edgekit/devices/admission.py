@@ -91,7 +91,7 @@ def _on_the_cpu(compiled: Graph) -> bytes:
 
 
 def _first_run(content: bytes, name: str) -> bool:
-    """Whether the model ran; False where it could not be tried, or the interpreter refuses it in order."""
+    """Whether the model ran; False where it could not be tried or is not opened. Raises as `admit`."""
     folders = json.dumps([path for path in sys.path if os.path.isabs(path)])
     command = [sys.executable, "-I", str(first_run.__file__), interpreter_package().__name__, folders]
     # One thread for linear algebra, which the child has none of: each would cost time and address space.
@@ -124,7 +124,7 @@ def _judge(stages: List[str], code: int, name: str) -> bool:
         return True
     reason = " ".join(str(json.loads(stages[-1][len("refused ") :])).split())[:200]
     if not reason:  # so end allocations that fail: without the bound they would eat the machine
-        raise ModelFormatError(f"{name} is refused without a reason: it seems to need more than 4 GB of memory.", _HINT)
+        raise ModelFormatError(f"{name} seems to need more memory than is left, or more than 4 GB.", _HINT)
     if "allocated" in stages:
         raise ModelFormatError(f"{name} does not run: {reason}", _HINT)
     # Its own words come when it is opened here, perhaps with a delegate that it needs.

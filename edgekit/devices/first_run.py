@@ -8,7 +8,10 @@ import contextlib
 import json
 import sys
 from importlib import import_module
-from typing import Any, List
+from typing import TYPE_CHECKING, List
+
+if TYPE_CHECKING:
+    from edgekit.devices.interpreter import Interpreter
 
 MARK = "edgekit-first-run: "
 
@@ -47,7 +50,7 @@ def _bound_memory(size: int) -> None:
         stream.write("1000")
 
 
-def _run(interpreter: Any) -> None:
+def _run(interpreter: "Interpreter") -> None:
     """Runs on zeros, and on numbers of the size of pixels: what a kernel does may depend on what it reads.
 
     Raises what the interpreter does where it fails on both: some models take no zeros, or small numbers only.
@@ -62,7 +65,7 @@ def _run(interpreter: Any) -> None:
         raise failures[0]
 
 
-def _invoke(interpreter: Any, highest: int) -> None:
+def _invoke(interpreter: "Interpreter", highest: int) -> None:
     import numpy as np
 
     random = np.random.RandomState(0)

@@ -189,7 +189,7 @@ def _damage_group(random: Random, file: h5py.File) -> None:
 
 def _damage_configuration(random: Random, file: h5py.File) -> None:
     key = random.choice([key for key in ("model_config", "model_config", "training_config") if key in file.attrs])
-    text = damaged_json(random, json.loads(file.attrs[key]))
+    text = damaged_json(random, json.loads(file.attrs[key])).replace("\0", "?")  # which h5py cannot write
     file.attrs[key] = (
         text.encode("utf-8", "surrogatepass")[:60000] if random.random() < 0.9 else random.choice(TEXTS[3:])
     )
