@@ -15,12 +15,12 @@ from edgekit.calibration import METHODS, open_samples
 from edgekit.calibration.class_matching import match_samples
 from edgekit.converters import Recipe, load_source
 from edgekit.converters.export.reference import float_reference, resolve_preprocessing
-from edgekit.converters.pipeline import sized
+from edgekit.converters.quantization.corrections import adjustments
 from edgekit.converters.quantization.search.choose import SELECTION, choose, forms, ranges_of
-from edgekit.converters.quantization.search.search import Choice, Contest
+from edgekit.converters.quantization.search.search import Candidate, Search
+from edgekit.converters.recipe import sized
 from edgekit.evaluation import Verdict, compare
 from edgekit.quiet import tensorflow_quiet
-from edgekit.tflite import read_graph
 from edgekit.tflite.model import Model
 
 
@@ -34,36 +34,32 @@ def main() -> None:
         model = float_reference(source, finding.spec, images)
     started = time.perf_counter()
     candidates = forms(model, images)
-    chosen = choose(candidates, images, model.spec)
+    chosen = choose(candidates, images)
     seconds = time.perf_counter() - started
     held_out = open_samples(arguments.verify_data, spec, count=None)
     matching = match_samples(held_out, source.labels, source.classes)
     print(f"{arguments.model.name}: {arguments.samples} images to calibrate, {held_out.count} to judge")
-    print(f"{'correction':<22} {'ranges':<10}  SQNR  agreement              top-1 float / int8")
-    contest = Contest(candidates[0], images.take(SELECTION), model.spec)
-    steps = [Choice(form, ranges_of(form, method)) for form in candidates for method in METHODS]
-    for step in steps:
-        contest.enter(step)
-    steps.append(replace(contest.best, rounding=True))
-    contest.enter(steps[-1])
-    for step, trial in zip(steps, contest.trials, strict=True):
-        name = f"{trial.correction}{' + rounding' if trial.rounding else ''}"
-        print(row(name, trial.method, trial.sqnr_db, judge(model, step, held_out, matching)), flush=True)
-    verdict = judge(model, chosen, held_out, matching)
-    print(row("auto", "by role", max(trial.sqnr_db for trial in chosen.trials), verdict), f" chosen in {seconds:.1f} s")
-    for trial in (trial for trial in chosen.trials if trial.role):
-        print(f"  tried: {trial.method} for {trial.role}, {trial.sqnr_db:.1f} dB")
+    print(f"{'corrections, ranges':<33}  SQNR  agreement              top-1 float / int8")
+    search = Search(candidates[0], images.take(SELECTION))
+    for form in candidates:
+        for method in METHODS:
+            search.attempt(Candidate(form, ranges_of(form, method)))
+    for adjustment in adjustments(None):
+        search.attempt(replace(search.best, adjusted=(*search.best.adjusted, adjustment.name)), "adjustment")
+    for step in search.steps:
+        print(row(step.name, step.sqnr_db, judge(model, step.candidate, held_out, matching)), flush=True)
+    best = max(step.sqnr_db for step in chosen.steps)
+    print(row("auto", best, judge(model, chosen.best, held_out, matching)), f" chosen in {seconds:.1f} s")
+    for step in (step for step in chosen.steps if step.kind == "group"):
+        print(f"  tried: {step.name}, {step.sqnr_db:.1f} dB")
 
 
-def judge(model: Model, candidate: Choice, held_out, matching) -> Verdict:
-    reference, runner = (
-        Model(read_graph(c), model.spec, model.output) for c in (model.graph.content, candidate.quantized(model.spec))
-    )
-    return compare(reference, runner, held_out, matching=matching)
+def judge(model: Model, candidate: Candidate, held_out, matching) -> Verdict:
+    return compare(model, replace(model, graph=candidate.quantized()), held_out, matching=matching)
 
 
-def row(step: str, ranges: str, sqnr_db: float, verdict: Verdict) -> str:
-    return f"{step:<22} {ranges:<10} {sqnr_db:5.1f}  {told(verdict)}"
+def row(step: str, sqnr_db: float, verdict: Verdict) -> str:
+    return f"{step:<33} {sqnr_db:5.1f}  {told(verdict)}"
 
 
 def told(verdict: Verdict) -> str:

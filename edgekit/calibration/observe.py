@@ -6,9 +6,8 @@ Of each image alone, no more is kept than what its tails say (10 kB of an image 
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,8 +18,9 @@ from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import ConversionError, DataError
 from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress, silent
-from edgekit.tflite import read_graph
 from edgekit.tflite.expose import exposed
+from edgekit.tflite.graph import Graph
+from edgekit.tflite.model import Model
 
 #: Parts of a tensor's values that a percentile method leaves outside of the range on each side.
 TAILS = (0.0, 0.0001, 0.0005, 0.001, 0.005)
@@ -32,22 +32,57 @@ _WIDE = 2048
 
 
 @dataclass(frozen=True)
+class Ends:
+    """Lower and upper ends of several ranges, float64 arrays of one shape."""
+
+    low: np.ndarray
+    high: np.ndarray
+
+    @property
+    def magnitudes(self) -> np.ndarray:
+        """The larger magnitude of both ends of each range."""
+        larger: np.ndarray = np.maximum(np.abs(self.low), np.abs(self.high))
+        return larger
+
+    def plus(self, other: "Ends") -> "Ends":
+        """The ends added up, from which means are made."""
+        return Ends(self.low + other.low, self.high + other.high)
+
+    def around(self, other: "Ends") -> "Ends":
+        """The outermost of both."""
+        return Ends(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
+
+    def over(self, count: int) -> "Ends":
+        """The ends divided by a count."""
+        return Ends(self.low / count, self.high / count)
+
+
+@dataclass(frozen=True)
 class Statistics:
     """What one float tensor took on over all images.
 
     Attributes:
-      tails: float64 (2, len(TAILS), 2): the value below ([0]) and above ([1]) which each part of TAILS lies in a
-        image; its mean ([…, 0]) and its outermost value ([…, 1]) over the images. The part 0 is exact.
-      channels: float64 (2, 2, channels): the lowest ([0]) and highest ([1]) value of each channel (last axis) in a
-        image; its mean ([:, 0]) and its outermost value ([:, 1]) over the images.
+      tails: (len(TAILS),): the value below and above which each part of TAILS lies in an image, its mean over the
+        images. The part 0 is exact.
+      outermost_tails: the same, its outermost value over the images.
+      channels: (channels,): the lowest and highest value of each channel (last axis) in an image, its mean over the
+        images.
+      outermost_channels: the same, its outermost value over the images.
       means: float64 (channels,): the mean of each channel over positions and images.
       histogram: of the values of all images.
     """
 
-    tails: np.ndarray
-    channels: np.ndarray
+    tails: Ends
+    outermost_tails: Ends
+    channels: Ends
+    outermost_channels: Ends
     means: np.ndarray
     histogram: Histogram
+
+    @property
+    def extremes(self) -> tuple[float, float]:
+        """The lowest and the highest value of all, 0 included."""
+        return min(0.0, float(self.outermost_tails.low[0])), max(0.0, float(self.outermost_tails.high[0]))
 
 
 @dataclass(frozen=True)
@@ -58,7 +93,7 @@ class Observations:
       tensors: tensor name → its statistics, in the order of computation; the model's input comes first.
       images: how many images were seen.
       digest: sha256 over the images' pixels in order.
-      each: float32 (images, tensors, 2, len(TAILS)): `Statistics.tails` of each image alone.
+      each: float32 (images, tensors, 2, len(TAILS)): the tails of each image alone; lower ends come first.
       names, labels: of the images, as in `Sample`.
     """
 
@@ -70,77 +105,58 @@ class Observations:
     labels: tuple[int | None, ...] = ()
 
 
-def observe(content: bytes, samples: Iterable[Sample], spec: InputSpec, *, progress: Progress = silent) -> Observations:
-    """Runs float images through a float model on all cores and gathers every tensor's statistics.
+def observe(model: Model, samples: Iterable[Sample], *, progress: Progress = silent) -> Observations:
+    """Runs images through a float model on all cores and gathers every tensor's statistics.
 
     Args:
-      content: float `.tflite` with a static batch of 1.
+      model: float, with a static batch of 1.
       samples: representative images; passed over once, a few of them in memory at a time.
-      spec: the preprocessing that belongs to `content`.
 
     Raises:
       DataError: there is no image.
       ConversionError: the model does not run, or computes NaN or infinity.
     """
-    watched, names = expose_activations(content)
-    digest, gathered = hashlib.sha256(), list[_Sums]()
+    watched, names = expose_activations(model.graph)
+    digest, gathered = hashlib.sha256(), list[Statistics]()
     each: list[np.ndarray] = []
     seen: list[tuple[str, int | None]] = []
     total = getattr(samples, "count", None)
-    for sample, row in map_samples(lambda: _Watcher(watched, spec), samples):
+    for sample, row in map_samples(lambda: _Watcher(watched, model.spec), samples):
         _check_finite(row, names)
         digest.update(np.ascontiguousarray(sample.pixels).data)
         gathered = [_added(sums, one) for sums, one in zip(gathered, row, strict=True)] if gathered else row
-        each.append(np.stack([one.tails[..., 0] for one in row]).astype(np.float32))
+        each.append(np.stack([(one.tails.low, one.tails.high) for one in row]).astype(np.float32))
         seen.append((sample.name, sample.label))
         progress("Calibrating", len(seen), total)
     if not seen:
         raise DataError("There is no image to calibrate on.", "Give a folder with images, or none at all.")
-    tensors = {name: _statistics(sums, len(seen)) for name, sums in zip(names, gathered, strict=True)}
+    tensors = {name: _means(sums, len(seen)) for name, sums in zip(names, gathered, strict=True)}
     images, labels = zip(*seen, strict=True)
     return Observations(tensors, len(seen), digest.hexdigest(), np.stack(each), images, labels)
 
 
-def expose_activations(content: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """A copy of the model whose outputs are its input and all float activations, and their names."""
-    graph = read_graph(content)
+def expose_activations(graph: Graph) -> tuple[bytes, tuple[str, ...]]:
+    """The file of a model whose outputs are the graph's input and all float activations, and their names."""
     computed = [index for op in graph.ops for index in op.outputs]
     wanted = [index for index in (graph.inputs[0], *computed) if graph.tensors[index].dtype == "float32"]
     return exposed(graph, wanted).content, tuple(graph.tensors[index].name for index in wanted)
 
 
-@dataclass(frozen=True)
-class _Sums:
-    """Statistics of one tensor with sums over the images in the place of means."""
-
-    tails: np.ndarray
-    channels: np.ndarray
-    means: np.ndarray
-    histogram: Histogram
-
-
-def _added(sums: _Sums, one: _Sums) -> _Sums:
-    def both(a: np.ndarray, b: np.ndarray, total: tuple[Any, ...], outermost: tuple[Any, ...]) -> np.ndarray:
-        result = np.empty_like(a)
-        result[total] = a[total] + b[total]
-        low, high = (0, *outermost[1:]), (1, *outermost[1:])
-        result[low], result[high] = np.minimum(a[low], b[low]), np.maximum(a[high], b[high])
-        return result
-
-    everything = slice(None)
-    return _Sums(
-        both(sums.tails, one.tails, (..., 0), (everything, everything, 1)),
-        both(sums.channels, one.channels, (everything, 0), (everything, 1)),
+def _added(sums: Statistics, one: Statistics) -> Statistics:
+    """Statistics of more images, with sums over them in the place of means."""
+    return Statistics(
+        sums.tails.plus(one.tails),
+        sums.outermost_tails.around(one.outermost_tails),
+        sums.channels.plus(one.channels),
+        sums.outermost_channels.around(one.outermost_channels),
         sums.means + one.means,
         merge(sums.histogram, one.histogram),
     )
 
 
-def _statistics(sums: _Sums, images: int) -> Statistics:
-    tails, channels = sums.tails.copy(), sums.channels.copy()
-    tails[..., 0] /= images
-    channels[:, 0] /= images
-    return Statistics(tails, channels, sums.means / images, sums.histogram)
+def _means(sums: Statistics, images: int) -> Statistics:
+    """The same with means over that many images in the place of sums."""
+    return replace(sums, tails=sums.tails.over(images), channels=sums.channels.over(images), means=sums.means / images)
 
 
 class _Watcher:
@@ -151,7 +167,7 @@ class _Watcher:
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
 
-    def __call__(self, sample: Sample) -> list[_Sums]:
+    def __call__(self, sample: Sample) -> list[Statistics]:
         self._interpreter.set_tensor(self._input, sample.input(self._spec))
         try:
             self._interpreter.invoke()
@@ -160,38 +176,38 @@ class _Watcher:
         return [_summary(self._interpreter.tensor(index)()) for index in self._outputs]
 
 
-def _summary(values: np.ndarray) -> _Sums:
+def _summary(values: np.ndarray) -> Statistics:
     """The statistics of one tensor in one image."""
     rows = values.reshape(-1, values.shape[-1] if values.ndim else 1)
     channels = _channel_extremes(rows)
-    low, high = float(channels[0].min()), float(channels[1].max())
+    low, high = float(channels.low.min()), float(channels.high.max())
     if not np.isfinite(high - low):
-        nothing = histogram(np.zeros(0, np.float32), 0.0)
-        return _Sums(np.full((2, len(TAILS), 2), np.nan), channels[:, None], channels[0], nothing)
+        nothing = Ends(*np.full((2, len(TAILS)), np.nan))
+        return Statistics(nothing, nothing, channels, channels, channels.low, histogram(np.zeros(0, np.float32), 0.0))
     some = rows[:: -(-values.size // COUNTED)]
     counted = histogram(some, max(-low, high))
-    tails = np.stack(tail_values(counted, np.array(TAILS)))
-    tails[0, 0], tails[1, 0] = low, high
-    tails = np.clip(tails, low, high)
-    means = some.mean(axis=0, dtype=np.float64)
-    return _Sums(np.repeat(tails[..., None], 2, axis=2), np.repeat(channels[:, None], 2, axis=1), means, counted)
+    below, above = tail_values(counted, np.array(TAILS))
+    below[0], above[0] = low, high
+    tails = Ends(np.clip(below, low, high), np.clip(above, low, high))
+    return Statistics(tails, tails, channels, channels, some.mean(axis=0, dtype=np.float64), counted)
 
 
-def _channel_extremes(rows: np.ndarray) -> np.ndarray:
-    """float64 (2, channels): the lowest and highest value of each column.
+def _channel_extremes(rows: np.ndarray) -> Ends:
+    """(channels,): the lowest and highest value of each column.
 
     Several rows are laid side by side first: numpy reduces few wide rows four times faster than many narrow ones.
     """
     count, channels = rows.shape
     beside = math.gcd(count, 1 << max(0, (_WIDE // max(1, channels)).bit_length() - 1))
     wide = rows.reshape(count // beside, beside * channels)
-    extremes = np.stack([wide.min(axis=0), wide.max(axis=0)]).reshape(2, beside, channels)
-    return np.stack([extremes[0].min(axis=0), extremes[1].max(axis=0)]).astype(np.float64)
+    low = wide.min(axis=0).reshape(beside, channels).min(axis=0)
+    high = wide.max(axis=0).reshape(beside, channels).max(axis=0)
+    return Ends(low.astype(np.float64), high.astype(np.float64))
 
 
-def _check_finite(row: "list[_Sums]", names: tuple[str, ...]) -> None:
-    for name, sums in zip(names, row, strict=True):
-        if not np.isfinite(sums.tails).all():
+def _check_finite(row: Sequence[Statistics], names: tuple[str, ...]) -> None:
+    for name, seen in zip(names, row, strict=True):
+        if not (np.isfinite(seen.tails.low).all() and np.isfinite(seen.tails.high).all()):
             raise ConversionError(
                 f"The float model computes NaN or infinity, first in tensor {name!r}.",
                 "Check the preprocessing (--preprocess) and that the weights are finite.",

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.calibration.histogram import Histogram
-from edgekit.calibration.observe import TAILS, Observations, Statistics
+from edgekit.calibration.observe import TAILS, Ends, Observations, Statistics
 from edgekit.errors import DataError, UsageError
 from edgekit.files import read_text, write_text
 
@@ -45,23 +45,23 @@ class Ranges:
 
 def min_max(statistics: Statistics) -> Bounds:
     """The true extremes over all images: nothing is clipped, outliers cost resolution."""
-    return _tails(statistics, 0, outermost=True)
+    return _bounds_at(statistics.outermost_tails, 0)
 
 
 def mean_extremes(statistics: Statistics) -> Bounds:
     """The mean over the images of each one's extremes: what only a few images reach is clipped."""
-    return _tails(statistics, 0)
+    return _bounds_at(statistics.tails, 0)
 
 
 def percentile(statistics: Statistics) -> Bounds:
     """The mean over the images of what each leaves 0.05 % of its values beyond, on each side."""
-    return _tails(statistics, TAILS.index(0.0005))
+    return _bounds_at(statistics.tails, TAILS.index(0.0005))
 
 
 def least_squares(statistics: Statistics) -> Bounds:
     """The range with the least mean squared error of rounding (step² / 12) and clipping together."""
     centres, counts = statistics.histogram.centres, statistics.histogram.counts.astype(np.float64)
-    low, high = min(0.0, statistics.tails[0, 0, 1]), max(0.0, statistics.tails[1, 0, 1])
+    low, high = statistics.extremes
     shares = np.linspace(1.0, 0.0, CUTS, endpoint=False)
     below = np.square(np.minimum(centres - low * shares[:, None], 0)) @ counts
     above = np.square(np.maximum(centres - high * shares[:, None], 0)) @ counts
@@ -71,13 +71,13 @@ def least_squares(statistics: Statistics) -> Bounds:
     return float(low * shares[at_low]), float(high * shares[at_high])
 
 
-def entropy(statistics: Statistics) -> Bounds:
+def kl_divergence(statistics: Statistics) -> Bounds:
     """The range whose 256 steps keep the values' distribution best, by the Kullback-Leibler divergence.
 
     Both sides are cut by the same part, and never to less than 256 bins, which steps would hold without any loss
     (S. Migacz, «8-bit inference with TensorRT», GTC 2017).
     """
-    low, high = min(0.0, statistics.tails[0, 0, 1]), max(0.0, statistics.tails[1, 0, 1])
+    low, high = statistics.extremes
     counted, shares = statistics.histogram, np.linspace(1.0, 0.0, CUTS, endpoint=False)
     cuts = [(low * share, high * share) for share in shares if (high - low) * share >= LEVELS * counted.width]
     return min(cuts, key=lambda cut: _divergence(counted, *cut), default=(low, high))
@@ -101,9 +101,8 @@ def _divergence(counted: Histogram, low: float, high: float) -> float:
     return float(rel_entr(cut / cut.sum(), rounded / rounded.sum()).sum())
 
 
-def _tails(statistics: Statistics, level: int, *, outermost: bool = False) -> Bounds:
-    low, high = statistics.tails[:, level, int(outermost)]
-    return float(low), float(high)
+def _bounds_at(ends: Ends, part: int) -> Bounds:
+    return float(ends.low[part]), float(ends.high[part])
 
 
 #: How to choose a range from a tensor's statistics. A new method is a function and a row here.
@@ -112,7 +111,7 @@ METHODS: Mapping[str, Callable[[Statistics], Bounds]] = {
     "mean": mean_extremes,
     "percentile": percentile,
     "mse": least_squares,
-    "entropy": entropy,
+    "kl": kl_divergence,
 }
 
 

@@ -70,9 +70,9 @@ def convert(model: Path, as_json: bool, verbose: bool, **options: Any) -> None:
         conversion = _run(model, options, progress)
     unmet = conversion.unmet(*gates)
     path = output.with_suffix(".rejected.tflite") if unmet else output
-    manifest = save(conversion.model, path)
+    manifest = save(conversion.artefact, path)
     if options["save_ranges"]:
-        save_ranges(conversion.model.ranges, options["save_ranges"])
+        save_ranges(conversion.artefact.ranges, options["save_ranges"])
     compiled = _compile(path) if options["compile"] and not unmet else None
     if as_json:
         echo_json(conversion_to_json(conversion, path, manifest, unmet, compiled))

@@ -2,38 +2,37 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from edgekit.calibration import Ranges, Samples
 from edgekit.converters.export.find_preprocessing import Finding
-from edgekit.converters.quantization.search.search import Choice
+from edgekit.converters.quantization.search.search import Outcome, Step
 from edgekit.converters.sources.source import Source
 from edgekit.devices.admission import vouch
 from edgekit.evaluation import Verdict
 from edgekit.files import write_together
-from edgekit.preprocess import InputSpec
+from edgekit.tflite.model import Model
 from edgekit.version import __version__
 
 _TOOLS = ("ai-edge-litert", "keras", "litert-quantizer", "numpy", "pillow", "tensorflow", "tf-keras")
 
 
 @dataclass(frozen=True)
-class Int8Model:
-    """A full-int8 `.tflite` and how it came to be.
+class Artefact:
+    """A model that describes itself, and how it came to be.
 
     Attributes:
-      content: the file, with metadata.
-      spec: the preprocessing that belongs to it.
+      model: int8, with metadata in its file.
       ranges: the activations' ranges it was quantized with.
       provenance: JSON-ready record of source, recipe, tool versions, digests and verdict.
     """
 
-    content: bytes = field(repr=False)
-    spec: InputSpec
+    model: Model
     ranges: Ranges = field(repr=False)
     provenance: Mapping[str, Any] = field(repr=False)
 
@@ -42,12 +41,12 @@ def provenance(
     source: Source,
     recipe: Mapping[str, Any],
     finding: Finding,
-    calibration: tuple[Samples, Choice],
+    calibration: tuple[Samples, Outcome],
     verdict: Verdict | None,
 ) -> dict[str, Any]:
     """How a model was made, ready for JSON. Without times and paths: the same input gives the same bytes."""
-    samples, choice = calibration
-    ranges = choice.ranges
+    samples, outcome = calibration
+    ranges = outcome.best.ranges
     return {
         "tool": f"edgekit {__version__}",
         "source": {
@@ -66,11 +65,24 @@ def provenance(
             "seed": samples.seed,
             "sha256": ranges.digest,
             "method": ranges.method,
-            "correction": choice.form.correction,
-            "trials": [asdict(trial) for trial in choice.trials],
+            "corrections": list(outcome.best.corrections),
         },
+        "steps": [step_json(step) for step in outcome.steps],
         "versions": tool_versions(),
         "verdict": verdict.to_json() if verdict else None,
+    }
+
+
+def step_json(step: Step) -> dict[str, Any]:
+    """A step of the search for JSON: what was tried, what it gained, whether it was kept."""
+    return {
+        "name": step.name,
+        "corrections": list(step.candidate.corrections),
+        "ranges": step.method,
+        "group": step.group or None,
+        "sqnr_db": round(step.sqnr_db, 2),
+        "gain_db": round(step.sqnr_db - step.before_db, 2) if math.isfinite(step.before_db) else None,
+        "kept": step.kept,
     }
 
 
@@ -85,21 +97,21 @@ def tool_versions() -> dict[str, str]:
     return found
 
 
-def save(model: Int8Model, path: str | Path) -> Path:
+def save(artefact: Artefact, path: str | Path) -> Path:
     """Writes the model, and its manifest as `<stem>.json` beside it. Returns the manifest's path.
 
     Raises:
       OutputError: one of them cannot be written; what was there before is then still there, of both.
     """
-    path = Path(path)
+    path, content = Path(path), artefact.model.graph.content
     manifest = {
         "model": path.name,
-        "sha256": hashlib.sha256(model.content).hexdigest(),
-        "bytes": len(model.content),
-        "input": model.spec.to_json(),
-        **model.provenance,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+        "input": artefact.model.spec.to_json(),
+        **artefact.provenance,
     }
     text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-    write_together({path: model.content, path.with_suffix(".json"): text.encode("utf-8")})
-    vouch(model.content)
+    write_together({path: content, path.with_suffix(".json"): text.encode("utf-8")})
+    vouch(content)
     return path.with_suffix(".json")

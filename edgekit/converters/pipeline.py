@@ -1,8 +1,6 @@
 """convert(): from a trained model's file to a verified `.tflite` that describes itself."""
 
 import logging
-import math
-import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,26 +8,28 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.calibration import METHODS, Samples, load_ranges, open_samples
+from edgekit.calibration import Samples, load_ranges, open_samples
 from edgekit.calibration.class_matching import match_samples
 from edgekit.converters.export.find_preprocessing import Finding
 from edgekit.converters.export.reference import float_reference, resolve_preprocessing
-from edgekit.converters.manifest import Int8Model, provenance
-from edgekit.converters.quantization.backend import IO_TYPES
+from edgekit.converters.manifest import Artefact, provenance
 from edgekit.converters.quantization.risks import Outlook, foresee
-from edgekit.converters.quantization.search.choose import CORRECTIONS, ROUNDING, choose, explain, forms
-from edgekit.converters.quantization.search.search import Choice
+from edgekit.converters.quantization.search.choose import choose, forms
+from edgekit.converters.quantization.search.explain import explain
+from edgekit.converters.quantization.search.search import Outcome
+from edgekit.converters.recipe import Recipe, sized
 from edgekit.converters.sources.source import Source
 from edgekit.converters.surgery.student import Student, make_student
-from edgekit.converters.surgery.surgery import SURGERIES
-from edgekit.errors import UsageError
 from edgekit.evaluation import Verdict, compare
 from edgekit.evaluation.sufficiency import Sufficiency, sufficiency
-from edgekit.preprocess import INTERPOLATIONS, InputSpec
+from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress, silent
 from edgekit.tflite import read_graph
 from edgekit.tflite.metadata import Metadata, write_metadata
 from edgekit.tflite.model import Model
+
+#: What a user who says nothing gets.
+DEFAULT = Recipe()
 
 _LOG = logging.getLogger("edgekit.converters")
 
@@ -45,59 +45,12 @@ SYNTHETIC_HELD_OUT = 100
 FEWEST_HELD_OUT = 10
 
 
-def _check_choice(what: str, given: str, known: Iterable[str]) -> None:
-    if given not in known:
-        raise UsageError(f"There is no {what} {given!r}.", f"Choose one of: {', '.join(known)}.")
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides what comes out of a conversion, apart from the model and the images.
-
-    Attributes:
-      io: type of the input and output, a key of `quantize.IO_TYPES`.
-      ranges: a range method (`calibration.METHODS`), "auto" for the best of them, or the path of ranges saved as JSON.
-      corrections: what may be rewritten: a key of `choose.CORRECTIONS`, "none", or "auto" for what helps.
-      samples: how many images to calibrate on.
-      seed: of the choice of images, and of synthetic ones.
-      preprocess: a convention or «mean/std» as `parse_preprocess` takes them; None to find it.
-      resize: "stretch", "crop", or "crop:0.875" with the part of the shorter side to keep.
-      interpolation: how images are resized, one of `preprocess.INTERPOLATIONS`.
-      surgery: what to replace in the model before, a key of `surgery.SURGERIES`, or "none".
-      surgery_minutes: the most time for teaching what a surgery leaves the original's answers.
-    """
-
-    io: str = "uint8"
-    ranges: str = "auto"
-    corrections: str = "auto"
-    samples: int = 200
-    seed: int = 0
-    preprocess: str | None = None
-    resize: str = "stretch"
-    interpolation: str = "bicubic"
-    surgery: str = "none"
-    surgery_minutes: float = 3.0
-
-    def __post_init__(self) -> None:
-        """Raises UsageError where a field names nothing: before minutes of work, not after."""
-        _check_choice("input and output type", self.io, IO_TYPES)
-        _check_choice("correction", self.corrections, ("auto", "none", *CORRECTIONS, ROUNDING))
-        _check_choice("interpolation", self.interpolation, INTERPOLATIONS)
-        _check_choice("surgery", self.surgery, ("none", *SURGERIES))
-        if not 0 < self.surgery_minutes < math.inf:
-            raise UsageError(f"{self.surgery_minutes:g} minutes are no time for a surgery.", "Give more than 0.")
-        if self.samples < 1:
-            raise UsageError(f"{self.samples} sample images were asked for.", "Ask for at least one.")
-        if Path(self.ranges).suffix != ".json":
-            _check_choice("range method", self.ranges, ("auto", *METHODS, "or a .json file that --save-ranges wrote"))
-
-
 @dataclass(frozen=True)
 class Conversion:
     """What `convert` made and found.
 
     Attributes:
-      model: the artefact.
+      artefact: the int8 model that describes itself.
       source: what it was made from.
       preprocessing: how images are prepared, and how that was found out.
       outlook: what to expect of such a model in int8, as it was logged before the work; None where nothing speaks
@@ -110,7 +63,7 @@ class Conversion:
         `verdict` are then the student's.
     """
 
-    model: Int8Model
+    artefact: Artefact
     source: Source
     preprocessing: Finding
     outlook: Outlook | None
@@ -132,7 +85,7 @@ def convert(
     source: Source,
     data: Data = None,
     *,
-    recipe: Recipe = Recipe(),
+    recipe: Recipe = DEFAULT,
     verify: bool = True,
     verify_data: Data = None,
     progress: Progress = silent,
@@ -162,39 +115,23 @@ def convert(
     made = student.source if student else source
     model = float_reference(made, finding.spec, calibration, fold=fold, progress=progress)
     outlook = _foresee(made, model, recipe)
-    choice = _choice(model, calibration, recipe, progress)
+    outcome = _search(model, calibration, recipe, progress)
     progress("Quantizing", 0, None)
-    content = choice.quantized(model.spec, io=recipe.io)
-    runners = model, replace(model, graph=read_graph(content))
-    verdict = _judge(source, *runners, held_out, progress) if verify else None
+    int8 = replace(model, graph=outcome.best.quantized(io=recipe.io))
+    verdict = _judge(source, model, int8, held_out, progress) if verify else None
     if student and verify:
         original = float_reference(source, finding.spec, calibration, fold=fold, progress=progress)
-        against = [_judge(source, original, runner, held_out, progress) for runner in runners]
+        against = [_judge(source, original, candidate, held_out, progress) for candidate in (model, int8)]
         student = replace(student, verdict=against[0], int8=against[1])
     settings = {**asdict(recipe), "ranges": Path(recipe.ranges).name}
-    record = provenance(source, settings, finding, (calibration, choice), verdict)
+    record = provenance(source, settings, finding, (calibration, outcome), verdict)
     record |= {"surgery": student.to_json()} if student else {}
-    described = write_metadata(content, _metadata(made, model, record))
-    noted = replace(made, notes=(*made.notes, *explain(choice)))
+    described = read_graph(write_metadata(int8.graph.content, _metadata(made, model, record)))
+    noted = replace(made, notes=(*made.notes, *explain(outcome.steps)))
     skipped = {**calibration.skipped, **(held_out.skipped if verify else {})}
-    artefact = Int8Model(described, model.spec, choice.ranges, record)
-    enough = _sufficiency(choice, calibration, recipe)
+    artefact = Artefact(replace(int8, graph=described), outcome.best.ranges, record)
+    enough = _sufficiency(outcome, calibration, recipe)
     return Conversion(artefact, noted, finding, outlook, verdict, enough, skipped, student)
-
-
-def sized(spec: InputSpec, recipe: Recipe) -> InputSpec:
-    """The source's input with the recipe's way to bring images to its size.
-
-    Raises:
-      UsageError: `resize` is neither "stretch" nor "crop" nor "crop:FRACTION".
-    """
-    found = re.fullmatch(r"stretch|crop(?::(0?\.\d+|1))?", recipe.resize)
-    if found is None:
-        raise UsageError(
-            f"There is no way {recipe.resize!r} to resize.", "Write stretch, crop, or the part to keep: crop:0.875."
-        )
-    mode, crop = recipe.resize.partition(":")[0], float(found[1] or 1)
-    return replace(spec, resize=mode, crop=crop, interpolation=recipe.interpolation)
 
 
 def _images(data: Data, spec: InputSpec, recipe: Recipe, *, keep_aside: bool) -> tuple[Samples, Samples]:
@@ -224,17 +161,18 @@ def _foresee(source: Source, model: Model, recipe: Recipe) -> Outlook | None:
     return outlook
 
 
-def _choice(model: Model, calibration: Samples, recipe: Recipe, progress: Progress) -> Choice:
+def _search(model: Model, calibration: Samples, recipe: Recipe, progress: Progress) -> Outcome:
     ranges = load_ranges(recipe.ranges) if Path(recipe.ranges).suffix == ".json" else recipe.ranges
     corrections = recipe.corrections
     candidates = forms(model, calibration, corrections, progress=progress)
-    return choose(candidates, calibration, model.spec, ranges=ranges, corrections=corrections, progress=progress)
+    return choose(candidates, calibration, ranges=ranges, corrections=corrections, progress=progress)
 
 
-def _sufficiency(choice: Choice, calibration: Samples, recipe: Recipe) -> Sufficiency | None:
+def _sufficiency(outcome: Outcome, calibration: Samples, recipe: Recipe) -> Sufficiency | None:
     if calibration.kind == "synthetic" or Path(recipe.ranges).suffix == ".json":
         return None
-    return sufficiency(choice.form.observations, choice.ranges.method, calibration.class_names, seed=recipe.seed)
+    observations, method = outcome.best.form.observations, outcome.best.ranges.method
+    return sufficiency(observations, method, calibration.class_names, seed=recipe.seed)
 
 
 def _judge(source: Source, reference: Model, candidate: Model, images: Samples, progress: Progress) -> Verdict:

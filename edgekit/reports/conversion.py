@@ -14,7 +14,7 @@ from edgekit.evaluation import Verdict
 from edgekit.reports.text import Facts, error_to_json
 from edgekit.reports.verdict import accuracy_text, agreement_text, verdict_lines
 from edgekit.terminal import command
-from edgekit.tflite import read_graph
+from edgekit.tflite.graph import Graph
 
 #: What became of `--compile`: the compiler's report, its failure, or nothing where it was not asked for.
 Compiled = CompileReport | CompilerError | None
@@ -29,12 +29,12 @@ def conversion_to_json(
         "manifest": str(manifest),
         "accepted": unmet is None,
         "unmet": unmet,
-        "verdict": conversion.model.provenance["verdict"],
+        "verdict": conversion.artefact.provenance["verdict"],
         "outlook": asdict(conversion.outlook) if conversion.outlook else None,
         "surgery": _surgery(conversion.student) if conversion.student else None,
         "calibration_images": asdict(conversion.enough) if conversion.enough else None,
         "preprocess": conversion.preprocessing.name,
-        "provenance": conversion.model.provenance,
+        "provenance": conversion.artefact.provenance,
         "notes": list(conversion.source.notes),
         "skipped": [{"image": name, "reason": reason} for name, reason in conversion.skipped.items()],
         "compiled": compiled.outputs[0] if isinstance(compiled, CompileReport) else None,
@@ -48,8 +48,8 @@ def _surgery(student: Student) -> dict[str, object]:
 
 def conversion_facts(conversion: Conversion, path: Path, unmet: str | None, compiled: Compiled) -> Facts:
     """What was made, how good it is, and what to do next: titles and texts in the order in which they are read."""
-    model, calibration = conversion.model, conversion.model.provenance["calibration"]
-    rows = [("Made", f"{path} ({len(model.content) / 1e6:.1f} MB, every op int8)")]
+    graph, calibration = conversion.artefact.model.graph, conversion.artefact.provenance["calibration"]
+    rows = [("Made", f"{path} ({graph.size / 1e6:.1f} MB, every op int8)")]
     rows += [("Preprocessing", f"{conversion.preprocessing.name}: {conversion.preprocessing.how}")]
     kind = "synthetic images (give --data for your own)" if calibration["kind"] == "synthetic" else "images"
     rows += [("Calibrated", f"on {calibration['images']} {kind}, ranges by {calibration['method']}")]
@@ -57,7 +57,7 @@ def conversion_facts(conversion: Conversion, path: Path, unmet: str | None, comp
     rows += [("Surgery", line) for line in (_student_lines(conversion.student) if conversion.student else [])]
     rows += [("Verdict", line) for line in _verdict_lines(conversion.verdict)]
     rows += [("Alarm", line) for line in (conversion.verdict.alarms if conversion.verdict else ())]
-    rows += [("Edge TPU", _placement(model.content, compiled))]
+    rows += [("Edge TPU", _placement(graph, compiled))]
     rows += [("Note", note) for note in conversion.source.notes]
     rows += [("Skipped", line) for line in _skipped_lines(conversion.skipped)]
     rows += (
@@ -99,10 +99,10 @@ def _skipped_lines(skipped: Mapping[str, str]) -> list[str]:
     return shown + more
 
 
-def _placement(content: bytes, compiled: Compiled) -> str:
+def _placement(graph: Graph, compiled: Compiled) -> str:
     if isinstance(compiled, CompileReport):
         return f"{compiled.outputs[0]}: {len(compiled.mapped)} of {len(compiled.graph.ops)} ops run on the Edge TPU"
-    return f"{edgetpu_verdict(map_ops(read_graph(content)))} (predicted)"
+    return f"{edgetpu_verdict(map_ops(graph))} (predicted)"
 
 
 def _next(path: Path, compiled: Compiled) -> str:

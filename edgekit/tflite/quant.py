@@ -16,7 +16,7 @@ LIMITS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
 WEIGHT_LIMIT = 127
 
 
-def affine_params(low: float, high: float, dtype: str = "int8") -> Tuple[float, int]:
+def choose_qparams(low: float, high: float, dtype: str = "int8") -> Tuple[float, int]:
     """(scale, zero point) whose range holds [low, high] and represents 0 exactly.
 
     Raises ValueError where the range is not finite or is turned around.
@@ -51,7 +51,7 @@ def dequantize(values: np.ndarray, scale: ArrayLike, zero_point: ArrayLike, axis
     return real.astype(np.float32)
 
 
-def rounded(values: np.ndarray, scale: float, zero_point: int, dtype: str) -> np.ndarray:
+def fake_quantize(values: np.ndarray, scale: float, zero_point: int, dtype: str) -> np.ndarray:
     """What is left of float32 values once quantized and dequantized, computed in float32."""
     low, high = ((limit - zero_point) * scale for limit in LIMITS[dtype])
     within = np.clip(values, np.float32(low), np.float32(high))

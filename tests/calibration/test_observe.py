@@ -8,7 +8,8 @@ from edgekit.calibration.observe import COUNTED, TAILS, _summary, expose_activat
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import ConversionError, DataError
 from edgekit.preprocess import InputSpec
-from tests.support.build import GraphBuilder, colour_classifier
+from edgekit.tflite import read_graph
+from tests.support.build import GraphBuilder, colour_classifier, model_of
 
 SPEC = InputSpec(8, 8, std=(255.0,) * 3)
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), np.uint8)
@@ -23,7 +24,7 @@ def negated(opcode="NEG"):
 
 
 def test_extremes_of_input_inside_and_output():
-    observed = observe(negated(), open_samples(PIXELS, SPEC), SPEC)
+    observed = observe(model_of(negated(), SPEC), open_samples(PIXELS, SPEC))
     bounds = choose_ranges(observed, "minmax").bounds
     means = PIXELS.mean(axis=(1, 2)) / 255
     assert list(bounds) == ["image", "mean", "end"]
@@ -89,38 +90,38 @@ def test_channels_have_their_own_extremes(shape):
 
 def test_the_images_seen_are_counted_and_signed():
     samples = open_samples(PIXELS, SPEC)
-    observed = observe(colour_classifier("float32"), samples, SPEC)
+    observed = observe(model_of(colour_classifier("float32"), SPEC), samples)
     digest = hashlib.sha256(b"".join(sample.pixels.tobytes() for sample in samples)).hexdigest()
     assert (observed.images, observed.digest) == (6, digest)
 
 
 def test_two_passes_give_the_same():
     samples = open_samples(None, SPEC, count=5)
-    first, second = (choose_ranges(observe(negated(), samples, SPEC)) for _ in range(2))
+    first, second = (choose_ranges(observe(model_of(negated(), SPEC), samples)) for _ in range(2))
     assert first == second
 
 
 def test_progress_counts_the_images():
     calls = []
-    observe(negated(), open_samples(PIXELS, SPEC), SPEC, progress=lambda *call: calls.append(call))
+    observe(model_of(negated(), SPEC), open_samples(PIXELS, SPEC), progress=lambda *call: calls.append(call))
     assert [call[1] for call in calls] == [1, 2, 3, 4, 5, 6]
     assert {call[2] for call in calls} == {6}
 
 
 def test_no_image():
     with pytest.raises(DataError, match="no image to calibrate on"):
-        observe(negated(), [], SPEC)
+        observe(model_of(negated(), SPEC), [])
 
 
 def test_a_model_that_computes_nan_names_the_tensor():
     with pytest.raises(ConversionError, match="NaN or infinity, first in tensor 'end'") as caught:
-        observe(negated("LOG"), open_samples(PIXELS * 0, SPEC), SPEC)
+        observe(model_of(negated("LOG"), SPEC), open_samples(PIXELS * 0, SPEC))
     assert "--preprocess" in caught.value.hint
 
 
 def test_exposed_activations_are_outputs_and_change_no_number():
     content = negated()
-    exposed, names = expose_activations(content)
+    exposed, names = expose_activations(read_graph(content))
     assert names == ("image", "mean", "end")
     answers = []
     for model in (content, exposed):

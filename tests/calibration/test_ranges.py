@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekit.calibration import METHODS, Ranges, choose_ranges, limited, load_ranges, save_ranges
-from edgekit.calibration.observe import Observations, _added, _statistics, _summary
+from edgekit.calibration.observe import Observations, _added, _means, _summary
 from edgekit.errors import DataError, OutputError, UsageError
-from edgekit.tflite.quant import affine_params, dequantize, quantize
+from edgekit.tflite.quant import choose_qparams, dequantize, quantize
 
 RANGES = Ranges({"input": (0.0, 255.0), "größe/ReLU;conv": (-1e-30, 0.1)}, "minmax", 12, "ab" * 32)
 
@@ -124,7 +124,7 @@ def test_no_such_method():
 def statistics_of(*images):
     """Statistics of one tensor of one channel over images given as float lists."""
     rows = [_summary(np.array(values, np.float32).reshape(-1, 1)) for values in images]
-    return _statistics(functools.reduce(_added, rows), len(rows))
+    return _means(functools.reduce(_added, rows), len(rows))
 
 
 def bounds_of(statistics, method):
@@ -167,19 +167,19 @@ def test_least_squares_finds_the_least_error():
     low, high = bounds_of(statistics_of(values), "mse")
 
     def error(low, high):
-        scale, zero_point = affine_params(low, high)
+        scale, zero_point = choose_qparams(low, high)
         return np.square(dequantize(quantize(values, scale, zero_point, "int8"), scale, zero_point) - values).mean()
 
     grid = [error(-a, b) for a in np.linspace(3, 14, 23) for b in np.linspace(3, 15, 25)]
     assert error(low, high) < 1.03 * min(grid) < error(-14, 15)
 
 
-def test_entropy_keeps_the_distribution():
+def test_kl_keeps_the_distribution():
     """Against the divergence computed with scipy, one value at a time, for every cut that is tried."""
     values = np.append(np.random.default_rng(0).normal(size=20_000), [40.0, -30.0])
     statistics = statistics_of(values)
     counted = statistics.histogram
-    found = bounds_of(statistics, "entropy")
+    found = bounds_of(statistics, "kl")
     assert -30 < found[0] < -3 and 4 < found[1] < 40
 
     def divergence(low, high):

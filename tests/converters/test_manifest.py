@@ -6,13 +6,11 @@ from importlib.metadata import version
 import pytest
 
 from edgekit import __version__
-from edgekit.calibration import Ranges
-from edgekit.converters import Int8Model, Recipe, convert, load_source, save
+from edgekit.converters import Recipe, convert, load_source, save
 from edgekit.converters.manifest import tool_versions
 from edgekit.errors import OutputError
 from edgekit.evaluation import Verdict
 from edgekit.preprocess import InputSpec
-from edgekit.tflite import read_graph
 from edgekit.tflite.metadata import read_metadata
 from tests.support.float_nets import colour_net
 
@@ -28,7 +26,7 @@ def conversion(tmp_path_factory):
 
 
 def test_the_manifest_says_how_the_model_was_made(conversion, tmp_path):
-    manifest = save(conversion.model, tmp_path / "c_int8.tflite")
+    manifest = save(conversion.artefact, tmp_path / "c_int8.tflite")
     assert manifest == tmp_path / "c_int8.json"
     record = json.loads(manifest.read_text(encoding="utf-8"))
     content = (tmp_path / "c_int8.tflite").read_bytes()
@@ -40,22 +38,22 @@ def test_the_manifest_says_how_the_model_was_made(conversion, tmp_path):
     assert (record["recipe"]["io"], record["recipe"]["samples"], record["recipe"]["seed"]) == ("uint8", 8, 3)
     calibration = record["calibration"]
     assert (calibration["kind"], calibration["images"], calibration["seed"]) == ("synthetic", 8, 3)
-    assert calibration["sha256"] == conversion.model.ranges.digest
+    assert calibration["sha256"] == conversion.artefact.ranges.digest
     assert record["verdict"]["agreement"] == conversion.verdict.agreement
-    assert InputSpec.from_json(record["input"]) == conversion.model.spec
+    assert InputSpec.from_json(record["input"]) == conversion.artefact.model.spec
     assert str(tmp_path) not in json.dumps(record)
 
 
 def test_the_model_says_the_same_of_itself(conversion):
-    metadata = read_metadata(conversion.model.content)
+    metadata = read_metadata(conversion.artefact.model.graph.content)
     assert metadata.labels == ("blue", "green", "red")
-    assert metadata.input == conversion.model.spec
+    assert metadata.input == conversion.artefact.model.spec
     assert (metadata.output, metadata.name) == ("probabilities", "colours")
-    assert metadata.provenance == json.loads(json.dumps(dict(conversion.model.provenance)))
+    assert metadata.provenance == json.loads(json.dumps(dict(conversion.artefact.provenance)))
 
 
 def test_the_file_is_a_whole_model_still(conversion):
-    graph = read_graph(conversion.model.content)
+    graph = conversion.artefact.model.graph
     assert graph.tensors[graph.inputs[0]].dtype == "uint8"
 
 
@@ -75,9 +73,8 @@ def test_a_verdict_is_json(sqnr, expected):
 
 def test_a_model_that_cannot_be_saved_leaves_the_old_one(conversion, tmp_path):
     with pytest.raises(OutputError):
-        save(conversion.model, tmp_path / "none" / "a.tflite")
-    model = Int8Model(b"content", InputSpec(8, 8), Ranges({}, "minmax", 1, ""), {})
+        save(conversion.artefact, tmp_path / "none" / "a.tflite")
     (tmp_path / "a.tflite").mkdir()
     with pytest.raises(OutputError):
-        save(model, tmp_path / "a.tflite")
+        save(conversion.artefact, tmp_path / "a.tflite")
     assert [path.name for path in tmp_path.iterdir()] == ["a.tflite"]

@@ -25,7 +25,6 @@ from edgekit.errors import DataError, PreprocessingError, UsageError
 from edgekit.evaluation import compare
 from edgekit.models.zoo import save_pretrained
 from edgekit.preprocess import InputSpec
-from edgekit.tflite import read_graph
 from tests.support.build import model_of
 from tests.support.float_nets import COLOURS, SIZE, colour_net, save_images
 from tests.support.tiny_keras import classifier
@@ -54,7 +53,7 @@ def stack(folder):
 
 
 def int8_graph(conversion):
-    return read_graph(conversion.model.content)
+    return conversion.artefact.model.graph
 
 
 @pytest.mark.parametrize("form", ["folder", "text", "array", "list", "generator", "npy"])
@@ -64,7 +63,7 @@ def test_every_form_of_data(source, folder, tmp_path, form):
     forms = {"folder": folder, "text": str(folder), "array": pixels, "npy": tmp_path / "p.npy"}
     forms |= {"list": list(pixels), "generator": (image for image in pixels)}
     conversion = convert(source, forms[form])
-    assert (conversion.model.ranges.images, conversion.verdict.images) == (48, 12)
+    assert (conversion.artefact.ranges.images, conversion.verdict.images) == (48, 12)
     assert conversion.verdict.agreement == 1
     assert conversion.skipped == {}
 
@@ -72,14 +71,14 @@ def test_every_form_of_data(source, folder, tmp_path, form):
 def test_no_image_is_both_calibrated_and_judged_on(source, folder, tmp_path):
     """Spoiling an image tells where it was used: the digest is that of the calibration alone."""
     shutil.copytree(folder, tmp_path / "p")
-    whole = convert(source, tmp_path / "p").model.ranges.digest
+    whole = convert(source, tmp_path / "p").artefact.ranges.digest
     kept = 0
     for path in sorted((tmp_path / "p").rglob("*.png"))[:6]:
         content = path.read_bytes()
         path.write_bytes(content[: len(content) // 3])
         conversion = convert(source, tmp_path / "p")
         assert len(conversion.skipped) == 1
-        kept += conversion.model.ranges.digest == whole
+        kept += conversion.artefact.ranges.digest == whole
         path.write_bytes(content)
     assert 0 <= kept < 6
 
@@ -89,7 +88,7 @@ def test_normalized_arrays_give_the_same_ranges_as_their_pixels(source, folder):
     arrays = stack(folder).astype(np.float32) / 255
     conversion = convert(plain, arrays)
     assert conversion.verdict.images == 12
-    assert conversion.model.ranges.bounds["image_0"][1] <= 1
+    assert conversion.artefact.ranges.bounds["image_0"][1] <= 1
 
 
 def test_normalized_images_to_judge_on_are_not_scaled_twice(source, folder):
@@ -108,19 +107,19 @@ def test_accuracy_with_the_labels_of_the_model(source, folder):
 @pytest.mark.parametrize("io", ["uint8", "int8", "float"])
 def test_the_classifier_agrees_with_the_conversion(source, folder, io):
     conversion = convert(source, folder, recipe=Recipe(io=io))
-    with Classifier(conversion.model.content) as runtime:
+    with Classifier(conversion.artefact.model.graph.content) as runtime:
         for colour in COLOURS:
             assert runtime.classify(folder / colour / "00.png").classes[0].label == colour
 
 
 def test_another_seed_draws_other_images(source, folder):
     first, second = (convert(source, folder, recipe=Recipe(seed=seed), verify=False) for seed in (0, 1))
-    assert first.model.ranges.digest != second.model.ranges.digest
+    assert first.artefact.ranges.digest != second.artefact.ranges.digest
 
 
 def test_crop_and_interpolation_travel_with_the_model(source):
     conversion = convert(source, recipe=Recipe(resize="crop:0.875", interpolation="lanczos", samples=4), verify=False)
-    spec = Classifier(conversion.model.content).spec
+    spec = Classifier(conversion.artefact.model.graph.content).spec
     assert (spec.resize, spec.crop, spec.interpolation) == ("crop", 0.875, "lanczos")
 
 
@@ -227,7 +226,7 @@ def test_a_dedicated_accelerators_compiler_takes_every_op(keras3, tmp_path):
         more += [layers.ReLU(6.0), layers.Conv2D(16, 1, use_bias=False), layers.BatchNormalization(), layers.ReLU(6.0)]
     path = save_keras(classifier(keras3, *more), tmp_path / "mobile.keras")
     conversion = convert(load_source(path), recipe=Recipe(samples=8, preprocess="raw"), verify=False)
-    (tmp_path / "m.tflite").write_bytes(conversion.model.content)
+    (tmp_path / "m.tflite").write_bytes(conversion.artefact.model.graph.content)
     result = subprocess.run(
         [str(vela), "--output-dir", str(tmp_path / "out"), str(tmp_path / "m.tflite")],
         capture_output=True,
@@ -307,5 +306,5 @@ def judged(source, conversion, folder):
     samples = open_samples(folder, spec, count=None)
     labelled = (replace(sample, label=labels[Path(sample.name).name]) for sample in samples)
     reference = export_float(source, spec)
-    candidate = model_of(conversion.model.content, conversion.model.spec)
+    candidate = model_of(conversion.artefact.model.graph.content, conversion.artefact.model.spec)
     return compare(reference, candidate, labelled, matching=Matching((Way(tuple(range(1000)), "by number"),)))

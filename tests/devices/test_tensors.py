@@ -17,7 +17,7 @@ from edgekit.errors import ModelError, PreprocessingError, UnsupportedModelError
 from edgekit.preprocess import CONVENTIONS, InputSpec, normalize
 from edgekit.tflite.graph import QuantParams, Tensor
 from edgekit.tflite.metadata import Metadata, pixel_input
-from edgekit.tflite.quant import affine_params
+from edgekit.tflite.quant import choose_qparams
 from edgekit.tflite.reader import read_graph
 from tests.support.build import GraphBuilder, colour_classifier
 
@@ -55,7 +55,7 @@ def test_pixels_half_way_between_two_steps_stay_evenly_spaced(zero):
 def test_a_quantized_input_is_the_normalized_one_within_half_a_step(dtype, convention):
     spec = _spec(convention)
     real = normalize(ALL_LEVELS, spec)
-    scale, zero = affine_params(float(real.min()), float(real.max()), dtype)
+    scale, zero = choose_qparams(float(real.min()), float(real.max()), dtype)
     encoded = encoder(_tensor(dtype, scale, zero), spec)(ALL_LEVELS)[0]
     assert encoded.dtype == dtype
     # The range's ends are rounded to whole steps with the zero point: half a step more there.

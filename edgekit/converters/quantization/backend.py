@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.calibration.ranges import Ranges
+from edgekit.calibration.ranges import Bounds, Ranges
 from edgekit.converters.quantization.minimum_range import widened
-from edgekit.converters.quantization.overflow import fit
+from edgekit.converters.quantization.overflow import fit_biases
 from edgekit.errors import ConversionError, DataError, UsageError
 from edgekit.install import not_importable
 from edgekit.preprocess import InputSpec
-from edgekit.tflite import Graph, read_graph
+from edgekit.tflite import Graph, QuantParams, read_graph
 from edgekit.tflite.editor import Editor
 from edgekit.tflite.ops import computes_in_float
 from edgekit.tflite.versions import lower_versions
@@ -23,7 +23,7 @@ from edgekit.tflite.versions import lower_versions
 IO_TYPES: Mapping[str, str] = {"uint8": "uint8", "int8": "int8", "float": "float32"}
 
 
-def quantize_int8(content: bytes, ranges: Ranges, spec: InputSpec, *, io: str = "uint8") -> bytes:
+def quantize_int8(graph: Graph, ranges: Ranges, spec: InputSpec, *, io: str = "uint8") -> Graph:
     """Quantizes every op of a float model to int8.
 
     Convolutions get one weight scale per channel; FULLY_CONNECTED one per tensor, since per-channel
@@ -31,9 +31,9 @@ def quantize_int8(content: bytes, ranges: Ranges, spec: InputSpec, *, io: str = 
     one that pixels 0–255 span under `spec`, so that a quantized step is a pixel step.
 
     Args:
-      content: float `.tflite`.
-      ranges: a range for every float activation in `content`.
-      spec: preprocessing that belongs to `content`; one mean and std for all channels.
+      graph: the float model.
+      ranges: a range for every float activation in `graph`.
+      spec: preprocessing that belongs to `graph`; one mean and std for all channels.
       io: a key of IO_TYPES.
 
     Raises:
@@ -43,11 +43,34 @@ def quantize_int8(content: bytes, ranges: Ranges, spec: InputSpec, *, io: str = 
     """
     if io not in IO_TYPES:
         raise UsageError(f"There is no input and output type {io!r}.", f"Choose one of: {', '.join(IO_TYPES)}.")
-    graph = read_graph(content)
-    quantized = _run(content, _recipe(io), _calibration(graph, ranges, spec))
-    result = _normalized(read_graph(quantized), graph)
-    _check_full_int8(result, io)
-    return result.content
+    quantized = as_quantized(graph, activation_bounds(graph, ranges, spec), io=io)
+    _check_full_int8(quantized, io)
+    return fit_biases(quantized, graph)
+
+
+def as_quantized(graph: Graph, bounds: Mapping[str, Bounds], *, io: str = "uint8", final: bool = True) -> Graph:
+    """What the quantizer makes of these ranges (tensor name → low, high).
+
+    Args:
+      final: give the file the form that edgekit keeps: weights within the flatbuffer, the op versions that types need.
+
+    Raises:
+      ConversionError: it cannot.
+    """
+    shapes = {tensor.name: (1,) * len(tensor.shape) for tensor in graph.tensors}
+    # Arrays of the tensor's rank. Constants get none: with ranges of their own their quantization loses accuracy.
+    calibration = {
+        name: {end: np.full(shapes[name], value, np.float32) for end, value in zip(("min", "max"), pair, strict=True)}
+        for name, pair in bounds.items()
+    }
+    quantized = read_graph(_run(graph.content, _recipe(io), calibration))
+    if not final:
+        return quantized
+    # The quantizer leaves the weights behind the flatbuffer and new ops without the old form of their code, neither
+    # of which the Edge TPU compiler's reader of 2021 knows; packing anew puts both right.
+    editor = Editor(quantized)
+    lower_versions(editor)
+    return editor.finish()
 
 
 def pixel_range(spec: InputSpec) -> tuple[float, float]:
@@ -95,31 +118,71 @@ def _library() -> tuple[Any, Any]:
     return quantizer, qtyping
 
 
-def _calibration(graph: Graph, ranges: Ranges, spec: InputSpec) -> dict[str, dict[str, np.ndarray]]:
-    """litert-quantizer's calibration result: tensor name → min and max, arrays of the tensor's rank.
+def activation_bounds(graph: Graph, ranges: Ranges, spec: InputSpec) -> dict[str, Bounds]:
+    """Tensor name → (low, high) of every float activation, as kernels take them; the input's is that of its pixels.
 
-    Constants get no entry: with ranges of their own their quantization silently loses accuracy.
+    Raises DataError where a tensor has no range.
     """
     activations = [graph.tensors[i] for i in graph.inputs]
     activations += [tensor for op in graph.ops for tensor in graph.op_outputs(op)]
-    activations = [tensor for tensor in activations if tensor.dtype == "float32"]
     bounds = {}
-    for tensor in activations:
+    for tensor in (tensor for tensor in activations if tensor.dtype == "float32"):
         known = pixel_range(spec) if tensor.index in graph.inputs else ranges.bounds.get(tensor.name)
         if known is None:
             raise DataError(
                 f"The ranges hold none for tensor {tensor.name!r}.", "They belong to another model: calibrate anew."
             )
         bounds[tensor.name] = known
-    bounds = widened(graph, bounds)
-    shapes = {tensor.name: (1,) * len(tensor.shape) for tensor in activations}
-    return {
-        name: {
-            "min": np.full(shapes[name], low, np.float32),
-            "max": np.full(shapes[name], high, np.float32),
-        }
-        for name, (low, high) in bounds.items()
-    }
+    return widened(graph, bounds)
+
+
+def activation_params(low: float, high: float, dtype: str) -> QuantParams:
+    """Scale and zero point that the quantizer gives an activation with this range.
+
+    Args:
+      dtype: "int8" or "uint8".
+    """
+    arithmetic, qtyping = _arithmetic()
+    zero_point, scale = arithmetic.tensor_zp_scale_from_min_max(
+        np.full(1, low, np.float32),
+        np.full(1, high, np.float32),
+        num_bits=8,
+        symmetric=False,
+        granularity=qtyping.QuantGranularity.TENSORWISE,
+        signed=dtype == "int8",
+    )
+    return QuantParams((float(scale[0]),), (int(zero_point[0]),), 0)
+
+
+def bias_params(bias: np.ndarray, source: QuantParams, weights: QuantParams) -> tuple[QuantParams, np.ndarray]:
+    """Scales that the quantizer gives a bias, and the bias in their steps, int32 (out,).
+
+    Args:
+      bias: float32 (out,).
+      source, weights: those of the layer's input and of its weights.
+    """
+    arithmetic, qtyping = _arithmetic()
+    steps = [
+        qtyping.UniformQuantParams(
+            num_bits=8,
+            quantized_dimension=None,
+            scale=np.array(params.scale, np.float32),
+            zero_point=np.array(params.zero_point, np.int32),
+        )
+        for params in (source, weights)
+    ]
+    with np.errstate(invalid="ignore"):  # a bias that does not fit; `fit_biases` sees to it
+        found = arithmetic.symmetric_quantize_bias_tensor(bias.ravel(), *steps)
+    scale, zero_point = tuple(found.scale.astype(np.float32).tolist()), tuple(found.zero_point.tolist())
+    return QuantParams(scale, zero_point, 0), found.quantized_data
+
+
+def _arithmetic() -> tuple[Any, Any]:
+    """The quantizer's own arithmetic, so that what is filled in is what it would have written."""
+    from litert_quantizer import qtyping
+    from litert_quantizer.algorithms.uniform_quantize import uniform_quantize_tensor
+
+    return uniform_quantize_tensor, qtyping
 
 
 def _run(content: bytes, recipe: list[dict[str, Any]], calibration: dict[str, dict[str, np.ndarray]]) -> bytes:
@@ -134,18 +197,6 @@ def _run(content: bytes, recipe: list[dict[str, Any]], calibration: dict[str, di
         reason = (str(error) or type(error).__name__).splitlines()[0][:200]
         raise ConversionError(f"litert-quantizer could not quantize the model: {reason}") from error
     return bytes(result.quantized_model)
-
-
-def _normalized(quantized: Graph, floats: Graph) -> Graph:
-    """The quantizer's model with biases that fit and right op versions.
-
-    It leaves the weights behind the flatbuffer and new ops without the old form of their code, neither of which the
-    Edge TPU compiler's reader of 2021 knows; packing anew puts both right.
-    """
-    editor = Editor(quantized)
-    fit(editor, floats)
-    lower_versions(editor)
-    return editor.finish()
 
 
 def _check_full_int8(graph: Graph, io: str) -> None:

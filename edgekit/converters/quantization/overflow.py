@@ -6,11 +6,14 @@ noise. EfficientNet-Lite0 has one to seven such channels in every second layer. 
 in any model, kernels differ in what they make of an overflow.
 """
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import numpy as np
 
 from edgekit.tflite import Graph, Op, QuantParams, constant, names
-from edgekit.tflite.editor import Editor
 from edgekit.tflite.ops import bias_of
+from edgekit.tflite.patch import patched
 from edgekit.tflite.quant import WEIGHT_LIMIT
 
 #: Steps that a bias may take: half of int32's, which leaves the other half to the products (33 000 and more of them).
@@ -26,22 +29,16 @@ def fit_biases(graph: Graph, floats: Graph) -> Graph:
       graph: the int8 model that litert-quantizer wrote.
       floats: the float model it was made from, with tensors of the same names.
     """
-    if not overflowing(graph):
-        return graph
-    editor = Editor(graph)
-    fit(editor, floats)
-    return editor.finish()
-
-
-def fit(editor: Editor, floats: Graph) -> None:
-    """The same within an editor, on the graph as it was read."""
-    graph = editor.graph
     known = {tensor.name: tensor for tensor in floats.tensors if tensor.is_constant}
-    for op in overflowing(graph):
-        weights, bias = (
-            constant(floats, known[names.float_name(graph.tensors[index].name)]) for index in op.inputs[1:3]
-        )
-        _requantize(editor, op, weights, bias)
+    quant: dict[int, QuantParams] = {}
+    constants: dict[int, np.ndarray] = {}
+    for op in graph.ops:
+        if _overflows(graph, op):
+            originals = (known[names.float_name(graph.tensors[index].name)] for index in op.inputs[1:3])
+            weights, bias = (constant(floats, original) for original in originals)
+            for index, params, steps in _requantized(graph, op, weights, bias):
+                quant[index], constants[index] = params, steps
+    return patched(graph, quant=quant, constants=constants) if quant else graph
 
 
 def overflowing(graph: Graph) -> tuple[Op, ...]:
@@ -56,22 +53,19 @@ def _overflows(graph: Graph, op: Op) -> bool:
     return bool(np.abs(constant(graph, bias).astype(np.int64)).max() > LARGEST_BIAS)
 
 
-def _requantize(editor: Editor, op: Op, weights: np.ndarray, bias: np.ndarray) -> None:
-    """Stores weights and bias anew, with scales at which the bias fits."""
-    source, kernel, offset = (editor.tensors[index] for index in op.inputs[:3])
-    assert source.quant and kernel.quant and offset.quant
-    step, scale = source.quant.scale[0], np.asarray(kernel.quant.scale, np.float64)
+def _requantized(
+    graph: Graph, op: Op, weights: np.ndarray, bias: np.ndarray
+) -> Iterator[tuple[int, QuantParams, np.ndarray]]:
+    """Weights and bias of a layer (tensor index, scales, steps), with scales at which the bias fits."""
+    source, kernel, offset = (graph.tensors[index] for index in op.inputs[:3])
+    assert source.quant is not None and kernel.quant is not None and offset.quant is not None
+    step, scale = source.quant.scale[0], np.array(kernel.quant.scale)
     needed = np.abs(bias.astype(np.float64).ravel()) / (step * LARGEST_BIAS)
-    scale = np.maximum(scale, needed if scale.size > 1 else np.max(needed)).astype(np.float32)
+    scale = np.maximum(scale, needed if scale.size > 1 else np.max(needed)).astype(np.float32).astype(np.float64)
     shape = [1] * weights.ndim
     shape[kernel.quant.axis] = scale.size
-    steps = np.rint(weights / scale.astype(np.float64).reshape(shape))
-    products = scale.astype(np.float64) * step
-    kept = np.clip(steps, -WEIGHT_LIMIT, WEIGHT_LIMIT).astype(np.int8)
-    editor.set_constant(kernel.index, kept, _scaled(kernel.quant, scale))
-    shifted = np.rint(bias.ravel() / products).astype(np.int32)
-    editor.set_constant(offset.index, shifted, _scaled(offset.quant, products.astype(np.float32)))
-
-
-def _scaled(quant: QuantParams, scale: np.ndarray) -> QuantParams:
-    return QuantParams(tuple(scale.tolist()), quant.zero_point, quant.axis)
+    steps = np.rint(weights / scale.reshape(shape))
+    coarser = replace(kernel.quant, scale=tuple(scale.tolist()))
+    yield kernel.index, coarser, np.clip(steps, -WEIGHT_LIMIT, WEIGHT_LIMIT).astype(np.int8)
+    biases = tuple((scale * step).astype(np.float32).tolist())
+    yield offset.index, replace(offset.quant, scale=biases), np.rint(bias.ravel() / (scale * step)).astype(np.int32)

@@ -13,7 +13,7 @@ from edgekit.tflite import names
 from edgekit.tflite.editor import Editor
 from edgekit.tflite.graph import OptionValue, QuantParams
 from edgekit.tflite.metadata import Metadata, write_metadata
-from edgekit.tflite.quant import LIMITS, affine_params, quantize
+from edgekit.tflite.quant import LIMITS, choose_qparams, quantize
 from edgekit.tflite.reader import read_graph
 from edgekit.tflite.versions import lower_versions
 
@@ -102,7 +102,7 @@ def linear(work: Appending, weights: np.ndarray, bias: np.ndarray, limits: Tuple
     """
     dtype = work.end.dtype
     constants = _parameters(work, weights, bias, weights_quant(weights, dtype))
-    quant = _single(affine_params(*limits, dtype=dtype)) if dtype in MIDDLE else None
+    quant = _single(choose_qparams(*limits, dtype=dtype)) if dtype in MIDDLE else None
     _append(work, "FULLY_CONNECTED", output=Kind((1, len(bias)), dtype, quant), constants=constants)
 
 
@@ -141,7 +141,7 @@ def softmax(work: Appending) -> None:
 def weights_quant(weights: np.ndarray, dtype: str) -> Optional[QuantParams]:
     """How weights are stored beside activations of a dtype: symmetric in int8, over their range in uint8."""
     if dtype == "uint8":
-        return _single(affine_params(float(weights.min()), float(weights.max()), dtype))
+        return _single(choose_qparams(float(weights.min()), float(weights.max()), dtype))
     largest = float(np.abs(weights).max())
     return QuantParams((largest / 127 if largest else 1.0,), (0,)) if dtype == "int8" else None
 

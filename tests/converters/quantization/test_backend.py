@@ -12,6 +12,7 @@ from edgekit.errors import ConversionError, DataError, UsageError
 from edgekit.preprocess import InputSpec, normalize
 from edgekit.tflite import read_graph
 from edgekit.tflite.reader import constant
+from tests.support.build import model_of
 from tests.support.float_nets import SIZE, colour_net
 from tests.support.tiny_keras import save
 
@@ -24,11 +25,11 @@ VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "MEAN": 
 
 
 def ranges_of(content, spec=RAW, pixels=PIXELS):
-    return choose_ranges(observe(content, open_samples(pixels, spec), spec))
+    return choose_ranges(observe(model_of(content, spec), open_samples(pixels, spec)))
 
 
 def quantized(content, spec=RAW, io="uint8"):
-    return read_graph(quantize_int8(content, ranges_of(content, spec), spec, io=io))
+    return quantize_int8(read_graph(content), ranges_of(content, spec), spec, io=io)
 
 
 def ends(graph):
@@ -77,9 +78,9 @@ def test_op_versions_are_those_that_old_compilers_know():
 
 def test_int8_answers_are_near_the_float_ones():
     content = colour_net()
-    model = quantize_int8(content, ranges_of(content), RAW)
+    model = quantized(content)
     answers = []
-    for made, batch in ((content, PIXELS[:1].astype(np.float32)), (model, PIXELS[:1])):
+    for made, batch in ((content, PIXELS[:1].astype(np.float32)), (model.content, PIXELS[:1])):
         interpreter = open_interpreter(made)
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], batch)
         interpreter.invoke()
@@ -90,14 +91,15 @@ def test_int8_answers_are_near_the_float_ones():
 def test_the_same_input_gives_the_same_bytes():
     content = colour_net()
     ranges = ranges_of(content)
-    assert quantize_int8(content, ranges, RAW) == quantize_int8(content, ranges, RAW)
+    first, second = (quantize_int8(read_graph(content), ranges, RAW) for _ in range(2))
+    assert first.content == second.content
 
 
 def test_a_range_that_someone_widened_is_taken():
     content = colour_net()
     ranges = ranges_of(content)
     wide = Ranges({**ranges.bounds, "logits": (-100.0, 100.0)}, "minmax", 1, "")
-    graph = read_graph(quantize_int8(content, wide, RAW))
+    graph = quantize_int8(read_graph(content), wide, RAW)
     logits = next(graph.op_outputs(op)[0] for op in graph.ops if op.opcode == "FULLY_CONNECTED")
     assert logits.quant.scale[0] == pytest.approx(200 / 255)
 
@@ -106,29 +108,29 @@ def test_a_tensor_that_was_always_zero_gets_a_range_that_kernels_take():
     content = colour_net()
     ranges = ranges_of(content)
     dead = Ranges({**ranges.bounds, "logits": (0.0, 0.0)}, "minmax", 1, "")
-    model = quantize_int8(content, dead, RAW)
-    logits = next(read_graph(model).op_outputs(op)[0] for op in read_graph(model).ops if op.opcode == "FULLY_CONNECTED")
-    dense = next(op for op in read_graph(model).ops if op.opcode == "FULLY_CONNECTED")
-    read, weights = (tensor.quant.scale for tensor in read_graph(model).op_inputs(dense)[:2])
+    model = quantize_int8(read_graph(content), dead, RAW)
+    dense = next(op for op in model.ops if op.opcode == "FULLY_CONNECTED")
+    (logits,) = model.op_outputs(dense)
+    read, weights = (tensor.quant.scale for tensor in model.op_inputs(dense)[:2])
     assert read[0] * max(weights) / logits.quant.scale[0] == pytest.approx(2**7, rel=0.01)
-    open_interpreter(model).invoke()
+    open_interpreter(model.content).invoke()
 
 
 def test_no_such_type():
     with pytest.raises(UsageError, match="no input and output type 'int4'"):
-        quantize_int8(colour_net(), Ranges({}, "minmax", 1, ""), RAW, io="int4")
+        quantize_int8(read_graph(colour_net()), Ranges({}, "minmax", 1, ""), RAW, io="int4")
 
 
 def test_ranges_of_another_model():
     with pytest.raises(DataError, match="hold none for tensor 'conv_0'") as caught:
-        quantize_int8(colour_net(), ranges_of(colour_net(seed=1)), RAW)
+        quantize_int8(read_graph(colour_net()), ranges_of(colour_net(seed=1)), RAW)
     assert "another model" in caught.value.hint
 
 
 def test_an_op_without_an_int8_version_is_named():
     content = colour_net(between="SIN")
     with pytest.raises(ConversionError, match="would stay in float: SIN"):
-        quantize_int8(content, ranges_of(content), RAW)
+        quantized(content)
 
 
 def test_the_range_of_pixels():

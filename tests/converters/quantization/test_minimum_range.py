@@ -6,7 +6,7 @@ from edgekit.converters.quantization.backend import quantize_int8
 from edgekit.converters.quantization.minimum_range import widened
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.tflite import read_graph
-from tests.support.build import GraphBuilder
+from tests.support.build import GraphBuilder, model_of
 from tests.support.gated_net import CONV, SAMPLES, SPEC
 
 NONE = {"fusedActivationFunction": 0}
@@ -29,8 +29,8 @@ def residual(scale):
 @pytest.mark.parametrize("scale", [1.0, 1e-3, 1e-6, 1e-12, 1e-25, 0.0])
 def test_models_that_compute_next_to_nothing_run(scale):
     content = residual(scale)
-    ranges = choose_ranges(observe(content, SAMPLES, SPEC))
-    interpreter = open_interpreter(quantize_int8(content, ranges, SPEC))
+    ranges = choose_ranges(observe(model_of(content, SPEC), SAMPLES))
+    interpreter = open_interpreter(quantize_int8(read_graph(content), ranges, SPEC).content)
     interpreter.invoke()
 
 
@@ -38,14 +38,14 @@ def test_models_that_compute_next_to_nothing_run(scale):
 @pytest.mark.parametrize("width", [0.0, 1e-30, 1e-11, 1e-8])
 def test_one_dead_tensor_among_others_runs(dead, width):
     content = residual(1.0)
-    bounds = {**choose_ranges(observe(content, SAMPLES, SPEC)).bounds, dead: (0.0, width)}
-    interpreter = open_interpreter(quantize_int8(content, Ranges(bounds, "minmax", 1, ""), SPEC))
+    bounds = {**choose_ranges(observe(model_of(content, SPEC), SAMPLES)).bounds, dead: (0.0, width)}
+    interpreter = open_interpreter(quantize_int8(read_graph(content), Ranges(bounds, "minmax", 1, ""), SPEC).content)
     interpreter.invoke()
 
 
 def test_ranges_of_living_tensors_stay():
     content = residual(0.5)
-    bounds = choose_ranges(observe(content, SAMPLES, SPEC)).bounds
+    bounds = choose_ranges(observe(model_of(content, SPEC), SAMPLES)).bounds
     assert widened(read_graph(content), bounds) == bounds
 
 

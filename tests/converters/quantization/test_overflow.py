@@ -44,20 +44,19 @@ def weights_of(opcode, scale):
 def test_a_dead_channel_answers_with_its_bias(opcode, bias):
     content = model(opcode, weights_of(opcode, 1e-9), np.array([0.1, bias, -0.1], np.float32))
     bounds = dict.fromkeys(("y", "mean"), (-4.0, 4.0))
-    quantized = quantize_int8(content, Ranges(bounds, "", 1, ""), SPEC, io="float")
+    quantized = quantize_int8(read_graph(content), Ranges(bounds, "", 1, ""), SPEC, io="float")
     image = np.random.default_rng(1).random((1, 4, 4, 3)).astype(np.float32)
-    expected, found = (run(open_interpreter(one), image) for one in (content, quantized))
+    expected, found = (run(open_interpreter(one), image) for one in (content, quantized.content))
     assert expected[1] == pytest.approx(bias, abs=1e-6)
     assert found == pytest.approx(expected, abs=2 * 8 / 255)
-    graph = read_graph(quantized)
-    (offset,) = (tensor for tensor in graph.tensors if tensor.name == "bias")
-    assert np.abs(constant(graph, offset).astype(np.int64)).max() <= LARGEST_BIAS * 1.001
+    (offset,) = (tensor for tensor in quantized.tensors if tensor.name == "bias")
+    assert np.abs(constant(quantized, offset).astype(np.int64)).max() <= LARGEST_BIAS * 1.001
 
 
 def test_models_without_such_channels_stay_as_they_are():
-    content = model("CONV_2D", weights_of("CONV_2D", 1.0), np.zeros(3, np.float32))
-    graph = read_graph(quantize_int8(content, Ranges({"y": (-4, 4), "mean": (-4, 4)}, "", 1, ""), SPEC))
-    assert fit_biases(graph, read_graph(content)) is graph
+    floats = read_graph(model("CONV_2D", weights_of("CONV_2D", 1.0), np.zeros(3, np.float32)))
+    quantized = quantize_int8(floats, Ranges({"y": (-4, 4), "mean": (-4, 4)}, "", 1, ""), SPEC)
+    assert fit_biases(quantized, floats) is quantized
 
 
 def test_layers_that_share_a_bias_are_told_apart():
@@ -70,7 +69,9 @@ def test_layers_that_share_a_bias_are_told_apart():
         weights = graph.constant(weights_of("CONV_2D", 1e-9), name=f"weights{number}")
         x = graph.op("CONV_2D", [x, weights, bias], (1, 4, 4, 3), options=CONV, name=f"y{number}")
     content = graph.finish([x])
-    quantized = quantize_int8(content, Ranges(dict.fromkeys(("y0", "y1"), (-8.0, 8.0)), "", 1, ""), SPEC, io="float")
+    quantized = quantize_int8(
+        read_graph(content), Ranges(dict.fromkeys(("y0", "y1"), (-8.0, 8.0)), "", 1, ""), SPEC, io="float"
+    )
     image = np.random.default_rng(1).random((1, 4, 4, 3)).astype(np.float32)
-    expected, found = (run(open_interpreter(one), image) for one in (content, quantized))
+    expected, found = (run(open_interpreter(one), image) for one in (content, quantized.content))
     assert found == pytest.approx(expected, abs=4 * 16 / 255)

@@ -112,23 +112,23 @@ def test_the_whole_way_says_what_was_made(taught, name):
     assert student.replaced == {"swish to ReLU6": 7, "squeeze-and-excitation removed": 2}
     assert student.kind == "array" and student.training.images > 50
     assert student.verdict.agreement >= 0.8 and student.int8.agreement >= 0.7
-    record = conversion.model.provenance["surgery"]
+    record = conversion.artefact.provenance["surgery"]
     assert record["name"] == "relu6-no-se" and record["images"] == student.training.images
     assert record["int8_against_original"]["agreement"] == student.int8.agreement
-    assert conversion.model.provenance["verdict"]["agreement"] == conversion.verdict.agreement
-    assert conversion.model.spec.shape == (SIZE, SIZE, 3)
+    assert conversion.artefact.provenance["verdict"]["agreement"] == conversion.verdict.agreement
+    assert conversion.artefact.model.spec.shape == (SIZE, SIZE, 3)
 
 
 @pytest.mark.parametrize("name", ["keras2", "keras3"])
 def test_the_same_input_gives_the_same_bytes(taught, name):
     first, second = taught[name]
-    assert first.model.content == second.model.content
+    assert first.artefact.model.graph.content == second.artefact.model.graph.content
 
 
 def test_swish_and_excitation_are_gone_from_the_graph(taught):
     from edgekit.tflite import read_graph
 
-    counts = read_graph(taught["keras3"][0].model.content).op_counts()
+    counts = read_graph(taught["keras3"][0].artefact.model.graph.content).op_counts()
     assert not {"LOGISTIC", "MUL"} & set(counts)
 
 

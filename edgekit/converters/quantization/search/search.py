@@ -1,134 +1,160 @@
-"""Candidates for an int8 model, measured on the same images: whose scores are nearest to the float model's wins."""
+"""The search for an int8 model: candidates are measured on the same images, and every step is kept.
 
-from collections.abc import Iterable, Mapping
+A candidate is measured by its scores: the nearer they come to the float model's, the better. What was tried, what was
+kept and what it gained is read from the steps, by whoever tells it.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
-from edgekit.calibration import Bounds, Observations, Ranges, Sample
+from edgekit.calibration import Ranges, Samples
 from edgekit.converters.quantization.backend import quantize_int8
-from edgekit.converters.quantization.search.scores import mean_sqnr, scores
-from edgekit.converters.quantization.transforms.rounding import correct_rounding
-from edgekit.preprocess import InputSpec
+from edgekit.converters.quantization.corrections import Form, adjustments
+from edgekit.converters.quantization.scores import mean_sqnr, scores
+from edgekit.converters.quantization.template import Template, template
 from edgekit.progress import Progress, silent
-from edgekit.tflite import read_graph
+from edgekit.tflite.graph import Graph
 from edgekit.tflite.scores import centred
 
-
-@dataclass(frozen=True)
-class Form:
-    """A float model that computes what the exported one does.
-
-    Attributes:
-      correction: name of what was done to it, a key of `choose.CORRECTIONS`; "none" for nothing.
-      content: the float `.tflite`.
-      observations: of its tensors.
-      limits: of its tensors' ranges, whatever the method.
-      changes: how many places were rewritten.
-    """
-
-    correction: str
-    content: bytes = field(repr=False)
-    observations: Observations = field(repr=False)
-    limits: Mapping[str, Bounds] = field(repr=False)
-    changes: int = 0
+#: What a step changes: the ranges of all tensors, weights and biases, or the ranges of one group of tensors.
+Kind = Literal["ranges", "adjustment", "group"]
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One candidate and how near it came.
+class Candidate:
+    """What to quantize, and how.
 
     Attributes:
-      correction, method, rounding: what it was made with, see Form, Ranges and Choice.
-      role: that of the tensors which had this method instead of the best so far (see `roles.py`), "" for all tensors.
-      sqnr_db: mean over the images of the scores' signal to quantization noise ratio, in dB.
-    """
-
-    correction: str
-    method: str
-    rounding: bool
-    role: str
-    sqnr_db: float
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What to quantize, and why.
-
-    Attributes:
-      form: the model.
-      ranges: of its tensors.
-      rounding: whether it takes back what the rounding of the weights does (see `rounding.py`).
-      trials: all candidates that were measured; () where there was nothing to choose.
+      form: the float model.
+      ranges: of its activations.
+      adjusted: names of the corrections of quantized weights, in order.
     """
 
     form: Form
     ranges: Ranges
-    rounding: bool = False
-    trials: tuple[Trial, ...] = ()
+    adjusted: tuple[str, ...] = ()
 
-    def quantized(self, spec: InputSpec, *, io: str = "uint8") -> bytes:
+    @property
+    def corrections(self) -> tuple[str, ...]:
+        """Names of all corrections, in order."""
+        return (*self.form.corrections, *self.adjusted)
+
+    def quantized(self, *, io: str = "uint8") -> Graph:
         """The int8 model, see `quantize_int8`."""
-        content = quantize_int8(self.form.content, self.ranges, spec, io=io)
-        if not self.rounding:
-            return content
-        floats = read_graph(self.form.content)
-        return correct_rounding(read_graph(content), floats, self.form.observations).content
+        return self._adjusted(quantize_int8(self.form.model.graph, self.ranges, self.form.model.spec, io=io))
+
+    def filled(self, known: Template) -> Graph:
+        """The same from the template of the form, for uint8 input and output."""
+        return self._adjusted(known.filled(self.ranges, self.form.model.spec))
+
+    def _adjusted(self, graph: Graph) -> Graph:
+        for correction in adjustments(self.adjusted):
+            graph = correction.apply(graph, self.form.model.graph, self.form.observations)
+        return graph
 
 
-class Contest:
+@dataclass(frozen=True)
+class Step:
+    """A candidate that was measured.
+
+    Attributes:
+      kind: what the step changed.
+      candidate: the int8 model it led to.
+      method: the range method it brought.
+      group: the tensors that got it, see `tensor_groups.py`; "" for all.
+      sqnr_db: mean over the images of the scores' signal to quantization noise ratio, in dB.
+      before_db: that of the best candidate so far; minus infinity for the first.
+    """
+
+    kind: Kind
+    candidate: Candidate = field(repr=False)
+    method: str
+    group: str
+    sqnr_db: float
+    before_db: float
+
+    @property
+    def kept(self) -> bool:
+        """Whether the candidate was the best so far, so that what followed built on it."""
+        return self.sqnr_db > self.before_db
+
+    @property
+    def name(self) -> str:
+        """What the step tried, in a few words: "split-swish, mse"."""
+        tried = {"ranges": (*self.candidate.corrections, self.method), "adjustment": self.candidate.adjusted[-1:]}
+        return ", ".join(tried.get(self.kind, (f"{self.method} for {self.group}",)))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search came to.
+
+    Attributes:
+      best: the candidate whose scores are nearest to the float model's.
+      steps: all that were measured, in order; () where there was nothing to choose.
+    """
+
+    best: Candidate
+    steps: tuple[Step, ...] = ()
+
+
+class Search:
     """Measures candidates and keeps the best.
 
     Attributes:
       images: that all candidates are run on.
-      spec: the preprocessing that belongs to them.
+      steps: taken so far.
+      best: the best candidate so far.
     """
 
-    def __init__(
-        self,
-        plain: Form,
-        images: Iterable[Sample],
-        spec: InputSpec,
-        *,
-        most: int | None = None,
-        progress: Progress = silent,
-    ) -> None:
-        """Args: the float model to come near to, and the most candidates that will enter, for the progress."""
-        self.images, self.spec = list(images), spec
+    def __init__(self, plain: Form, images: Samples, *, most: int | None = None, progress: Progress = silent) -> None:
+        """Args: the float model to come near to, and the most candidates that will be tried, for the progress."""
+        self.images, self.steps = list(images), list[Step]()
         self._most, self._progress = most, progress
-        self._expected = np.stack(list(scores(plain.content, self.images, spec)))
-        self._trials: list[Trial] = []
-        self._best: Choice | None = None
-        self._best_db, self._found = -np.inf, self._expected
+        self._expected = np.stack(list(scores(plain.model, self.images)))
+        self._found, self._best_db = self._expected, -np.inf
+        self._templates: dict[tuple[str, ...], Template | None] = {}
 
     @property
-    def best(self) -> Choice:
+    def best(self) -> Candidate:
         """The best candidate so far."""
-        assert self._best is not None, "no candidate has entered"
-        return self._best
-
-    @property
-    def trials(self) -> tuple[Trial, ...]:
-        """All candidates so far, in the order they entered."""
-        return tuple(self._trials)
+        kept = [step.candidate for step in self.steps if step.kept]
+        assert kept, "nothing has been tried"
+        return kept[-1]
 
     @property
     def noise(self) -> np.ndarray:
         """float64 (images,): power of what the best candidate adds to the centred scores."""
         return np.asarray(np.square(centred(self._found - self._expected)).sum(axis=1))
 
-    def enter(self, candidate: Choice, *, role: str = "", method: str = "") -> bool:
+    def attempt(self, candidate: Candidate, kind: Kind = "ranges", *, method: str = "", group: str = "") -> bool:
         """Measures a candidate; whether it is the best so far."""
-        self._progress("Choosing ranges", len(self._trials), self._most)
-        found = np.stack(list(scores(candidate.quantized(self.spec), self.images, self.spec)))
+        self._progress("Choosing ranges", len(self.steps), self._most)
+        model = replace(candidate.form.model, graph=self._quantized(candidate))
+        found = np.stack(list(scores(model, self.images)))
         sqnr = mean_sqnr(self._expected, found)
-        made_with = candidate.form.correction, method or candidate.ranges.method, candidate.rounding
-        self._trials.append(Trial(*made_with, role, sqnr))
+        self.steps.append(Step(kind, candidate, method or candidate.ranges.method, group, sqnr, self._best_db))
         if sqnr <= self._best_db:
             return False
-        self._best, self._best_db, self._found = candidate, sqnr, found
+        self._best_db, self._found = sqnr, found
         return True
 
-    def won(self) -> Choice:
-        """The best candidate with all trials; without them where there was only one."""
-        return replace(self.best, trials=self.trials if len(self._trials) > 1 else ())
+    def outcome(self) -> Outcome:
+        """The best candidate with all steps; without them where there was only one."""
+        return Outcome(self.best, tuple(self.steps) if len(self.steps) > 1 else ())
+
+    def _quantized(self, candidate: Candidate) -> Graph:
+        form = candidate.form
+        if form.corrections not in self._templates:
+            known = template(form.model.graph, candidate.ranges, form.model.spec)
+            self._templates[form.corrections] = known
+        known = self._templates[form.corrections]
+        return candidate.filled(known) if known else candidate.quantized()
+
+
+def kept(steps: Sequence[Step], kind: Kind) -> tuple[Step, ...]:
+    """The steps of one kind that what followed built on."""
+    return tuple(step for step in steps if step.kind == kind and step.kept)

@@ -12,16 +12,16 @@ from edgekit.tflite.graph import Graph
 from edgekit.tflite.ops import facts
 
 
-def roles(graph: Graph) -> Mapping[str, tuple[str, ...]]:
-    """Role, as «MUL for CONV_2D» → names of its float tensors, none of those with fixed ranges."""
+def tensor_groups(graph: Graph) -> Mapping[str, tuple[str, ...]]:
+    """Group, as «MUL for CONV_2D» → names of its float tensors, none of those with fixed ranges."""
     groups: dict[str, list[str]] = {}
     for op in graph.ops:
         if facts(op).fixed_output or facts(op).same_scale:
             continue
         for index in (i for i in op.outputs if graph.tensors[i].dtype == "float32"):
-            role = f"{op.opcode} for {' and '.join(_readers(graph, index)) or 'the output'}"
-            groups.setdefault(role, []).append(graph.tensors[index].name)
-    return {role: tuple(names) for role, names in groups.items()}
+            group = f"{op.opcode} for {' and '.join(_readers(graph, index)) or 'the output'}"
+            groups.setdefault(group, []).append(graph.tensors[index].name)
+    return {group: tuple(names) for group, names in groups.items()}
 
 
 def same_values(graph: Graph) -> Mapping[str, str]:

@@ -16,14 +16,15 @@ The function stays the same, and every op has an int8 form. This is cross-layer 
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.calibration.observe import Observations
+from edgekit.calibration.observe import Ends, Observations
 from edgekit.calibration.ranges import Bounds
 from edgekit.converters.quantization.transforms.channel_scale import Carrier, channel_scale
+from edgekit.converters.quantization.transforms.rewritten import Rewritten
 from edgekit.tflite import Graph, Op, Tensor, constant, names, patterns
 from edgekit.tflite.editor import Editor
 from edgekit.tflite.ops import weights_of
@@ -37,21 +38,6 @@ DEPTH = 2.5
 #: Convolutions with more multiplications than this per output value are not doubled. These are all depthwise ones,
 #: first layers on three channels, and the narrowest expansions: in B0 22 % more multiplications in all.
 MAX_COST = 32
-
-
-@dataclass(frozen=True)
-class Rewritten:
-    """A model with swishes split.
-
-    Attributes:
-      graph: float, computes what the original did.
-      limits: tensor name → the most that its range may hold, in addition to what its values say.
-      count: how many swishes were split.
-    """
-
-    graph: Graph = field(repr=False)
-    limits: Mapping[str, Bounds] = field(repr=False)
-    count: int
 
 
 @dataclass(frozen=True)
@@ -76,7 +62,7 @@ def split_swish(graph: Graph, observations: Observations) -> Rewritten:
     for number, swish in enumerate(found):
         scale, x = _scale_of(editor, swish, observations), graph.tensors[swish.x].name
         _double(editor, swish, scale, number)
-        deepest = np.clip(-observations.tensors[x].channels[0, 0], 0, DEPTH)
+        deepest = np.clip(-observations.tensors[x].channels.low, 0, DEPTH)
         limits[x] = (-SATURATION, SATURATION)
         limits[names.split_swish(number, "scaled")] = (-float((deepest * scale).max()), math.inf)
     editor.drop_unused()
@@ -107,17 +93,17 @@ def _scale_of(editor: Editor, swish: _Swish, observations: Observations) -> np.n
     """The best factors for a swish: with a gate behind it, the product that the gate makes counts most."""
     graph = editor.graph
 
-    def seen(index: int) -> np.ndarray:
-        return observations.tensors[graph.tensors[index].name].channels[:, 0]
+    def seen(index: int) -> Ends:
+        return observations.tensors[graph.tensors[index].name].channels
 
     x, y = seen(swish.x), seen(swish.y)
     readers = [op for op in swish.readers if not _is_pooled(graph.tensors[op.inputs[0]])]
     gated = sorted({op.inputs[0] for op in readers} - {swish.y})
     read = seen(gated[-1]) if gated else y
-    gain = np.minimum(np.abs(read).max(axis=0) / np.maximum(np.abs(y).max(axis=0), 1e-30), 1.0)
-    above, whole = np.maximum(y[1], 0.0), np.ones_like(gain)
-    carriers = [Carrier(np.clip(-x[0], 0.0, DEPTH), above, gain), Carrier(np.maximum(-y[0], 0.0), above, gain)]
-    carriers += [Carrier(np.maximum(-low, 0.0), np.maximum(high, 0.0), whole) for low, high in map(seen, gated)]
+    gain = np.minimum(read.magnitudes / np.maximum(y.magnitudes, 1e-30), 1.0)
+    above, whole = np.maximum(y.high, 0.0), np.ones_like(gain)
+    carriers = [Carrier(np.clip(-x.low, 0.0, DEPTH), above, gain), Carrier(np.maximum(-y.low, 0.0), above, gain)]
+    carriers += [Carrier(np.maximum(-t.low, 0.0), np.maximum(t.high, 0.0), whole) for t in map(seen, gated)]
     weighted = [editor.current(op) for op in readers if op.opcode != "DEPTHWISE_CONV_2D"]
     return channel_scale(carriers, [editor.constant(op.inputs[1]) for op in weighted])
 

@@ -15,9 +15,9 @@ import numpy as np
 from edgekit.calibration.observe import Observations
 from edgekit.converters.quantization.overflow import LARGEST_BIAS
 from edgekit.tflite import names
-from edgekit.tflite.editor import Editor
 from edgekit.tflite.graph import Graph, Op
 from edgekit.tflite.ops import bias_of
+from edgekit.tflite.patch import patched
 from edgekit.tflite.quant import WEIGHT_LIMIT, dequantize
 from edgekit.tflite.reader import constant
 
@@ -37,24 +37,22 @@ def correct_rounding(graph: Graph, floats: Graph, observations: Observations) ->
       floats: the float model it was made from, with tensors of the same names.
       observations: of the float model.
     """
-    editor = Editor(graph)
-    correct(editor, floats, observations)
-    return editor.finish()
-
-
-def correct(editor: Editor, floats: Graph, observations: Observations) -> None:
-    """The same within an editor, on the ops as they were read and the weights and biases that they have now."""
-    graph = editor.graph
+    constants: dict[int, np.ndarray] = {}
     for op in (op for op in graph.ops if op.opcode in _LAYERS and _has_own_bias(graph, op)):
         layers = _readers(floats, names.float_name(graph.tensors[op.inputs[1]].name))
         means = observations.tensors.get(floats.tensors[layers[0].inputs[0]].name) if len(layers) == 1 else None
         if means is None:
             continue  # weights that several layers share have no one mean input
         weights = constant(floats, floats.tensors[layers[0].inputs[1]])
-        rounded = _round(editor, op, weights)
-        shift = mean_shift(op.opcode, weights, rounded, means.means)
+        kernel, steps = op.inputs[1], _rounded(graph, op, weights)
+        quant = graph.tensors[kernel].quant
+        assert quant is not None
+        constants[kernel] = steps
+        real = dequantize(steps, quant.scale, quant.zero_point, quant.axis)
+        shift = mean_shift(op.opcode, weights, real, means.means)
         if shift is not None:
-            _take_back(editor, op, shift)
+            constants[op.inputs[2]] = _corrected_bias(graph, op.inputs[2], shift)
+    return patched(graph, constants=constants)
 
 
 def cancelled(kernel: np.ndarray) -> np.ndarray:
@@ -113,20 +111,19 @@ def _has_own_bias(graph: Graph, op: Op) -> bool:
     return bias is not None and bias.dtype == "int32" and len(graph.consumers(bias.index)) == 1
 
 
-def _round(editor: Editor, op: Op, weights: np.ndarray) -> np.ndarray:
-    """The int8 weights as real numbers, float (…) of their shape; those of depthwise layers are rounded anew."""
-    tensor = editor.tensors[op.inputs[1]]
-    steps, quant = editor.constant(tensor.index), tensor.quant
-    assert quant is not None
-    if op.opcode == "DEPTHWISE_CONV_2D" and steps.shape[1:3] != (1, 1):
-        steps = cancelled(weights[0] / np.array(quant.scale))[None].astype(np.int8)
-        editor.set_constant(tensor.index, steps)
-    return dequantize(steps, quant.scale, quant.zero_point, quant.axis)
+def _rounded(graph: Graph, op: Op, weights: np.ndarray) -> np.ndarray:
+    """The layer's weights in steps, int8 (…) of their shape; those of depthwise layers are rounded anew."""
+    tensor = graph.tensors[op.inputs[1]]
+    if op.opcode != "DEPTHWISE_CONV_2D" or tensor.shape[1:3] == (1, 1):
+        return constant(graph, tensor)
+    assert tensor.quant is not None
+    return cancelled(weights[0] / np.array(tensor.quant.scale))[None].astype(np.int8)
 
 
-def _take_back(editor: Editor, op: Op, shift: np.ndarray) -> None:
-    bias = editor.tensors[op.inputs[2]]
+def _corrected_bias(graph: Graph, index: int, shift: np.ndarray) -> np.ndarray:
+    """The bias in steps, int32 (out,), less what rounding the weights adds to each channel's mean."""
+    bias = graph.tensors[index]
     assert bias.quant is not None
-    corrected = editor.constant(bias.index) - shift / np.asarray(bias.quant.scale, np.float64)
-    kept = np.rint(np.clip(corrected, -LARGEST_BIAS, LARGEST_BIAS)).astype(np.int32)
-    editor.set_constant(bias.index, kept)
+    corrected = constant(graph, bias) - shift / np.array(bias.quant.scale)
+    steps: np.ndarray = np.rint(np.clip(corrected, -LARGEST_BIAS, LARGEST_BIAS)).astype(np.int32)
+    return steps

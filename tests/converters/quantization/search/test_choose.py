@@ -1,83 +1,123 @@
 import numpy as np
 import pytest
 
-from edgekit.converters.quantization.search.choose import BEATEN_DB, CANDIDATES, choose, explain, forms, ranges_of
-from edgekit.converters.quantization.search.scores import BEST_DB, check_same, mean_sqnr, scores
-from edgekit.converters.quantization.search.search import Choice, Trial
-from edgekit.errors import ConversionError
+from edgekit.calibration import Ranges
+from edgekit.converters.quantization.corrections import parse_corrections
+from edgekit.converters.quantization.scores import BEST_DB, check_same, mean_sqnr, scores
+from edgekit.converters.quantization.search.choose import BEATEN_DB, CANDIDATES, choose, forms, ranges_of
+from edgekit.converters.quantization.search.explain import explain
+from edgekit.converters.quantization.search.search import Candidate, Step
+from edgekit.errors import ConversionError, UsageError
 from edgekit.tflite import read_graph
 from edgekit.tflite.scores import score_tensor
 from tests.support.build import colour_classifier, model_of
 from tests.support.gated_net import SAMPLES, SPEC, Net
 
 MODEL = model_of(Net().content, SPEC, "logits")
+SPLIT = ("split-swish",)
 
 
-def db(choice, correction, method, *, rounding=False, role=""):
-    wanted = (correction, method, rounding, role)
-    return next(t.sqnr_db for t in choice.trials if (t.correction, t.method, t.rounding, t.role) == wanted)
+def first_db(outcome, corrections, method):
+    tried = (s for s in outcome.steps if (s.candidate.corrections, s.method, s.kind) == (corrections, method, "ranges"))
+    return next(tried).sqnr_db
 
 
-def test_automatic_choice_tries_everything_and_is_never_worse_than_min_max():
-    choice = choose(forms(MODEL, SAMPLES), SAMPLES, SPEC)
-    tried = {(t.correction, t.method) for t in choice.trials}
-    assert tried >= {("none", "minmax"), *(("split-swish", method) for method in CANDIDATES)}
-    assert any(t.rounding for t in choice.trials)
-    found = np.stack(list(scores(choice.quantized(SPEC), list(SAMPLES), SPEC)))
-    expected = np.stack(list(scores(MODEL.graph.content, list(SAMPLES), SPEC)))
-    best = max(t.sqnr_db for t in choice.trials)
+@pytest.fixture(scope="module")
+def outcome():
+    return choose(forms(MODEL, SAMPLES), SAMPLES)
+
+
+def test_automatic_choice_tries_everything_and_is_never_worse_than_min_max(outcome):
+    tried = {(step.candidate.form.corrections, step.method) for step in outcome.steps}
+    assert tried >= {((), "minmax"), *((SPLIT, method) for method in CANDIDATES)}
+    assert any(step.candidate.adjusted == ("rounding",) for step in outcome.steps)
+    made = model_of(outcome.best.quantized().content, SPEC, "logits")
+    expected, found = (np.stack(list(scores(model, list(SAMPLES)))) for model in (MODEL, made))
+    best = max(step.sqnr_db for step in outcome.steps)
     assert mean_sqnr(expected, found) == pytest.approx(best)
-    assert best >= db(choice, "none", "minmax")
-    assert choice.form.correction == "split-swish"
-    assert "1 of them per channel" in explain(choice)[0]
+    assert best >= first_db(outcome, (), "minmax")
+    assert outcome.best.form.corrections == SPLIT
 
 
-def test_a_form_far_behind_is_tried_no_further():
-    choice = choose(forms(MODEL, SAMPLES), SAMPLES, SPEC)
-    assert db(choice, "none", "minmax") < db(choice, "split-swish", "minmax") - BEATEN_DB
-    assert [t.method for t in choice.trials if t.correction == "none"] == ["minmax"]
+def test_a_form_far_behind_is_tried_no_further(outcome):
+    assert first_db(outcome, (), "minmax") < first_db(outcome, SPLIT, "minmax") - BEATEN_DB
+    assert [step.method for step in outcome.steps if not step.candidate.form.corrections] == ["minmax"]
 
 
-def test_notes_name_what_was_kept():
+def test_every_step_says_what_it_tried_and_whether_it_was_kept(outcome):
+    best = -np.inf
+    for step in outcome.steps:
+        assert step.before_db == best
+        assert step.kept == (step.sqnr_db > best)
+        best = max(best, step.sqnr_db)
+    assert [step.name for step in outcome.steps[:2]] == ["minmax", "split-swish, minmax"]
+    assert outcome.best is [step.candidate for step in outcome.steps if step.kept][-1]
+
+
+def test_notes_are_read_from_the_steps(outcome):
+    assert "split-swish (1 places)" in explain(outcome.steps)[0]
     form = forms(MODEL, SAMPLES, "none")[0]
-    trials = (Trial("none", "mse", False, "", 20.0), Trial("none", "mse", True, "", 23.0))
-    trials += (Trial("none", "mean", True, "ADD", 22.0), Trial("none", "minmax", True, "MUL for CONV_2D", 24.5))
-    rounding, refined = explain(Choice(form, ranges_of(form, "mse"), True, trials))
-    assert "from 20.0 to 23.0 dB" in rounding
-    assert "(minmax: MUL for CONV_2D): 24.5 dB" in refined
-    assert explain(Choice(form, ranges_of(form, "mse"))) == ()
+    plain = Candidate(form, ranges_of(form, "mse"))
+    rounded = Candidate(form, plain.ranges, ("rounding",))
+    steps = (
+        Step("ranges", plain, "mse", "", 20.0, -np.inf),
+        Step("adjustment", rounded, "mse", "", 23.0, 20.0),
+        Step("group", rounded, "mean", "ADD for CONV_2D", 22.0, 23.0),
+        Step("group", rounded, "minmax", "MUL for CONV_2D", 24.5, 23.0),
+    )
+    adjusted, refined = explain(steps)
+    assert "rounding" in adjusted and "20.0 → 23.0 dB" in adjusted
+    assert "(MUL for CONV_2D: minmax): SQNR 24.5 dB" in refined
+    assert explain(()) == ()
 
 
-def test_two_choices_are_equal():
-    first, second = (choose(forms(MODEL, SAMPLES), SAMPLES, SPEC) for _ in range(2))
-    assert (first.trials, first.ranges, first.form.content) == (second.trials, second.ranges, second.form.content)
+def test_two_choices_are_equal(outcome):
+    again = choose(forms(MODEL, SAMPLES), SAMPLES)
+    assert [(s.name, s.sqnr_db) for s in again.steps] == [(s.name, s.sqnr_db) for s in outcome.steps]
+    assert again.best.quantized().content == outcome.best.quantized().content
 
 
-@pytest.mark.parametrize("correction", ["none", "split-swish"])
-def test_a_method_given_with_a_correction_leaves_nothing_to_choose(correction):
-    candidates = forms(MODEL, SAMPLES, correction)
-    choice = choose(candidates, SAMPLES, SPEC, ranges="minmax", corrections=correction)
-    assert (choice.form.correction, choice.ranges.method, choice.trials) == (correction, "minmax", ())
-    assert not choice.rounding
-    assert explain(choice) == ()
+@pytest.mark.parametrize(("named", "made"), [("none", ()), ("split-swish", SPLIT)])
+def test_a_method_given_with_a_correction_leaves_nothing_to_choose(named, made):
+    found = choose(forms(MODEL, SAMPLES, named), SAMPLES, ranges="minmax", corrections=named)
+    assert (found.best.corrections, found.best.ranges.method, found.steps) == (made, "minmax", ())
+
+
+@pytest.mark.parametrize("named", ["split-swish,rounding", "rounding, split-swish"])
+def test_named_corrections_are_all_done_in_the_order_of_the_list(named):
+    found = choose(forms(MODEL, SAMPLES, named), SAMPLES, ranges="minmax", corrections=named)
+    assert (found.best.corrections, found.steps) == (("split-swish", "rounding"), ())
 
 
 def test_rounding_alone_can_be_corrected():
-    choice = choose(forms(MODEL, SAMPLES, "rounding"), SAMPLES, SPEC, ranges="minmax", corrections="rounding")
-    assert (choice.form.correction, choice.rounding, choice.trials) == ("none", True, ())
+    found = choose(forms(MODEL, SAMPLES, "rounding"), SAMPLES, ranges="minmax", corrections="rounding")
+    assert (found.best.form.corrections, found.best.adjusted, found.steps) == ((), ("rounding",), ())
+
+
+def test_corrections_that_there_are_not_are_refused():
+    assert parse_corrections("auto") is None and parse_corrections("none") == ()
+    with pytest.raises(UsageError, match="no correction 'bias'") as caught:
+        parse_corrections("split-swish,bias")
+    assert "rounding" in caught.value.hint
 
 
 def test_a_model_without_swish_has_one_form():
     model = model_of(colour_classifier("float32"), SPEC, "probabilities")
-    assert [form.correction for form in forms(model, SAMPLES, "split-swish")] == ["none"]
+    assert [form.corrections for form in forms(model, SAMPLES, "split-swish")] == [()]
 
 
-@pytest.mark.parametrize("correction", ["none", "split-swish"])
-def test_saved_ranges_find_their_form(correction):
-    chosen = choose(forms(MODEL, SAMPLES, correction), SAMPLES, SPEC, ranges="mse", corrections=correction)
-    again = choose(forms(MODEL, SAMPLES), SAMPLES, SPEC, ranges=chosen.ranges, corrections="none")
-    assert again.form.content == chosen.form.content
+@pytest.mark.parametrize("named", ["none", "split-swish"])
+def test_saved_ranges_find_their_form(named):
+    chosen = choose(forms(MODEL, SAMPLES, named), SAMPLES, ranges="mse", corrections=named).best
+    again = choose(forms(MODEL, SAMPLES), SAMPLES, ranges=chosen.ranges, corrections="none").best
+    assert again.form.model.graph == chosen.form.model.graph
     assert again.ranges == chosen.ranges
+
+
+def test_ranges_chosen_before_are_tried_with_the_weights_corrections():
+    known = ranges_of(forms(MODEL, SAMPLES, "none")[0], "mse")
+    found = choose(forms(MODEL, SAMPLES), SAMPLES, ranges=Ranges(known.bounds, "mse", 6, ""))
+    assert [step.name for step in found.steps] == ["mse", "rounding"]
 
 
 def test_scores_are_what_softmax_reads():
@@ -93,5 +133,5 @@ def test_scores_are_compared_without_what_they_share():
 
 
 def test_a_rewrite_that_changes_the_function_is_refused():
-    with pytest.raises(ConversionError, match="changed its answers"):
-        check_same(MODEL.graph.content, Net(seed=2).content, SAMPLES, SPEC)
+    with pytest.raises(ConversionError, match="split-swish changed the model's answers"):
+        check_same(MODEL, model_of(Net(seed=2).content, SPEC, "logits"), SAMPLES, "split-swish")

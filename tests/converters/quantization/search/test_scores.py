@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-
 from edgekit.converters.quantization.search.scores import check_same, mean_sqnr, scores
+
 from edgekit.errors import ConversionError
 from tests.support.gated_net import SAMPLES, SPEC, Net, answers
 

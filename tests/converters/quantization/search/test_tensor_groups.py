@@ -1,16 +1,16 @@
-from edgekit.converters.quantization.search.tensor_groups import roles, same_values
+from edgekit.converters.quantization.search.tensor_groups import same_values, tensor_groups
 from edgekit.tflite import read_graph
 from tests.support.gated_net import Net
 
 
 def test_tensors_are_grouped_by_who_writes_and_who_reads_them():
     graph = read_graph(Net().content)
-    found = roles(graph)
+    found = tensor_groups(graph)
     names = [name for group in found.values() for name in group]
     assert len(names) == len(set(names))
     makers = {graph.tensors[i].name: op.opcode for op in graph.ops for i in op.outputs}
-    for role, group in found.items():
-        assert {role.split(" for ")[0]} == {makers[name] for name in group}
+    for name, group in found.items():
+        assert {name.split(" for ")[0]} == {makers[tensor] for tensor in group}
     assert not {"LOGISTIC", "SOFTMAX", "PAD", "RESHAPE"} & {makers[name] for name in names}
 
 

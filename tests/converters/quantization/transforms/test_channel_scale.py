@@ -12,7 +12,7 @@ from edgekit.converters.quantization.transforms.channel_scale import (
     channel_scale,
     noise,
 )
-from edgekit.tflite.quant import affine_params, rounded
+from edgekit.tflite.quant import choose_qparams, fake_quantize
 
 RNG = np.random.default_rng(0)
 SIZES = np.array([0.1, 1.0, 4.0, 0.5])
@@ -38,7 +38,7 @@ def test_a_scale_of_equal_or_dead_channels_is_finite(above, weights):
 def measured(scale, values, weights):
     """Power of the error of a dense layer whose inputs and weights are rounded with these factors."""
     x, w = (values * scale).astype(np.float32), (weights / scale).astype(np.float32)
-    x8 = rounded(x, *affine_params(x.min(), x.max()), "int8")
+    x8 = fake_quantize(x, *choose_qparams(x.min(), x.max()), "int8")
     steps = np.abs(w).max(axis=1, keepdims=True) / 127
     return np.square(x8 @ (np.rint(w / steps) * steps).T - values @ weights.T).mean()
 

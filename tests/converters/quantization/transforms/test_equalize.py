@@ -1,25 +1,26 @@
 import numpy as np
 import pytest
 
-from edgekit.calibration import Ranges, observe
+from edgekit.calibration import METHODS, Ranges, observe
 from edgekit.converters.quantization.backend import quantize_int8
 from edgekit.converters.quantization.transforms.equalize import SATURATION, split_like, split_swish
 from edgekit.tflite import read_graph
 from edgekit.tflite.editor import Editor
+from tests.support.build import model_of
 from tests.support.gated_net import SAMPLES, SPEC, Net, answers
 
 
 def split(content):
-    return split_swish(read_graph(content), observe(content, SAMPLES, SPEC))
+    return split_swish(read_graph(content), observe(model_of(content, SPEC), SAMPLES))
 
 
 def test_the_function_stays_and_channels_come_to_one_size():
     content = Net().content
     result = split(content)
-    assert result.count == 1
+    assert result.changes == 1
     np.testing.assert_allclose(answers(result.graph.content), answers(content), rtol=1e-4, atol=1e-4)
-    before = observe(content, SAMPLES, SPEC).tensors["y"].channels[1, 0]
-    after = observe(result.graph.content, SAMPLES, SPEC).tensors["y"].channels[1, 0]
+    before = observe(model_of(content, SPEC), SAMPLES).tensors["y"].channels.high
+    after = observe(model_of(result.graph.content, SPEC), SAMPLES).tensors["y"].channels.high
     assert before.max() / before.min() > 30 > 10 * after.max() / after.min()
 
 
@@ -53,7 +54,7 @@ def test_the_same_model_gives_the_same_bytes():
 )
 def test_what_cannot_be_split_stays_as_it_is(net):
     result = split(net.content)
-    assert (result.count, result.limits) == (0, {})
+    assert (result.changes, result.limits) == (0, {})
     np.testing.assert_array_equal(answers(result.graph.content), answers(net.content))
 
 
@@ -61,34 +62,34 @@ def test_a_graph_output_is_not_scaled():
     editor = Editor(read_graph(Net().content))
     (y,) = (tensor.index for tensor in editor.tensors if tensor.name == "y")
     editor.set_outputs([*editor.outputs, y])
-    assert split(editor.content()).count == 0
+    assert split(editor.content()).changes == 0
 
 
 def quantized(content):
     pytest.importorskip("litert_quantizer")
-    tensors = observe(content, SAMPLES, SPEC).tensors
-    bounds = {name: (float(seen.tails[0, 0, 1]), float(seen.tails[1, 0, 1])) for name, seen in tensors.items()}
-    return quantize_int8(content, Ranges(bounds, "minmax", len(SAMPLES), ""), SPEC)
+    tensors = observe(model_of(content, SPEC), SAMPLES).tensors
+    bounds = {name: METHODS["minmax"](seen) for name, seen in tensors.items()}
+    return quantize_int8(read_graph(content), Ranges(bounds, "minmax", len(SAMPLES), ""), SPEC)
 
 
 def test_the_split_of_an_int8_model_is_found_again_in_its_float_source():
     """From the doubled weights' scales alone: names, factors, and with them every tensor's values are the same."""
     content = Net().content
-    rewritten = split(content).graph.content
-    again = split_like(read_graph(content), read_graph(quantized(rewritten))).content
-    expected, found = read_graph(rewritten), read_graph(again)
+    expected = split(content).graph
+    found = split_like(read_graph(content), quantized(expected.content))
     assert [(op.opcode, op.inputs, op.outputs) for op in found.ops] == [
         (op.opcode, op.inputs, op.outputs) for op in expected.ops
     ]
     assert [tensor.name for tensor in found.tensors] == [tensor.name for tensor in expected.tensors]
-    before, after = (observe(one, SAMPLES, SPEC).tensors for one in (rewritten, again))
+    before, after = (observe(model_of(one, SPEC), SAMPLES).tensors for one in (expected.content, found.content))
     for name, seen in before.items():
-        np.testing.assert_allclose(after[name].channels, seen.channels, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(answers(again), answers(content), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(after[name].channels.low, seen.channels.low, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(after[name].channels.high, seen.channels.high, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(answers(found.content), answers(content), rtol=1e-4, atol=1e-4)
 
 
 def test_a_float_model_stays_as_it_is_beside_an_int8_model_that_has_no_split():
     content = Net().content
-    again = split_like(read_graph(content), read_graph(quantized(content))).content
-    assert read_graph(again).ops == read_graph(content).ops
-    np.testing.assert_array_equal(answers(again), answers(content))
+    again = split_like(read_graph(content), quantized(content))
+    assert again.ops == read_graph(content).ops
+    np.testing.assert_array_equal(answers(again.content), answers(content))

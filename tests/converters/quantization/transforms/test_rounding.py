@@ -7,7 +7,7 @@ from edgekit.calibration import choose_ranges, observe
 from edgekit.converters.quantization.backend import quantize_int8
 from edgekit.converters.quantization.transforms.rounding import CORRELATION, cancelled, correct_rounding, mean_shift
 from edgekit.tflite import read_graph
-from tests.support.build import GraphBuilder
+from tests.support.build import GraphBuilder, model_of
 from tests.support.gated_net import CONV, SAMPLES, SPEC, answers
 
 RNG = np.random.default_rng(0)
@@ -58,10 +58,11 @@ def wide_layer():
 
 def test_mean_outputs_come_nearer():
     content = wide_layer()
-    observations = observe(content, SAMPLES, SPEC)
-    rounded = quantize_int8(content, choose_ranges(observations, "minmax"), SPEC, io="float")
-    corrected = correct_rounding(read_graph(rounded), read_graph(content), observations).content
-    expected, before, after = (answers(model).mean(axis=0) for model in (content, rounded, corrected))
+    observations = observe(model_of(content, SPEC), SAMPLES)
+    floats = read_graph(content)
+    rounded = quantize_int8(floats, choose_ranges(observations, "minmax"), SPEC, io="float")
+    corrected = correct_rounding(rounded, floats, observations)
+    expected, before, after = (answers(model).mean(axis=0) for model in (content, rounded.content, corrected.content))
     assert np.abs(after - expected).mean() < 0.8 * np.abs(before - expected).mean()
 
 

@@ -9,9 +9,8 @@ from edgekit.calibration.parallel import map_samples
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import ConversionError
 from edgekit.evaluation.verdict import decibels, run
-from edgekit.preprocess import InputSpec
-from edgekit.tflite import read_graph
-from edgekit.tflite.expose import exposed
+from edgekit.tflite.model import Model
+from edgekit.tflite.patch import patched
 from edgekit.tflite.scores import centred, score_tensor
 
 #: A rewrite that keeps the function changes its scores by float rounding only, relative to the largest of them.
@@ -22,14 +21,13 @@ BEST_DB = 60.0
 _LEAST = 1e-12
 
 
-def scores(content: bytes, images: list[Sample], spec: InputSpec) -> Iterator[np.ndarray]:
-    """The model's scores, float64 (classes,), for each image."""
-    graph = read_graph(content)
-    scoring = exposed(graph, [score_tensor(graph).index]).content
+def scores(model: Model, images: list[Sample]) -> Iterator[np.ndarray]:
+    """The model's scores before any softmax, float64 (classes,), for each image."""
+    scoring = patched(model.graph, outputs=[score_tensor(model.graph).index]).content
 
     def worker() -> Callable[[Sample], np.ndarray]:
         interpreter = open_interpreter(scoring, threads=1)
-        return lambda sample: run(interpreter, sample.input(spec))
+        return lambda sample: run(interpreter, sample.input(model.spec))
 
     return (result for _, result in map_samples(worker, images))
 
@@ -46,16 +44,16 @@ def mean_sqnr(expected: np.ndarray, found: np.ndarray) -> float:
     return float(np.mean([min(decibels(max(s, _LEAST), n), BEST_DB) for s, n in zip(signal, noise, strict=True)]))
 
 
-def check_same(before: bytes, after: bytes, samples: Samples, spec: InputSpec) -> None:
+def check_same(before: Model, after: Model, samples: Samples, correction: str) -> None:
     """Makes sure that a rewrite has not changed what the model computes.
 
     Raises:
-      ConversionError: it has.
+      ConversionError: it has; the message names the correction.
     """
     images = list(samples.take(2))
-    for expected, found in zip(scores(before, images, spec), scores(after, images, spec), strict=True):
+    for expected, found in zip(scores(before, images), scores(after, images), strict=True):
         if not np.abs(expected - found).max() <= SAME * max(float(np.abs(expected).max()), 1e-6):
             raise ConversionError(
-                "Splitting the model's swishes changed its answers.",
+                f"The correction {correction} changed the model's answers.",
                 "Convert with --corrections none, and report the model's architecture.",
             )

@@ -1,0 +1,117 @@
+"""What may be done to a model so that its int8 form answers as the float model does: an ordered list.
+
+Each correction keeps what the float model computes. They are tried in this order, one on top of the other.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from edgekit.calibration import Bounds, Observations, Samples, observe
+from edgekit.converters.quantization.scores import check_same
+from edgekit.converters.quantization.transforms.equalize import split_swish
+from edgekit.converters.quantization.transforms.rewritten import Rewritten
+from edgekit.converters.quantization.transforms.rounding import correct_rounding
+from edgekit.errors import UsageError
+from edgekit.progress import Progress
+from edgekit.tflite.graph import Graph
+from edgekit.tflite.model import Model
+
+
+@dataclass(frozen=True)
+class Form:
+    """A float model that computes what the exported one does.
+
+    Attributes:
+      model: the float model.
+      observations: of its tensors.
+      limits: tensor name → the most that its range may hold, whatever the method.
+      corrections: names of those that made it, in order; () for the model as it was exported.
+      changes: how many places they rewrote.
+    """
+
+    model: Model
+    observations: Observations = field(repr=False)
+    limits: Mapping[str, Bounds] = field(repr=False, default_factory=dict)
+    corrections: tuple[str, ...] = ()
+    changes: int = 0
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """A correction of the float model, before it is quantized.
+
+    Attributes:
+      name: as `--corrections` has it.
+      apply: (graph, its observations) → the graph rewritten.
+    """
+
+    name: str
+    apply: Callable[[Graph, Observations], Rewritten]
+
+    def __call__(self, form: Form, samples: Samples, progress: Progress) -> Form:
+        """The form rewritten, observed anew and checked to compute the same; itself where there is nothing to do.
+
+        Raises ConversionError where the rewritten model answers otherwise.
+        """
+        found = self.apply(form.model.graph, form.observations)
+        if not found.changes:
+            return form
+        model = replace(form.model, graph=found.graph)
+        check_same(form.model, model, samples, self.name)
+        return Form(
+            model,
+            observe(model, samples, progress=progress),
+            limits={**form.limits, **found.limits},
+            corrections=(*form.corrections, self.name),
+            changes=form.changes + found.changes,
+        )
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """A correction of weights and biases, once they are quantized.
+
+    Attributes:
+      name: as `--corrections` has it.
+      apply: (int8 graph, the float graph it was made from, observations of that) → the int8 graph adjusted.
+    """
+
+    name: str
+    apply: Callable[[Graph, Graph, Observations], Graph]
+
+
+#: All corrections in the order in which they are tried: a rewrite needs float weights, an adjustment quantized ones.
+CORRECTIONS: tuple[Rewrite | Adjustment, ...] = (
+    Rewrite("split-swish", split_swish),
+    Adjustment("rounding", correct_rounding),
+)
+#: How to ask for what helps, and for nothing.
+AUTO, NONE = "auto", "none"
+
+
+def parse_corrections(text: str) -> tuple[str, ...] | None:
+    """The corrections that a text such as "split-swish,rounding" names, in the order of CORRECTIONS; None for "auto".
+
+    Raises:
+      UsageError: it names one that there is not.
+    """
+    if text == AUTO:
+        return None
+    given = () if text == NONE else tuple(name.strip() for name in text.split(","))
+    known = tuple(correction.name for correction in CORRECTIONS)
+    for name in given:
+        if name not in known:
+            raise UsageError(
+                f"There is no correction {name!r}.", f"Choose {AUTO}, {NONE}, or some of: {', '.join(known)}."
+            )
+    return tuple(name for name in known if name in given)
+
+
+def rewrites(wanted: tuple[str, ...] | None) -> tuple[Rewrite, ...]:
+    """The rewrites among the corrections that are wanted; all of them for None."""
+    return tuple(c for c in CORRECTIONS if isinstance(c, Rewrite) and (wanted is None or c.name in wanted))
+
+
+def adjustments(wanted: tuple[str, ...] | None) -> tuple[Adjustment, ...]:
+    """The adjustments likewise."""
+    return tuple(c for c in CORRECTIONS if isinstance(c, Adjustment) and (wanted is None or c.name in wanted))

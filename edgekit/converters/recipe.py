@@ -1,0 +1,77 @@
+"""What a user decides about a conversion."""
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edgekit.calibration import METHODS
+from edgekit.converters.quantization.backend import IO_TYPES
+from edgekit.converters.quantization.corrections import parse_corrections
+from edgekit.converters.surgery.surgery import SURGERIES
+from edgekit.errors import UsageError
+from edgekit.preprocess import INTERPOLATIONS, InputSpec
+
+
+def _check_choice(what: str, given: str, known: Iterable[str]) -> None:
+    if given not in known:
+        raise UsageError(f"There is no {what} {given!r}.", f"Choose one of: {', '.join(known)}.")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what comes out of a conversion, apart from the model and the images.
+
+    Attributes:
+      io: type of the input and output, a key of `quantize.IO_TYPES`.
+      ranges: a range method (`calibration.METHODS`), "auto" for the best of them, or the path of ranges saved as JSON.
+      corrections: what may be done for the int8 form, as `corrections.parse_corrections` takes it: "auto" for what
+        helps, "none", or names such as "split-swish,rounding".
+      samples: how many images to calibrate on.
+      seed: of the choice of images, and of synthetic ones.
+      preprocess: a convention or «mean/std» as `parse_preprocess` takes them; None to find it.
+      resize: "stretch", "crop", or "crop:0.875" with the part of the shorter side to keep.
+      interpolation: how images are resized, one of `preprocess.INTERPOLATIONS`.
+      surgery: what to replace in the model before, a key of `surgery.SURGERIES`, or "none".
+      surgery_minutes: the most time for teaching what a surgery leaves the original's answers.
+    """
+
+    io: str = "uint8"
+    ranges: str = "auto"
+    corrections: str = "auto"
+    samples: int = 200
+    seed: int = 0
+    preprocess: str | None = None
+    resize: str = "stretch"
+    interpolation: str = "bicubic"
+    surgery: str = "none"
+    surgery_minutes: float = 3.0
+
+    def __post_init__(self) -> None:
+        """Raises UsageError where a field names nothing: before minutes of work, not after."""
+        _check_choice("input and output type", self.io, IO_TYPES)
+        parse_corrections(self.corrections)
+        _check_choice("interpolation", self.interpolation, INTERPOLATIONS)
+        _check_choice("surgery", self.surgery, ("none", *SURGERIES))
+        if not 0 < self.surgery_minutes < math.inf:
+            raise UsageError(f"{self.surgery_minutes:g} minutes are no time for a surgery.", "Give more than 0.")
+        if self.samples < 1:
+            raise UsageError(f"{self.samples} sample images were asked for.", "Ask for at least one.")
+        if Path(self.ranges).suffix != ".json":
+            _check_choice("range method", self.ranges, ("auto", *METHODS, "or a .json file that --save-ranges wrote"))
+
+
+def sized(spec: InputSpec, recipe: Recipe) -> InputSpec:
+    """The source's input with the recipe's way to bring images to its size.
+
+    Raises:
+      UsageError: `resize` is neither "stretch" nor "crop" nor "crop:FRACTION".
+    """
+    found = re.fullmatch(r"stretch|crop(?::(0?\.\d+|1))?", recipe.resize)
+    if found is None:
+        raise UsageError(
+            f"There is no way {recipe.resize!r} to resize.", "Write stretch, crop, or the part to keep: crop:0.875."
+        )
+    mode, crop = recipe.resize.partition(":")[0], float(found[1] or 1)
+    return replace(spec, resize=mode, crop=crop, interpolation=recipe.interpolation)
