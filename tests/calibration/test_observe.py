@@ -36,18 +36,22 @@ def test_extremes_of_input_inside_and_output():
 def test_statistics_are_numpys():
     """Each figure of one tensor, computed from all images at once."""
     samples = open_samples(PIXELS, SPEC)
-    observed = observe(negated(), samples, SPEC)
+    observed = observe(model_of(negated(), SPEC), samples)
     values = np.stack([sample.pixels for sample in samples]).reshape(6, 64, 3) / np.float32(255)
     assert observed.names == tuple(sample.name for sample in samples)
     found = observed.tensors["image"]
     lows, highs = values.min(axis=1), values.max(axis=1)
-    np.testing.assert_allclose(found.channels[0], [lows.mean(axis=0), lows.min(axis=0)], rtol=1e-6)
-    np.testing.assert_allclose(found.channels[1], [highs.mean(axis=0), highs.max(axis=0)], rtol=1e-6)
+    np.testing.assert_allclose(found.channels.low, lows.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(found.channels.high, highs.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(found.outermost_channels.low, lows.min(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(found.outermost_channels.high, highs.max(axis=0), rtol=1e-6)
     np.testing.assert_allclose(found.means, values.mean(axis=(0, 1)), rtol=1e-6)
     assert found.histogram.counts.sum() == values.size
     low, high = lows.min(axis=1), highs.max(axis=1)
-    np.testing.assert_allclose(found.tails[0, 0], [low.mean(), low.min()], rtol=1e-6)
-    np.testing.assert_allclose(found.tails[1, 0], [high.mean(), high.max()], rtol=1e-6)
+    np.testing.assert_allclose([found.tails.low[0], found.outermost_tails.low[0]], [low.mean(), low.min()], rtol=1e-6)
+    np.testing.assert_allclose(
+        [found.tails.high[0], found.outermost_tails.high[0]], [high.mean(), high.max()], rtol=1e-6
+    )
     assert observed.each.shape == (6, 3, 2, len(TAILS)) and observed.each.dtype == np.float32
     np.testing.assert_allclose(observed.each[:, 0, :, 0], np.stack([low, high], axis=1), rtol=1e-6)
 
@@ -55,13 +59,15 @@ def test_statistics_are_numpys():
 def test_tails_are_the_quantiles_of_each_image():
     pixels = np.random.default_rng(1).normal(128, 20, (4, 64, 64, 3)).clip(0, 255).astype(np.uint8)
     spec = InputSpec(64, 64, std=(255.0,) * 3)
-    observed = observe(colour_classifier("float32", size=64), open_samples(pixels, spec), spec)
+    observed = observe(model_of(colour_classifier("float32", size=64), spec), open_samples(pixels, spec))
     found, values = observed.tensors["input"], pixels.reshape(4, -1) / np.float32(255)
     for number, part in enumerate(TAILS):
         below, above = np.quantile(values, part, axis=1), np.quantile(values, 1 - part, axis=1)
         step = 1.1 / 255 + found.histogram.width
-        assert found.tails[0, number] == pytest.approx([below.mean(), below.min()], abs=step)
-        assert found.tails[1, number] == pytest.approx([above.mean(), above.max()], abs=step)
+        assert found.tails.low[number] == pytest.approx(below.mean(), abs=step)
+        assert found.outermost_tails.low[number] == pytest.approx(below.min(), abs=step)
+        assert found.tails.high[number] == pytest.approx(above.mean(), abs=step)
+        assert found.outermost_tails.high[number] == pytest.approx(above.max(), abs=step)
 
 
 def test_of_large_tensors_every_so_many_positions_are_counted_and_extremes_stay_exact():
@@ -72,8 +78,8 @@ def test_of_large_tensors_every_so_many_positions_are_counted_and_extremes_stay_
     assert counted.size <= COUNTED < values.reshape(-1, 3)[::4].size
     assert found.histogram.counts.sum() == counted.size
     np.testing.assert_allclose(found.means, counted.mean(axis=0), rtol=1e-5)
-    assert found.tails[:, 0, 0].tolist() == [-50.0, 50.0]
-    assert found.tails[0, -1, 0] == pytest.approx(np.quantile(counted, TAILS[-1]), abs=2 * found.histogram.width)
+    assert (found.tails.low[0], found.tails.high[0]) == (-50.0, 50.0)
+    assert found.tails.low[-1] == pytest.approx(np.quantile(counted, TAILS[-1]), abs=2 * found.histogram.width)
 
 
 @pytest.mark.parametrize(
@@ -82,9 +88,10 @@ def test_of_large_tensors_every_so_many_positions_are_counted_and_extremes_stay_
 def test_channels_have_their_own_extremes(shape):
     values = np.asarray(np.random.default_rng(3).normal(size=shape), np.float32)
     rows = values.reshape(-1, shape[-1] if shape else 1)
-    expected = np.stack([rows.min(axis=0), rows.max(axis=0)])
     found = _summary(values)
-    np.testing.assert_array_equal(found.channels, np.stack([expected, expected], axis=1))
+    for ends in (found.channels, found.outermost_channels):
+        np.testing.assert_array_equal(ends.low, rows.min(axis=0))
+        np.testing.assert_array_equal(ends.high, rows.max(axis=0))
     assert found.histogram.counts.sum() == values.size
 
 

@@ -350,20 +350,21 @@ def in_a_process(*arguments, before="", **options):
 
 
 def test_control_c_in_a_real_process(place):
-    os.mkfifo("model.h5")
-    # A shell that runs the tests in the background has SIGINT ignored, which its children inherit.
-    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    process = in_a_process("model.h5", before=heard)
-    while True:  # until it waits for the pipe's content
-        try:
-            end = os.open("model.h5", os.O_WRONLY | os.O_NONBLOCK)
-            break
-        except OSError:
-            assert process.poll() is None
-            time.sleep(0.02)
+    before = """
+import pathlib, signal, time
+from edgekit.calibration import samples
+# A shell that runs the tests in the background has SIGINT ignored, which its children inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def reading(*_):
+    pathlib.Path("reading").touch()
+    time.sleep(60)
+samples.list_folder = reading
+"""
+    process = in_a_process("m.tflite", "--data", "images", before=before)
+    while not os.path.exists("reading"):
+        assert process.poll() is None
+        time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    # Closed before the wait: Python hears a signal that comes just before a blocking read at that read's end.
-    os.close(end)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "Interrupted; nothing was written.\n")
 
