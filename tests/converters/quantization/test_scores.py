@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from edgekit.converters.quantization.search.scores import check_same, mean_sqnr, scores
 
+from edgekit.converters.quantization.scores import check_same, mean_sqnr, scores
 from edgekit.errors import ConversionError
+from tests.support.build import model_of
 from tests.support.gated_net import SAMPLES, SPEC, Net, answers
 
 RNG = np.random.default_rng(0)
@@ -40,7 +41,7 @@ def test_scores_that_say_nothing_have_a_least_power():
 
 def test_scores_are_those_of_every_image_in_order():
     content = Net().content
-    found = np.stack(list(scores(content, list(SAMPLES), SPEC)))
+    found = np.stack(list(scores(model_of(content, SPEC), list(SAMPLES))))
     np.testing.assert_allclose(found, answers(content), rtol=1e-5)
 
 
@@ -52,15 +53,15 @@ def with_last_weights(factor):
     dense = model.subgraphs[0].tensors[model.subgraphs[0].operators[-1].inputs[1]]
     values = np.frombuffer(bytes(model.buffers[dense.buffer].data), np.float32) * np.float32(factor)
     model.buffers[dense.buffer].data = np.frombuffer(values.tobytes(), np.uint8)
-    return edit.pack(model)
+    return model_of(edit.pack(model), SPEC)
 
 
 @pytest.mark.parametrize("factor", [1.0, 1 + 9e-4, 1 - 9e-4])
 def test_float_rounding_does_not_count_as_a_change(factor):
-    check_same(Net().content, with_last_weights(factor), SAMPLES, SPEC)
+    check_same(model_of(Net().content, SPEC), with_last_weights(factor), SAMPLES, "split-swish")
 
 
 @pytest.mark.parametrize("factor", [1 + 1.1e-3, 1 - 1.1e-3, 0.0, float("nan")])
 def test_a_rewrite_that_changes_the_answers_is_an_error(factor):
-    with pytest.raises(ConversionError, match="changed its answers"):
-        check_same(Net().content, with_last_weights(factor), SAMPLES, SPEC)
+    with pytest.raises(ConversionError, match="split-swish changed the model's answers"):
+        check_same(model_of(Net().content, SPEC), with_last_weights(factor), SAMPLES, "split-swish")
