@@ -19,11 +19,10 @@ from edgekit.devices.opening import open_model
 from edgekit.devices.tensors import input_spec, input_tensor, output_meaning, output_tensor
 from edgekit.evaluation.comparison import Comparison, compare_models
 from edgekit.progress import Progress, silent
+from edgekit.tflite import Graph
 from edgekit.tflite.metadata import Metadata, pixel_input, read_metadata
 from edgekit.tflite.model import Model
-
-#: Types of which a float model has no tensor.
-_QUANTIZED = ("int8", "uint8", "int16", "int4", "float16")
+from edgekit.tflite.summary import quantization
 
 
 def compare(
@@ -73,7 +72,7 @@ def _reference(
     path: Path, candidate: Model, samples: Samples, preprocess: str | None, *, trust: bool, progress: Progress
 ) -> Model:
     """A quantized `.tflite` as it is; a float model rewritten as the conversion did, so that layers match."""
-    if sniff(path) == TFLITE and any(t.dtype in _QUANTIZED for t in open_model(path, threads=1).graph.tensors):
+    if sniff(path) == TFLITE and _is_no_source(open_model(path, threads=1).graph):
         return _tflite(path, preprocess)
     progress("Opening the model", 0, None)
     like = candidate.spec
@@ -83,6 +82,11 @@ def _reference(
     finding = resolve_preprocessing(source, images, preprocess, progress=progress)
     model = float_reference(source, finding.spec, images, fold=not samples.prepared, progress=progress)
     return replace(model, graph=split_like(model.graph, candidate.graph))
+
+
+def _is_no_source(graph: Graph) -> bool:
+    """Whether it is a model to take as it is: quantized, or with other inputs than the conversion takes."""
+    return quantization(graph).kind != "none" or any(graph.tensors[i].dtype != "float32" for i in graph.inputs)
 
 
 def _matched(samples: Samples, images: ImageSet, labels: Sequence[str], outputs: int) -> tuple[Samples, Matching]:

@@ -6,18 +6,18 @@ import numpy as np
 
 from edgekit.errors import ModelError, PreprocessingError, UnsupportedModelError
 from edgekit.preprocess import CONVENTIONS, InputSpec, normalize, parse_preprocess
-from edgekit.tflite.graph import Graph, Op, Tensor
+from edgekit.tflite.graph import Graph, Tensor
 from edgekit.tflite.metadata import Metadata, is_image, pixel_input
+from edgekit.tflite.ops import facts_of
+from edgekit.tflite.patterns import computed_by, score_head
 from edgekit.tflite.quant import LIMITS, dequantize, quantize
 
-# Softmax's output quantization is fixed by the TFLite specification; a compiled model shows nothing else of it.
-_SOFTMAX_SCALE = 1 / 256
+# A compiled model shows nothing else of its softmax.
+_SOFTMAX_SCALE, _ = facts_of("SOFTMAX").fixed_output or (0, 0)
 # Ops that an embedding extractor ends with, where a classifier's layer of weights would follow.
 _POOLING = ("AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN", "L2_NORMALIZATION")
 # Ops that make features of an image, activations among them.
 _FEATURES = ("CONV_2D", "DEPTHWISE_CONV_2D", "ADD", "MUL", "CONCATENATION", "HARD_SWISH", "RELU", "RELU6", "GELU")
-# Ops that leave the values what they are.
-_PASSING = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE")
 
 #: uint8 pixels (height, width, channels) → the input tensor (1, height, width, channels).
 Encoder = Callable[[np.ndarray], np.ndarray]
@@ -50,24 +50,16 @@ def output_tensor(graph: Graph) -> Tensor:
 
 def check_classes(graph: Graph, labels: Sequence[str]) -> None:
     """Raises UnsupportedModelError where the output is an embedding: pooled features, which nobody has named."""
-    op = _last_op(graph)
+    op = computed_by(graph, graph.outputs[0])
     if labels or op is None or op.opcode not in _POOLING:
         return
-    while op is not None and op.inputs and op.opcode in (*_POOLING, *_PASSING):
-        op = graph.producer(op.inputs[0])
+    while op is not None and op.inputs and op.opcode in _POOLING:
+        op = computed_by(graph, op.inputs[0])
     if op is not None and op.opcode in _FEATURES:
         raise UnsupportedModelError(
             "The model is an embedding extractor: it ends with pooled features, not with a layer that makes classes.",
             "If these are classes after all, name them with labels= (--labels).",
         )
-
-
-def _last_op(graph: Graph) -> Optional[Op]:
-    """What computes the output, but for ops that leave its values what they are."""
-    op = graph.producer(graph.outputs[0])
-    while op is not None and op.inputs and op.opcode in _PASSING:
-        op = graph.producer(op.inputs[0])
-    return op
 
 
 def _is_list_of_scores(tensor: Tensor) -> bool:
@@ -152,8 +144,7 @@ def output_meaning(graph: Graph, metadata: Metadata) -> str:
     tensor = graph.tensors[graph.outputs[0]]
     if tensor.quant and tensor.quant.scale[0] == _SOFTMAX_SCALE and tensor.quant.zero_point[0] in (0, -128):
         return "probabilities"
-    op = _last_op(graph)
-    return "probabilities" if op is not None and op.opcode in ("SOFTMAX", "LOGISTIC") else "logits"
+    return "probabilities" if score_head(graph).normalizer else "logits"
 
 
 def probabilities(raw: np.ndarray, tensor: Tensor, meaning: str) -> np.ndarray:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgekit.tflite.ops import facts_of
+
 #: How many times the root mean square of a tensor's values its range may span before it counts as too wide. A normal
 #: distribution reaches 4 of them on either side once in 16 000 values; twice that spends half of the steps on nothing.
 WIDE = 16.0
 #: How many times the middle channel's span that of all may be: at 8, that channel is left with 5 of the 8 bits.
 DISPARATE = 8.0
-#: Ops whose output quantization the TFLite specification fixes.
-_FIXED = ("LOGISTIC", "SOFTMAX", "TANH", "L2_NORMALIZATION")
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def diagnose(errors: Errors, span: float, opcode: str) -> tuple[Cause, float]:
     """
     if errors.local == 0:
         return QUANTIZATION_NOISE, 0.0
-    if opcode in _FIXED:
+    if facts_of(opcode).fixed_output:
         return FIXED, 1.0
     rest = max(0.0, errors.local - errors.clipped - errors.rounded)
     parts = {"clipped": errors.clipped, "rounded": errors.rounded, "weights": rest}

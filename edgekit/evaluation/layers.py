@@ -28,6 +28,7 @@ from edgekit.tflite.expose import exposed, severed
 from edgekit.tflite.graph import Graph, Op, QuantParams, Tensor
 from edgekit.tflite.model import Model
 from edgekit.tflite.names import is_scaled_swish, requantized_from
+from edgekit.tflite.ops import is_quantized
 from edgekit.tflite.quant import LIMITS
 
 #: Beyond this a sigmoid is within one step of 1/256 of its end: ln 255.
@@ -148,7 +149,7 @@ def _alike(reference: Graph, op: Op, candidate: Graph, other: Op) -> bool:
 
 
 def _quantized(tensor: Tensor) -> bool:
-    return tensor.dtype in LIMITS and tensor.quant is not None and not tensor.quant.per_channel
+    return is_quantized(tensor) and tensor.quant is not None and not tensor.quant.per_channel
 
 
 class Watcher:

@@ -11,6 +11,7 @@ import numpy as np
 from edgekit.errors import ModelFormatError
 from edgekit.tflite.graph import Graph, Op, Tensor
 from edgekit.tflite.op_bounds import bound_problems
+from edgekit.tflite.ops import facts
 
 # Beyond these, kernels abort or corrupt memory while preparing their multipliers. Real files lie well within:
 # converters give activations at least 4e-9, and dead channels have weights of any small scale.
@@ -23,12 +24,10 @@ _SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 # The ops whose later inputs may be left out (bias, LSTM gates); any input of those in _OPEN may.
 _OPTIONAL_AFTER_TWO = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "CONV_3D", "SVDF")
 _OPEN = ("CUSTOM", "CALL", "CALL_ONCE", "IF", "WHILE", "DELEGATE", "RNN", "LSTM")
-_ELEMENTWISE = ("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "RELU", "RELU6", "LOGISTIC", "TANH", "HARD_SWISH")
 _SAME_TYPE = (
     *("CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D", "MEAN", "PAD", "CONCATENATION", "TRANSPOSE"),
     *("SLICE", "STRIDED_SLICE", "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"),
 )
-_RESHAPING = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 
 
 def check_graph(graph: Graph, name: str = "The model") -> None:
@@ -97,15 +96,16 @@ def _may_be_left_out(opcode: str, place: int) -> bool:
 def _type_problems(graph: Graph, op: Op) -> Iterator[str]:
     """Elementwise ops and some others keep the type, and need a scale for integers of 8 bits."""
     ins, outs = graph.op_inputs(op), graph.op_outputs(op)
-    typed = ins if op.opcode in _ELEMENTWISE else ins[:1] if op.opcode in _SAME_TYPE else ()
+    typed = ins if facts(op).elementwise else ins[:1] if op.opcode in _SAME_TYPE else ()
     if typed and len({tensor.dtype for tensor in typed + outs}) > 1:
         yield f"mixes the types {', '.join(sorted({tensor.dtype for tensor in typed + outs}))}"
-    if op.opcode in _ELEMENTWISE and any(t.dtype in ("int8", "uint8") and t.quant is None for t in ins + outs):
+    if facts(op).elementwise and any(t.dtype in ("int8", "uint8") and t.quant is None for t in ins + outs):
         yield "works on 8-bit integers without a scale"
 
 
 def _size_problems(graph: Graph, op: Op) -> Iterator[str]:
     ins, outs = graph.op_inputs(op), graph.op_outputs(op)
     known = ins and outs and not (ins[0].is_dynamic or outs[0].is_dynamic)
-    if op.opcode in _RESHAPING and known and ins[0].elements != outs[0].elements:
+    reshapes = facts(op).same_elements and not facts(op).casts
+    if reshapes and known and ins[0].elements != outs[0].elements:
         yield f"turns {ins[0].elements} elements into {outs[0].elements}"

@@ -110,7 +110,12 @@ _TABLE: Mapping[str, Facts] = {
 
 def facts(op: Op) -> Facts:
     """What is known of an op's kind."""
-    return _TABLE.get(op.opcode, _NOTHING)
+    return facts_of(op.opcode)
+
+
+def facts_of(opcode: str) -> Facts:
+    """What is known of a kind of op."""
+    return _TABLE.get(opcode, _NOTHING)
 
 
 def weights_of(graph: Graph, op: Op) -> Optional[Tensor]:

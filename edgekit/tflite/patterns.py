@@ -152,6 +152,16 @@ def first_conv(graph: Graph, tensor: int, channels: int) -> Optional[Op]:
     return op if plain and weights.shape[-1] == channels else None
 
 
+def computed_by(graph: Graph, tensor: int) -> Optional[Op]:
+    """The op that computes a tensor's values, looked for behind those that only hand them on."""
+    op = graph.producer(tensor)
+    for _ in graph.ops:  # not without end: a damaged file's ops may read what they write
+        if op is None or not op.inputs or not ops.facts(op).same_elements:
+            break
+        op = graph.producer(op.inputs[0])
+    return op
+
+
 @dataclass(frozen=True)
 class ScoreHead:
     """What a classifier ends with.
@@ -176,15 +186,15 @@ def score_head(graph: Graph, output: Optional[int] = None) -> ScoreHead:
         op = graph.producer(index)
         if op is None or not op.inputs or op.inputs[0] < 0:
             break
-        if op.opcode in ("SOFTMAX", "LOGISTIC") and _over_all(graph, op):
+        if op.opcode in ("SOFTMAX", "LOGISTIC"):
             normalizer = normalizer or op.opcode
-        elif not (ops.facts(op).same_elements and _over_all(graph, op)):
+        if not (ops.facts(op).same_elements or _keeps_order(graph, op)):
             break
         index = op.inputs[0]
     return ScoreHead(index, normalizer)
 
 
-def _over_all(graph: Graph, op: Op) -> bool:
-    """Whether the op sees one list of numbers: the largest stays the largest, and where it is."""
+def _keeps_order(graph: Graph, op: Op) -> bool:
+    """Whether the largest of all numbers stays the largest: not where SOFTMAX is one of each row."""
     source = graph.tensors[op.inputs[0]]
-    return op.opcode != "SOFTMAX" or source.elements == source.shape[-1]
+    return op.opcode == "LOGISTIC" or (op.opcode == "SOFTMAX" and source.shape[-1:] == (source.elements,))

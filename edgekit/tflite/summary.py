@@ -3,11 +3,8 @@
 from dataclasses import dataclass
 from typing import Tuple
 
-from edgekit.tflite.graph import Graph, Op
-
-_FLOAT = ("float16", "float32", "float64", "bfloat16")
-# Between float and integers: what a quantized model has at its ends.
-_CASTS = ("QUANTIZE", "DEQUANTIZE")
+from edgekit.tflite.graph import Graph
+from edgekit.tflite.ops import FLOATS, computes_in_float, facts, touches_float
 
 
 @dataclass(frozen=True)
@@ -30,9 +27,9 @@ class Quantization:
 
 def quantization(graph: Graph) -> Quantization:
     """How far a graph is quantized, judged by the types of what its ops read and write."""
-    casts = tuple(op.index for op in graph.ops if op.opcode in _CASTS and _touches_float(graph, op))
-    float_ops = tuple(op.index for op in graph.ops if op.opcode not in _CASTS and _touches_float(graph, op))
-    values = [t.dtype for op in graph.ops for t in graph.op_outputs(op) if t.quant and t.dtype not in _FLOAT]
+    casts = tuple(op.index for op in graph.ops if facts(op).casts and touches_float(graph, op))
+    float_ops = tuple(op.index for op in graph.ops if computes_in_float(graph, op))
+    values = [t.dtype for op in graph.ops for t in graph.op_outputs(op) if t.quant and t.dtype not in FLOATS]
     dtype = max(sorted(set(values)), key=values.count, default="")
     if not float_ops:
         return Quantization("full" if dtype else "none", dtype, (), casts)
@@ -40,7 +37,3 @@ def quantization(graph: Graph) -> Quantization:
         return Quantization("partial", dtype, float_ops, casts)
     small = any(t.is_constant and (t.quant or t.dtype == "float16") for t in graph.tensors)
     return Quantization("weights" if small else "none", "", float_ops, casts)
-
-
-def _touches_float(graph: Graph, op: Op) -> bool:
-    return any(t.dtype in _FLOAT and not t.is_constant for t in graph.op_inputs(op) + graph.op_outputs(op))

@@ -17,13 +17,9 @@ from edgekit.pycoral.delegate import say_once
 from edgekit.tflite.graph import Graph, Op, QuantParams, Tensor
 from edgekit.tflite.ops import EDGETPU_OP, is_compiled
 from edgekit.tflite.part import extract
+from edgekit.tflite.patterns import computed_by, score_head
 from edgekit.tflite.quant import dequantize
 from edgekit.tflite.reader import constant, read_graph
-
-# What may stand between the last weights and the output.
-_AFTER = ("SOFTMAX", "LOGISTIC", "RESHAPE", "SQUEEZE", "QUANTIZE", "DEQUANTIZE")
-# What may stand between the normalization and the weights.
-_BETWEEN = ("RESHAPE", "SQUEEZE", "QUANTIZE")
 
 
 @dataclass(frozen=True)
@@ -83,14 +79,13 @@ def _twin(path: str, compiled: Graph, reason: str) -> Graph:
 
 def find_head(graph: Graph) -> Head:
     """The last layer of weights. Raises UnsupportedModelError where the model does not end as classifiers do."""
-    factor, op = 1.0, graph.producer(graph.outputs[0]) if len(graph.outputs) == 1 else None
-    while op is not None and op.inputs and (op.opcode in _AFTER or op.opcode == "MUL"):
+    factor, op = 1.0, graph.producer(score_head(graph).scores) if len(graph.outputs) == 1 else None
+    while op is not None and op.opcode == "MUL":
         constants = [tensor for tensor in graph.op_inputs(op) if tensor.is_constant]
-        if op.opcode == "MUL":
-            if len(constants) != 1 or constants[0].elements != 1:
-                break
-            factor *= float(_real(graph, constants[0]).reshape(-1)[0])
-        op = graph.producer(op.inputs[0])
+        if len(constants) != 1 or constants[0].elements != 1:
+            break
+        factor *= float(_real(graph, constants[0]).reshape(-1)[0])
+        op = graph.producer(score_head(graph, op.inputs[0]).scores)
     if op is None or not _is_last_layer(graph, op):
         raise UnsupportedModelError(
             "Unsupported model architecture. Input model must be a classifier: one output, computed by a "
@@ -131,9 +126,7 @@ def _is_last_layer(graph: Graph, op: Op) -> bool:
 
 def _embedding(graph: Graph, index: int) -> Tuple[int, bool]:
     """Where the extractor ends: at a normalization before the last layer, else at the layer's input."""
-    op = graph.producer(index)
-    while op is not None and op.inputs and op.opcode in _BETWEEN:
-        op = graph.producer(op.inputs[0])
+    op = computed_by(graph, index)
     if op is not None and op.opcode == "L2_NORMALIZATION":
         return op.outputs[0], True
     return index, False

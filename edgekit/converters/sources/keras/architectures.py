@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-#: (depthwise convolutions, channels of the last block) → compound-scaled members, with and without
-#: squeeze-and-excitation: EfficientNet (Tan & Le 2019, table 1 and the scaling of section 3.3) and
-#: EfficientNet-Lite, which keeps the first and last stage unscaled.
+from edgekit.models.family import FAMILY, blocks
+
+#: (depthwise convolutions, channels of the last block) → compound-scaled members with squeeze-and-excitation:
+#: EfficientNet (Tan & Le 2019, table 1 and the scaling of section 3.3).
 _EFFICIENT: Mapping[tuple[int, int], str] = {
     (16, 320): "B0",
     (23, 320): "B1",
@@ -17,12 +18,11 @@ _EFFICIENT: Mapping[tuple[int, int], str] = {
     (45, 576): "B6",
     (55, 640): "B7",
 }
+#: The same of members without it, EfficientNet-Lite.
 _LITE: Mapping[tuple[int, int], str] = {
-    (16, 320): "Lite0",
-    (21, 320): "Lite1",
-    (21, 352): "Lite2",
-    (24, 384): "Lite3",
-    (30, 448): "Lite4",
+    (len(members), members[-1].filters): variant.name.capitalize()
+    for variant, members in ((variant, list(blocks(variant))) for variant in FAMILY.values())
+    if variant.name.startswith("lite")
 }
 
 #: Names that keras.applications (and `edgekit zoo`) give their models → what people call them.

@@ -1,5 +1,6 @@
 from edgekit.converters.quantization.search.tensor_groups import same_values, tensor_groups
 from edgekit.tflite import read_graph
+from tests.support.build import GraphBuilder
 from tests.support.gated_net import Net
 
 
@@ -18,3 +19,15 @@ def test_only_ops_that_hand_values_on_tie_two_tensors():
     graph = read_graph(Net().content)
     makers = {graph.tensors[i].name: op.opcode for op in graph.ops for i in op.outputs}
     assert {makers[name] for name in same_values(graph)} <= {"PAD", "RESHAPE", "SQUEEZE"}
+
+
+def test_what_the_format_fixes_or_takes_over_is_offered_no_range():
+    """TANH has a fixed range, MAX_POOL_2D that of its input: another one would be measured in vain."""
+    graph = GraphBuilder()
+    x = graph.input((1, 4, 4, 3), name="image")
+    y = graph.op("ABS", [x], (1, 4, 4, 3), name="y")
+    options = {"padding": 1, "strideW": 2, "strideH": 2, "filterWidth": 2, "filterHeight": 2}
+    pooled = graph.op("MAX_POOL_2D", [y], (1, 2, 2, 3), options=options, name="pooled")
+    graph = read_graph(graph.finish([graph.op("TANH", [pooled], (1, 2, 2, 3), name="tanh")]))
+    assert roles(graph) == {"ABS for MAX_POOL_2D": ("y",)}
+    assert same_values(graph) == {"pooled": "y"}
