@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from edgekit.errors import ModelError
@@ -41,14 +42,14 @@ def run(content, *inputs):
 
 def test_exposed_tensors_are_outputs_in_this_order():
     graph, index = chain(), names(chain())
-    end, negative = run(exposed(graph, [index["end"], index["negative"]]), X)
+    end, negative = run(exposed(graph, [index["end"], index["negative"]]).content, X)
     np.testing.assert_allclose(negative, -np.tanh(X), rtol=1e-5)
     np.testing.assert_allclose(end, 2 * np.tanh(X), rtol=1e-5)
 
 
 def test_severed_ops_read_what_is_put_in():
     graph, index = chain(), names(chain())
-    content = severed(graph, {(1, 0): 0, (3, 0): 1, (3, 1): 2}, [index["negative"], index["end"]])
+    content = severed(graph, {(1, 0): 0, (3, 0): 1, (3, 1): 2}, [index["negative"], index["end"]]).content
     assert [op.opcode for op in read_graph(content).ops] == ["NEG", "ADD"]
     values = [X, X + 1, X * 2]
     negative, end = run(content, *values)
@@ -58,7 +59,7 @@ def test_severed_ops_read_what_is_put_in():
 
 def test_slots_may_share_an_input():
     graph, index = chain(), names(chain())
-    content = severed(graph, {(3, 0): 0, (3, 1): 0}, [index["end"]])
+    content = severed(graph, {(3, 0): 0, (3, 1): 0}, [index["end"]]).content
     np.testing.assert_allclose(run(content, X)[0], 2 * X, rtol=1e-6)
 
 
@@ -75,7 +76,7 @@ def test_slots_of_different_tensors_share_no_input(shape, dtype):
 @pytest.mark.parametrize("tensor", ["tanh", "negative", "scaled", "end"])
 def test_what_is_added_to_a_tensor_reaches_all_that_comes_after(tensor):
     graph, index = chain(), names(chain())
-    content = disturbed(graph, [index[tensor]], index["end"])
+    content = disturbed(graph, [index[tensor]], index["end"]).content
     error = np.float32([[0.5, -1, 0, 2]])
     reaches = {"tanh": 2, "negative": 1, "scaled": 1, "end": 1}[tensor]
     np.testing.assert_allclose(run(content, X, error)[0], 2 * np.tanh(X) + reaches * error, rtol=1e-4, atol=1e-6)
@@ -84,6 +85,38 @@ def test_what_is_added_to_a_tensor_reaches_all_that_comes_after(tensor):
 
 def test_several_tensors_take_their_own_error():
     graph, index = chain(), names(chain())
-    content = disturbed(graph, [index["end"], index["tanh"]], index["end"])
+    content = disturbed(graph, [index["end"], index["tanh"]], index["end"]).content
     first, second = np.float32([[1, 2, 3, 4]]), np.float32([[10, 20, 30, 40]])
     np.testing.assert_allclose(run(content, X, first, second)[0], 2 * np.tanh(X) + first + 2 * second, rtol=1e-5)
+
+
+def test_exposing_touches_nothing_but_the_outputs():
+    """Also the file of a graph that was exposed before, and with a label file behind it."""
+    graph, index = chain(), names(chain())
+    for content in (graph.content, graph.content + b"behind", exposed(graph, [index["tanh"]]).content):
+        before = read_graph(content)
+        after = exposed(before, [index["scaled"], index["tanh"], index["negative"]])
+        assert read_graph(after.content) == after
+        assert (after.tensors, after.ops, after.inputs) == (before.tensors, before.ops, before.inputs)
+        np.testing.assert_allclose(run(after.content, X)[1], np.tanh(X), rtol=1e-5)
+
+
+def test_signatures_of_former_outputs_go():
+    builder = GraphBuilder()
+    x = builder.input((1, 4), name="x")
+    y = builder.op("TANH", [x], (1, 4), name="y")
+    z = builder.op("NEG", [y], (1, 4), options={}, name="z")
+    signature = schema.SignatureDefT()
+    signature.signatureKey, signature.inputs, signature.outputs = b"serve", [_named(b"x", x)], [_named(b"z", z)]
+    builder.model.signatureDefs = [signature]
+    content = builder.finish([z])
+    assert Interpreter(model_content=content).get_signature_list()
+    shown = exposed(read_graph(content), [y]).content
+    assert not Interpreter(model_content=shown).get_signature_list()
+    np.testing.assert_allclose(run(shown, X)[0], np.tanh(X), rtol=1e-5)
+
+
+def _named(name, tensor):
+    entry = schema.TensorMapT()
+    entry.name, entry.tensorIndex = name, tensor
+    return entry

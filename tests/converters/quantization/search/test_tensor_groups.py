@@ -29,5 +29,5 @@ def test_what_the_format_fixes_or_takes_over_is_offered_no_range():
     options = {"padding": 1, "strideW": 2, "strideH": 2, "filterWidth": 2, "filterHeight": 2}
     pooled = graph.op("MAX_POOL_2D", [y], (1, 2, 2, 3), options=options, name="pooled")
     graph = read_graph(graph.finish([graph.op("TANH", [pooled], (1, 2, 2, 3), name="tanh")]))
-    assert roles(graph) == {"ABS for MAX_POOL_2D": ("y",)}
+    assert tensor_groups(graph) == {"ABS for MAX_POOL_2D": ("y",)}
     assert same_values(graph) == {"pooled": "y"}
