@@ -14,7 +14,7 @@ import subprocess
 import sys
 from functools import lru_cache
 from pathlib import Path
-from typing import List, Optional, Set, Union
+from typing import List, Optional, Set, Tuple, Union
 
 from edgekit.devices import first_run
 from edgekit.devices.interpreter import interpreter_package
@@ -41,7 +41,7 @@ _HINT = "It is damaged, or made to do harm: copy or download it again, from wher
 _passed: Set[str] = set()
 
 
-def admit(graph: Graph, name: str) -> None:
+def admit(graph: Graph, name: str, *, shape: Tuple[int, ...] = ()) -> None:
     """Checks a model that came from elsewhere, and runs it once in another process.
 
     Of a compiled model the ops left on the CPU are run: without its accelerator no interpreter takes the whole.
@@ -49,6 +49,7 @@ def admit(graph: Graph, name: str) -> None:
     Args:
       graph: as read from the file.
       name: what to call the file in messages.
+      shape: what its input will be resized to, where it leaves its size open.
 
     Raises:
       ModelFormatError: it is damaged, ends the process that runs it, or needs more than 4 GB or 60 seconds.
@@ -57,11 +58,11 @@ def admit(graph: Graph, name: str) -> None:
     check_graph(graph, name)
     if not _can_start_python():
         return
-    key = _key(graph.content)
+    key = _key(graph.content, shape)
     if key in _passed or key in _remembered():
         return
     content = _on_the_cpu(graph) if is_compiled(graph) else graph.content
-    if not content or _first_run(content, name):
+    if not content or _first_run(content, name, shape):
         _remember(key)
 
 
@@ -90,10 +91,11 @@ def _on_the_cpu(compiled: Graph) -> bytes:
         return b""
 
 
-def _first_run(content: bytes, name: str) -> bool:
+def _first_run(content: bytes, name: str, shape: Tuple[int, ...] = ()) -> bool:
     """Whether the model ran; False where it could not be tried or is not opened. Raises as `admit`."""
     folders = json.dumps([path for path in sys.path if os.path.isabs(path)])
-    command = [sys.executable, "-I", str(first_run.__file__), interpreter_package().__name__, folders]
+    program = [sys.executable, "-I", str(first_run.__file__)]
+    command = [*program, interpreter_package().__name__, folders, json.dumps(shape)]
     # One thread for linear algebra, which the child has none of: each would cost time and address space.
     environment = {**os.environ, _INSIDE: "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     try:
@@ -143,16 +145,16 @@ def _can_start_python() -> bool:
     return bool(sys.executable) and not frozen and not os.environ.get(_INSIDE)
 
 
-def _key(content: bytes) -> str:
-    return hashlib.sha256(_runtime() + hashlib.sha256(content).digest()).hexdigest()
+def _key(content: bytes, shape: Tuple[int, ...] = ()) -> str:
+    return hashlib.sha256(f"{_runtime()} {shape} {hashlib.sha256(content).hexdigest()}".encode()).hexdigest()
 
 
 @lru_cache(maxsize=None)
-def _runtime() -> bytes:
+def _runtime() -> str:
     """What a model's passing depends on beside the model: another interpreter may fail where this one does not."""
     file = getattr(interpreter_package(), "__file__", None)
     stamp = os.stat(file).st_mtime_ns if file else 0
-    return f"{__version__} {interpreter_package().__name__} {stamp}".encode()
+    return f"{__version__} {interpreter_package().__name__} {stamp}"
 
 
 def _record() -> Optional[Path]:

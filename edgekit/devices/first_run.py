@@ -1,4 +1,4 @@
-"""The child process of `admission.admit`: python -I first_run.py PACKAGE FOLDERS, the model's bytes on standard input.
+"""The child process of `admission.admit`: python -I first_run.py PACKAGE FOLDERS SHAPE, the model on standard input.
 
 Opens the model and invokes it twice, and writes a marked line for each stage it reaches, so that what came before a
 crash is known. Imports nothing of edgekit: it is to start quickly, and to do nothing but run a stranger's model.
@@ -21,7 +21,7 @@ _MEMORY_BYTES = 4 << 30
 
 def main(arguments: List[str]) -> None:
     """Goes through the stages; an exception of the interpreter's is said, and is the end."""
-    package, folders = arguments
+    package, folders, shape = arguments
     sys.path += json.loads(folders)  # behind its own: no file beside a program takes the name of another module
     make = import_module(package).Interpreter
     content = sys.stdin.buffer.read()
@@ -32,6 +32,11 @@ def main(arguments: List[str]) -> None:
         interpreter.allocate_tensors()
         _say("allocated")
         _run(interpreter)
+        if json.loads(shape):
+            index = interpreter.get_input_details()[0]["index"]
+            interpreter.resize_tensor_input(index, json.loads(shape), strict=True)
+            interpreter.allocate_tensors()
+            _run(interpreter)
         _say("ran")
     except (ValueError, RuntimeError, MemoryError) as error:
         _say("refused " + json.dumps("" if isinstance(error, MemoryError) else str(error)))

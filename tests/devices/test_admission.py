@@ -11,7 +11,7 @@ from edgekit.devices.admission import admit, vouch
 from edgekit.errors import ModelFormatError
 from edgekit.tflite.reader import read_graph
 from tests.support.build import colour_classifier, colour_model
-from tests.support.hostile import filled_with, split_inside_a_branch
+from tests.support.hostile import filled_with, open_size, picky, split_inside_a_branch
 from tests.support.pairs import compiled
 
 
@@ -21,7 +21,7 @@ def trials(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(admission, "_passed", set())
     tried, first_run = [], admission._first_run
-    monkeypatch.setattr(admission, "_first_run", lambda content, name: tried.append(name) or first_run(content, name))
+    monkeypatch.setattr(admission, "_first_run", lambda *given: tried.append(given[1]) or first_run(*given))
     return tried
 
 
@@ -77,6 +77,17 @@ def test_a_model_that_passed_is_not_tried_again_in_another_process_either(trials
     assert trials == ["first"]
 
 
+def test_a_model_that_does_not_run_at_the_size_asked_for_is_refused(trials):
+    admit(read_graph(open_size(2)), "open", shape=(1, 16, 16, 3))
+    with pytest.raises(ModelFormatError, match="open does not run"):
+        admit(read_graph(open_size(2)), "open", shape=(1, 16, 16, 4))
+
+
+def test_a_model_that_takes_some_inputs_only_is_let_in(trials):
+    admit(read_graph(picky()), "picky")
+    assert len(admission._remembered()) == 1
+
+
 def test_a_changed_model_is_tried_again(trials):
     admit(read_graph(colour_classifier()), "first")
     admit(read_graph(colour_classifier(size=9)), "second")
@@ -94,7 +105,7 @@ def test_another_interpreter_tries_it_again(trials, monkeypatch):
     graph = read_graph(colour_classifier())
     admit(graph, "first")
     _forget(monkeypatch)
-    monkeypatch.setattr(admission, "_runtime", lambda: b"a newer one")
+    monkeypatch.setattr(admission, "_runtime", lambda: "a newer one")
     admit(graph, "second")
     assert trials == ["first", "second"]
 

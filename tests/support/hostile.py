@@ -45,3 +45,22 @@ def filled_with(elements):
     size, value = graph.op("ADD", halves, (1,), "int32", options={}), graph.constant(np.float32(1))
     y = graph.op("FILL", [size, value], (1, 4), options={})
     return graph.finish([graph.op("SOFTMAX", [x], (1, 4), options={"beta": 1.0}), y])
+
+
+def picky(*, places=4):
+    """A float classifier of three classes that takes black images only: pixels choose among so many rows."""
+    graph = GraphBuilder()
+    x = graph.input((1, 8, 8, 3))
+    axes = graph.constant(np.array([1, 2, 3], np.int32))
+    mean = graph.op("MEAN", [x, axes], (1,), options={"keepDims": False})
+    place = graph.op("CAST", [mean], (1,), "int32", options={"inDataType": 0, "outDataType": 2})
+    rows = graph.constant(np.eye(3, dtype=np.float32)[[index % 3 for index in range(places)]])
+    return graph.finish([graph.op("GATHER", [rows, place], (1, 3), options={"axis": 0, "batchDims": 0})])
+
+
+def open_size(first):
+    """A float classifier of an image of any size; its first run is on one of `first` x `first`."""
+    graph = GraphBuilder()
+    x = graph.input((1, first, first, 3), signature=(1, -1, -1, 3))
+    axes = graph.constant(np.array([1, 2], np.int32))
+    return graph.finish([graph.op("MEAN", [x, axes], (1, 3), options={"keepDims": False})])

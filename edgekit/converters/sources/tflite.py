@@ -35,8 +35,8 @@ def load_tflite(path: Path, *, size: tuple[int, int] | None) -> TfliteSource:
     _refuse_other_types(name, given, answer)
     spec = checks.image_spec(name, given.signature, size)
     classes = checks.class_count(name, answer.signature)
-    admit(graph, name)
-    predict = _predictor(graph.content, name, spec, classes)
+    admit(graph, name, shape=(_batch(given), *spec.shape) if given.is_dynamic else ())
+    predict = _predictor(graph, name, spec, classes)
     output, notes = checks.output_kind(predict, spec)
     metadata = read_metadata(graph) or Metadata()
     labels, label_notes = labels_beside(path, classes)
@@ -80,13 +80,17 @@ def _refuse_other_types(name: str, given: Tensor, answer: Tensor) -> None:
             )
 
 
-def _predictor(content: bytes, name: str, spec: InputSpec, classes: int) -> Callable[[np.ndarray], np.ndarray]:
+def _batch(given: Tensor) -> int:
+    """How many images the input takes, where that is fixed; else 1."""
+    return max(1, given.signature[0])
+
+
+def _predictor(graph: Graph, name: str, spec: InputSpec, classes: int) -> Callable[[np.ndarray], np.ndarray]:
     """Runs image by image; a model with a fixed batch gets the image repeated."""
-    interpreter = open_interpreter(content, name=name)
-    given = interpreter.get_input_details()[0]
-    batch = max(1, int(given["shape_signature"][0]))
+    interpreter, given = open_interpreter(graph.content, name=name), graph.inputs[0]
+    batch = _batch(graph.tensors[given])
     try:
-        interpreter.resize_tensor_input(given["index"], (batch, *spec.shape), strict=True)
+        interpreter.resize_tensor_input(given, (batch, *spec.shape), strict=True)
         interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         raise UnsupportedModelError(
@@ -97,9 +101,14 @@ def _predictor(content: bytes, name: str, spec: InputSpec, classes: int) -> Call
     def predict(images: np.ndarray) -> np.ndarray:
         scores = np.empty((len(images), classes), np.float32)
         for i, image in enumerate(images):
-            interpreter.set_tensor(given["index"], np.repeat(image[np.newaxis].astype(np.float32), batch, axis=0))
-            interpreter.invoke()
-            scores[i] = interpreter.get_tensor(answer)[0]
+            interpreter.set_tensor(given, np.repeat(image[np.newaxis].astype(np.float32), batch, axis=0))
+            try:
+                interpreter.invoke()
+                scores[i] = interpreter.get_tensor(answer)[0]
+            except (RuntimeError, ValueError) as error:
+                raise UnsupportedModelError(
+                    f"{name} fails on an image: {' '.join(str(error).split())[:200]}"
+                ) from error
         return scores
 
     return predict

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from edgekit.converters.sources.open import load_source
+from edgekit.devices import admission
 from edgekit.errors import (
     EdgekitError,
     MissingDependencyError,
@@ -18,7 +19,7 @@ from edgekit.errors import (
     UnsupportedModelError,
     UsageError,
 )
-from tests.support.hostile import split_inside_a_branch
+from tests.support.hostile import open_size, picky, split_inside_a_branch
 from tests.support.tiny_keras import SIZE, classifier, save
 
 
@@ -348,3 +349,20 @@ def test_configurations_nested_without_end_are_refused(depth, kind, tmp_path):
                 new.writestr(name, deep if name == "config.json" else old.read(name))
         path = whole
     refused(path, ModelFormatError, "damaged")
+
+
+def test_a_float_tflite_that_fails_on_images_is_refused_in_words(tmp_path):
+    path = tmp_path / "picky.tflite"
+    path.write_bytes(picky())
+    refused(path, UnsupportedModelError, "picky.tflite fails on an image", "out of bounds")
+
+
+def test_a_tflite_of_open_size_is_tried_at_the_size_asked_for(tmp_path, monkeypatch):
+    path, tried, first_run = tmp_path / "open.tflite", [], admission._first_run
+    path.write_bytes(open_size(2))
+    monkeypatch.setattr(admission, "_passed", set())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(admission, "_first_run", lambda *given: tried.append(given[2]) or first_run(*given))
+    for size in (16, 16, 24):
+        load_source(path, size=size)
+    assert tried == [(1, 16, 16, 3), (1, 24, 24, 3)]
