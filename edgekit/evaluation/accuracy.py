@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgekit.calibration.labelled import ImageSet, Labelled, open_labelled
 from edgekit.calibration.parallel import map_samples
+from edgekit.devices.admission import admit
 from edgekit.errors import DataError
 from edgekit.evaluation.answers import Answer, Subject, answer, read_image
 from edgekit.evaluation.intervals import wilson_interval
@@ -115,7 +116,9 @@ def evaluate(
       EdgekitError: as `measure` and `labelled.from_folder` raise it.
     """
     images = data if isinstance(data, ImageSet) else ImageSet(data)
-    subject = Subject(read_graph(model).content, None if labels is None else tuple(labels), preprocess)
+    graph = read_graph(model)
+    admit(graph, str(model))  # here, where its name is known
+    subject = Subject(graph.content, None if labels is None else tuple(labels), preprocess)
     return measure(subject, open_labelled(images, *subject.classes()), scheduler=scheduler, progress=progress)
 
 
