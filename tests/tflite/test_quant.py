@@ -4,7 +4,7 @@ from ai_edge_litert.interpreter import Interpreter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.tflite.quant import LIMITS, WEIGHT_LIMIT, affine_params, dequantize, quantize, rounded
+from edgekit.tflite.quant import LIMITS, WEIGHT_LIMIT, choose_qparams, dequantize, fake_quantize, quantize
 from tests.support.one_op import one_op
 
 DTYPES = ("int8", "uint8", "int16")
@@ -60,7 +60,7 @@ def test_rounding_is_quantizing_and_dequantizing(dtype):
     scale, zero_point = 0.125, ZERO_POINTS[dtype]
     values = values_around(dtype, scale)
     expected = dequantize(quantize(values, scale, zero_point, dtype), scale, zero_point)
-    found = rounded(values, scale, zero_point, dtype)
+    found = fake_quantize(values, scale, zero_point, dtype)
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, expected)
 
@@ -70,7 +70,7 @@ def test_rounding_is_quantizing_and_dequantizing(dtype):
 )
 def test_parameters_hold_the_range_and_zero(low, high, dtype):
     low, high = min(low, high), max(low, high)
-    scale, zero_point = affine_params(low, high, dtype)
+    scale, zero_point = choose_qparams(low, high, dtype)
     first, last = LIMITS[dtype]
     assert scale > 0 and isinstance(zero_point, int) and first <= zero_point <= last
     # The range is moved by at most half a step so that zero is a step of its own.
@@ -95,7 +95,7 @@ def test_parameters_hold_the_range_and_zero(low, high, dtype):
     ],
 )
 def test_parameters_of_known_ranges(low, high, dtype, expected):
-    assert affine_params(low, high, dtype) == pytest.approx(expected)
+    assert choose_qparams(low, high, dtype) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -103,11 +103,11 @@ def test_parameters_of_known_ranges(low, high, dtype, expected):
 )
 def test_what_is_no_range_is_refused(low, high):
     with pytest.raises(ValueError, match="not a range"):
-        affine_params(low, high)
+        choose_qparams(low, high)
 
 
 def test_a_range_of_one_value_is_a_range():
-    assert affine_params(25.5, 25.5, "uint8") == pytest.approx((0.1, 0))
+    assert choose_qparams(25.5, 25.5, "uint8") == pytest.approx((0.1, 0))
 
 
 @pytest.mark.parametrize("axis", [0, 3])
