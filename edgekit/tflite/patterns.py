@@ -109,10 +109,9 @@ def _squeezes(graph: Graph, gate: int, whole: int) -> bool:
 
 def affine_step(graph: Graph, tensor: int) -> Optional[Affine]:
     """The op that alone reads a tensor, where all it does is to add and multiply with constants."""
-    readers = graph.consumers(tensor)
-    if len(readers) != 1 or len(readers[0].inputs) != 2 or readers[0].outputs[0] in graph.outputs:
+    op = _only_reader(graph, tensor)
+    if op is None or len(op.inputs) != 2:
         return None
-    op = readers[0]
     first = op.inputs[0] == tensor
     other = graph.tensors[op.inputs[1 if first else 0]]
     if not other.is_constant or other.dtype != "float32" or fused(op):
@@ -127,6 +126,36 @@ def affine_step(graph: Graph, tensor: int) -> Optional[Affine]:
     if op.opcode == "DIV" and first and np.all(value != 0):
         return Affine(op, 1.0 / value, 0 * one)
     return None
+
+
+def channel_turn(graph: Graph, tensor: int) -> Optional[Op]:
+    """The STRIDED_SLICE that alone reads a tensor and turns its last axis around, as RGB becomes BGR."""
+    op = _only_reader(graph, tensor)
+    if op is None or op.opcode != "STRIDED_SLICE" or len(op.inputs) < 4:
+        return None
+    source, steps = graph.tensors[tensor], graph.tensors[op.inputs[3]]
+    if not steps.is_constant or graph.tensors[op.outputs[0]].shape != source.shape:
+        return None
+    if any(op.option(mask, 0) for mask in ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask")):
+        return None
+    # Of the source's whole shape, so that nothing is left out.
+    ahead, last = [1] * (len(source.shape) - 1), -1
+    return op if constant(graph, steps).ravel().tolist() == [*ahead, last] else None
+
+
+def same_size(graph: Graph, tensor: int) -> Optional[Op]:
+    """The op that alone reads an image and resizes it to the size that it has."""
+    op = _only_reader(graph, tensor)
+    if op is None or op.opcode not in ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"):
+        return None
+    source, found = graph.tensors[tensor], graph.tensors[op.outputs[0]]
+    return op if (source.shape, source.dtype) == (found.shape, found.dtype) and not source.is_dynamic else None
+
+
+def _only_reader(graph: Graph, tensor: int) -> Optional[Op]:
+    """The op that alone reads a tensor, and is not the last."""
+    readers = graph.consumers(tensor)
+    return readers[0] if len(readers) == 1 and readers[0].outputs[0] not in graph.outputs else None
 
 
 def fused(op: Op) -> bool:

@@ -8,6 +8,9 @@ which is put where it is exact:
 - equal in all channels: into the input tensor's quantization, at no cost;
 - before a convolution that sees no padding, or with offset 0: into its weights and bias;
 - elsewhere (padding is zero *after* the map): one 1×1 depthwise convolution, quantized per channel.
+
+Channels turned around inside (STRIDED_SLICE with stride -1, of which no Edge TPU knows) go into the first
+convolution's weights, as does a model's wish for BGR; resizing to the size that an image has already is left out.
 """
 
 from dataclasses import dataclass, replace
@@ -18,7 +21,7 @@ from edgekit.preprocess import InputSpec
 from edgekit.tflite import Graph, names
 from edgekit.tflite.editor import Editor
 from edgekit.tflite.graph import Op
-from edgekit.tflite.patterns import affine_step, first_conv
+from edgekit.tflite.patterns import affine_step, channel_turn, first_conv, same_size
 
 _RAW = (0.0, 1.0)
 _ONE_BY_ONE = {
@@ -33,12 +36,24 @@ _ONE_BY_ONE = {
 
 @dataclass(frozen=True)
 class _Head:
-    """The start of a float graph: its affine chain, and the tensor that the chain computes."""
+    """The start of a float graph: its chain of ops, the tensor that it computes, and how.
+
+    `gain` and `offset` are in the order of that tensor's channels; `turned` says that it is not the input's.
+    """
 
     gain: np.ndarray
     offset: np.ndarray
     chain: tuple[Op, ...]
     end: int
+    turned: bool = False
+
+    def after(self, op: Op) -> "_Head":
+        """The chain with one op more, which changes no value."""
+        return replace(self, chain=(*self.chain, op), end=op.outputs[0])
+
+    def turn(self) -> "_Head":
+        """The same with the channels in the other order."""
+        return replace(self, gain=self.gain[::-1], offset=self.offset[::-1], turned=not self.turned)
 
 
 def fold_preprocessing(graph: Graph, spec: InputSpec) -> tuple[Graph, InputSpec]:
@@ -52,21 +67,24 @@ def fold_preprocessing(graph: Graph, spec: InputSpec) -> tuple[Graph, InputSpec]
       The rewritten model and the InputSpec that belongs to it; both as given where nothing can be folded.
     """
     editor = Editor(graph)
-    folded = fold(editor, spec)
+    folded = fold_in(editor, spec)
     return (graph, spec) if folded is None else (editor.finish(), folded)
 
 
-def fold(editor: Editor, spec: InputSpec) -> InputSpec | None:
+def fold_in(editor: Editor, spec: InputSpec) -> InputSpec | None:
     """The same within an editor, on the graph as it was read: the InputSpec of what the model then is, or None."""
     graph = editor.graph
-    head = _head(graph, spec)
+    head = _head(graph, spec, turns=True)
     conv = first_conv(graph, head.end, spec.channels)
-    if spec.order == "bgr" and conv is None:
+    if conv is None:  # nothing that a turn could go into
+        head = _head(graph, spec, turns=False)
+    swapped = head.turned != (spec.order == "bgr")
+    if swapped and conv is None:
         return None
     rgb = replace(spec, order="rgb")
-    if spec.order == "bgr" and conv is not None:
+    if swapped and conv is not None:
         editor.set_constant_input(conv, 1, names.RGB_WEIGHTS, editor.constant(conv.inputs[1])[..., ::-1])
-        head = replace(head, gain=head.gain[::-1], offset=head.offset[::-1])
+        head = head.turn()
     if _is_uniform(head):
         _bypass(editor, head)
         gain, mean = float(head.gain[0]), float(-head.offset[0] / head.gain[0])
@@ -79,10 +97,17 @@ def fold(editor: Editor, spec: InputSpec) -> InputSpec | None:
     return replace(rgb, mean=(_RAW[0],) * spec.channels, std=(_RAW[1],) * spec.channels)
 
 
-def _head(graph: Graph, spec: InputSpec) -> _Head:
+def _head(graph: Graph, spec: InputSpec, *, turns: bool) -> _Head:
     gain = 1.0 / np.asarray(spec.std, np.float64)
     head = _Head(gain, -np.asarray(spec.mean, np.float64) * gain, (), graph.inputs[0])
     while True:
+        turn, same = channel_turn(graph, head.end) if turns else None, same_size(graph, head.end)
+        if same is not None:
+            head = head.after(same)
+            continue
+        if turn is not None:
+            head = head.after(turn).turn()
+            continue
         step = affine_step(graph, head.end)
         found = step.per_channel(spec.channels) if step else None
         if step is None or found is None:
@@ -90,7 +115,7 @@ def _head(graph: Graph, spec: InputSpec) -> _Head:
         gain, offset = found
         if not np.all(gain * head.gain > 0):
             return head  # a zero or negative gain has no mean and std to stand for it
-        head = _Head(head.gain * gain, head.offset * gain + offset, (*head.chain, step.op), step.op.outputs[0])
+        head = replace(head.after(step.op), gain=head.gain * gain, offset=head.offset * gain + offset)
 
 
 def _is_uniform(head: _Head) -> bool:

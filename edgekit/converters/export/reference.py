@@ -1,10 +1,8 @@
 """The float model that a conversion starts from, and that its result is compared with."""
 
-from dataclasses import replace
-
 from edgekit.calibration.samples import Samples, open_samples
 from edgekit.converters.export.find_preprocessing import Finding, find_preprocessing
-from edgekit.converters.export.fold import fold_preprocessing
+from edgekit.converters.export.fold import fold_in
 from edgekit.converters.export.through_tensorflow import check_export, export_float
 from edgekit.converters.sources.source import Source
 from edgekit.preprocess import InputSpec, describe, parse_preprocess
@@ -51,10 +49,7 @@ def float_reference(
       ConversionError: the export failed, or computes something else than the source.
     """
     progress("Exporting", 0, None)
-    model = export_float(source, spec)
-    if fold:
-        graph, folded = fold_preprocessing(model.graph, spec)
-        model = replace(model, graph=graph, spec=folded)
+    model = export_float(source, spec, change=fold_in if fold else None)
     progress("Checking the export", 0, None)
     check_export(source, spec, model, samples.take(EXPORT_CHECKS))
     return model

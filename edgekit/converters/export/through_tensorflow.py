@@ -3,7 +3,7 @@
 The only module that knows TensorFlow's converter.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -21,24 +21,29 @@ from edgekit.tflite.model import Model
 #: Kernels that add in another order differ by about 1e-5 of the output; a wrong graph by far more than this.
 EXPORT_TOLERANCE = 5e-3
 
+#: Changes the model in an editor and answers the preprocessing that belongs to it then; None where it is the same.
+Change = Callable[[Editor, InputSpec], InputSpec | None]
 
-def export_float(source: Source, spec: InputSpec) -> Model:
+
+def export_float(source: Source, spec: InputSpec, *, change: Change | None = None) -> Model:
     """Writes the source as a float `.tflite`.
 
     Args:
       source: the trained model.
       spec: its preprocessing, as found or given.
+      change: what else to do to the model before it is written, such as `fold.fold_in`.
 
     Raises:
       ConversionError: TensorFlow's converter refused the model, or wrote one without a static batch of 1.
     """
-    editor = export_editor(source)
+    editor = _exported(source)
+    changed = change(editor, spec) if change is not None else None
     graph = editor.finish()
     _check_interface(graph, source)
-    return Model(graph, spec, source.output, source.labels)
+    return Model(graph, changed or spec, source.output, source.labels)
 
 
-def export_editor(source: Source) -> Editor:
+def _exported(source: Source) -> Editor:
     """The exported model with a static batch and unique names, open for more changes."""
     if isinstance(source, TfliteSource):
         editor = Editor(read_graph(source.content))

@@ -290,3 +290,57 @@ def test_the_same_model_gives_the_same_bytes():
     content = Net().step("MUL", [0.1, 0.2, 0.3]).step("ADD", 1.0).conv(SAME).finish()
     first, second = (fold_preprocessing(read_graph(content), spec_of(RAW))[0] for _ in range(2))
     assert first.content == second.content
+
+
+class Turning(Net):
+    """A net that turns its channels around inside, as `preprocess_input` of keras.applications' ResNet50 does."""
+
+    def turn(self, strides=(1, 1, 1, -1)):
+        begin, end = ([0] * 4, list(self.shape)) if strides[-1] == 1 else ([0, 0, 0, 2], [*self.shape[:3], 0])
+        inputs = [self.end, *(self.graph.constant(np.array(value, np.int32)) for value in (begin, end, strides))]
+        options = {"beginMask": 15, "endMask": 15}
+        self.end = self.graph.op("STRIDED_SLICE", inputs, self.shape, options=options)
+        return self
+
+    def resize(self, opcode, **options):
+        size = self.graph.constant(np.array(self.shape[1:3], np.int32))
+        self.end = self.graph.op(opcode, [self.end, size], self.shape, options=options)
+        return self
+
+
+CAFFE = (103.939, 116.779, 123.68)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (Turning().turn().conv(SAME).finish(), ["CONV_2D"]),
+        (Turning().turn().turn().conv(SAME).finish(), ["CONV_2D"]),
+        (Turning().turn().step("SUB", CAFFE).conv(SAME).finish(), ["DEPTHWISE_CONV_2D", "CONV_2D"]),
+        (Turning().turn().step("SUB", CAFFE).conv(VALID).finish(), ["CONV_2D"]),
+        (Turning().step("SUB", CAFFE).turn().conv(VALID).finish(), ["CONV_2D"]),
+        (Turning().turn().step("SUB", CAFFE).pad().conv(VALID).finish(), ["DEPTHWISE_CONV_2D", "PAD", "CONV_2D"]),
+        (Turning().turn().finish(), ["STRIDED_SLICE"]),
+        (
+            Turning().resize("RESIZE_BILINEAR", halfPixelCenters=True).step("MUL", 1 / 255).conv(SAME).finish(),
+            ["CONV_2D"],
+        ),
+        (Turning().step("MUL", 1 / 255).resize("RESIZE_NEAREST_NEIGHBOR").conv(SAME).finish(), ["CONV_2D"]),
+    ],
+    ids=[
+        "turn",
+        "twice",
+        "caffe, same",
+        "caffe, valid",
+        "means first",
+        "padded",
+        "no convolution",
+        "bilinear",
+        "nearest",
+    ],
+)
+@pytest.mark.parametrize("order", ["rgb", "bgr"])
+def test_channels_turned_inside_go_into_the_first_convolution(content, expected, order):
+    graph, spec = fold(content, spec_of(RAW, order=order))
+    assert kinds(graph) == [*expected, "MEAN"]
+    assert spec.order == ("rgb" if "CONV_2D" in expected else order)
