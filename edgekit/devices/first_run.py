@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 MARK = "edgekit-first-run: "
 
-# Address space beyond the model's own bytes. The largest EfficientNet in float32 stays below a quarter of it.
+# Address space beyond what the interpreter's package and the model's bytes take: TensorFlow's alone is gigabytes.
+# The largest EfficientNet in float32 stays below a quarter of it.
 _MEMORY_BYTES = 4 << 30
 
 
@@ -43,10 +44,12 @@ def main(arguments: List[str]) -> None:
 
 
 def _bound_memory(size: int) -> None:
-    """At most so many bytes of address space, and the first to go where the machine runs out of memory."""
+    """At most so many more bytes of address space, and the first to go where the machine runs out of memory."""
     with contextlib.suppress(ImportError, ValueError, OSError):  # Windows has no such bound, macOS does not keep it
         import resource
 
+        with open("/proc/self/statm") as stream:
+            size += int(stream.read().split()[0]) * resource.getpagesize()
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         if hard == resource.RLIM_INFINITY or hard > size:
             resource.setrlimit(resource.RLIMIT_AS, (size, hard))
