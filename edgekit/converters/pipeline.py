@@ -13,7 +13,7 @@ from edgekit.calibration.class_matching import match_samples
 from edgekit.converters.export.find_preprocessing import Finding
 from edgekit.converters.export.reference import float_reference, resolve_preprocessing
 from edgekit.converters.manifest import Artefact, provenance
-from edgekit.converters.quantization.risks import Outlook, foresee
+from edgekit.converters.quantization.risks import Risks, assess_risks
 from edgekit.converters.quantization.search.choose import choose, forms
 from edgekit.converters.quantization.search.explain import explain
 from edgekit.converters.quantization.search.search import Outcome
@@ -53,7 +53,7 @@ class Conversion:
       artefact: the int8 model that describes itself.
       source: what it was made from.
       preprocessing: how images are prepared, and how that was found out.
-      outlook: what to expect of such a model in int8, as it was logged before the work; None where nothing speaks
+      risks: what to expect of such a model in int8, as it was logged before the work; None where nothing speaks
         against it.
       verdict: the int8 model against its float original; None where it was not asked for.
       enough: whether more calibration images would change the ranges; None for synthetic ones, for ranges from a
@@ -66,7 +66,7 @@ class Conversion:
     artefact: Artefact
     source: Source
     preprocessing: Finding
-    outlook: Outlook | None
+    risks: Risks | None
     verdict: Verdict | None
     enough: Sufficiency | None
     skipped: dict[str, str]
@@ -114,7 +114,7 @@ def convert(
     student = _student(replace(source, spec=finding.spec), calibration, recipe, progress)
     made = student.source if student else source
     model = float_reference(made, finding.spec, calibration, fold=fold, progress=progress)
-    outlook = _foresee(made, model, recipe)
+    risks = _risks(made, model, recipe)
     outcome = _search(model, calibration, recipe, progress)
     progress("Quantizing", 0, None)
     int8 = replace(model, graph=outcome.best.quantized(io=recipe.io))
@@ -131,7 +131,7 @@ def convert(
     skipped = {**calibration.skipped, **(held_out.skipped if verify else {})}
     artefact = Artefact(replace(int8, graph=described), outcome.best.ranges, record)
     enough = _sufficiency(outcome, calibration, recipe)
-    return Conversion(artefact, noted, finding, outlook, verdict, enough, skipped, student)
+    return Conversion(artefact, noted, finding, risks, verdict, enough, skipped, student)
 
 
 def _images(data: Data, spec: InputSpec, recipe: Recipe, *, keep_aside: bool) -> tuple[Samples, Samples]:
@@ -153,12 +153,12 @@ def _student(source: Source, images: Samples, recipe: Recipe, progress: Progress
     return make_student(source, recipe.surgery, images, minutes=recipe.surgery_minutes, progress=progress)
 
 
-def _foresee(source: Source, model: Model, recipe: Recipe) -> Outlook | None:
+def _risks(source: Source, model: Model, recipe: Recipe) -> Risks | None:
     """What to expect, logged at once: what comes now takes minutes on large models."""
-    outlook = foresee(model.graph, source.architecture, ranges=recipe.ranges, corrections=recipe.corrections)
-    if outlook is not None:
-        _LOG.log(logging.INFO if outlook.handled else logging.WARNING, "%s", outlook)
-    return outlook
+    risks = assess_risks(model.graph, source.architecture, ranges=recipe.ranges, corrections=recipe.corrections)
+    if risks is not None:
+        _LOG.log(logging.INFO if risks.handled else logging.WARNING, "%s", risks)
+    return risks
 
 
 def _search(model: Model, calibration: Samples, recipe: Recipe, progress: Progress) -> Outcome:

@@ -1,6 +1,6 @@
 """The door for `.tflite` files from elsewhere: each is checked, and run once in a process that may end.
 
-An interpreter trusts its file: a damaged one, or one made to do harm, ends the process instead of raising. What is
+An interpreter trusts its file: a damaged one, or a malicious one, ends the process instead of raising. What is
 known to do so `check_graph` finds; a first run in another process, bounded in time and memory, finds the rest.
 It takes 0.1 s and the time of two invocations (benchmarks/admission.py), once: the digest of a model that passed is
 remembered in the user's cache folder. What edgekit itself made goes to `open_interpreter` and does not pass here.
@@ -36,7 +36,7 @@ PATIENCE_S = 60.0
 _INSIDE = "EDGEKIT_FIRST_RUN"
 
 _REMEMBERED = 4096
-_HINT = "It is damaged, or made to do harm: copy or download it again, from where you trust."
+_HINT = "It is damaged or malicious: copy or download it again, from where you trust."
 
 _passed: Set[str] = set()
 

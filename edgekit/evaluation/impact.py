@@ -37,7 +37,7 @@ def with_impact(
     pairs = [pair for pair in match_ops(reference.graph, candidate.graph) if pair.reference.index in wanted]
     if not pairs:
         return tuple(layers)
-    progress("Measuring each layer's harm", 0, None)
+    progress("Measuring each layer's cost", 0, None)
     rows = [row for _, row in map_samples(lambda: _worker(reference, candidate, pairs), samples.take(IMAGES))]
     found = dict(zip((pair.reference.index for pair in pairs), np.mean(rows, axis=0).tolist(), strict=True))
     return tuple(replace(layer, scores_db=found.get(layer.index)) for layer in layers)

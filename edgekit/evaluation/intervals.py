@@ -12,7 +12,7 @@ def wilson_interval(successes: int, trials: int, z: float = Z95) -> tuple[float,
     Raises ValueError where `trials` is not positive.
     """
     if trials <= 0:
-        raise ValueError("an interval needs at least one trial")
+        raise ValueError("an interval needs at least one image")
     rate, spread = successes / trials, z * z / trials
     centre = (rate + spread / 2) / (1 + spread)
     half = z / (1 + spread) * math.sqrt(rate * (1 - rate) / trials + spread / (4 * trials))

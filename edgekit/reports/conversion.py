@@ -30,7 +30,7 @@ def conversion_to_json(
         "accepted": unmet is None,
         "unmet": unmet,
         "verdict": conversion.artefact.provenance["verdict"],
-        "outlook": asdict(conversion.outlook) if conversion.outlook else None,
+        "risks": asdict(conversion.risks) if conversion.risks else None,
         "surgery": _surgery(conversion.student) if conversion.student else None,
         "calibration_images": asdict(conversion.enough) if conversion.enough else None,
         "preprocess": conversion.preprocessing.name,

@@ -196,9 +196,9 @@ def test_what_to_expect_is_said_beforehand_and_to_machines_in_the_document(place
     assert heard.startswith("Expect: The model has 1 hard-swish. Known: ")
     assert heard.endswith("\nThe range method is chosen by what the scores lose.\n")
     convert("hard.tflite", "--data", "images", "--ranges", "minmax")
-    assert capfd.readouterr().err.startswith("Beware: ")
+    assert capfd.readouterr().err.startswith("Warning: ")
     document = json.loads(convert("hard.tflite", "--data", "images", "--json").stdout)
-    assert (capfd.readouterr().err, document["outlook"]["found"]) == ("", {"hard-swish": 1})
+    assert (capfd.readouterr().err, document["risks"]["found"]) == ("", {"hard-swish": 1})
 
 
 def test_without_data_it_says_so(place):
@@ -211,7 +211,7 @@ def test_the_document_for_machines(place):
     assert (result.exit_code, result.stderr) == (0, "")
     assert document["model"] == "sub.d.tflite" and document["manifest"] == "sub.d.json"
     assert (document["preprocess"], document["compiled"], document["accepted"]) == ("raw", None, True)
-    assert document["outlook"] is None
+    assert document["risks"] is None
     verdict = document["verdict"]
     assert (verdict["agreement"], verdict["images"], verdict["source"]) == (1.0, 12, "data")
     assert (verdict["top1_float"], verdict["top1_int8"]) == (1.0, 1.0)

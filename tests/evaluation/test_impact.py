@@ -1,4 +1,4 @@
-"""Each layer's harm, against models that are run by hand from that layer on."""
+"""Each layer's cost, against models that are run by hand from that layer on."""
 
 import numpy as np
 import pytest

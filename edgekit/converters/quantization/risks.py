@@ -9,8 +9,8 @@ from edgekit.tflite.graph import Graph
 
 
 @dataclass(frozen=True)
-class Trait:
-    """A part of models that int8 does harm to.
+class Risk:
+    """A part of models whose int8 form is known to lose accuracy.
 
     Attributes:
       plural: what to call several of it.
@@ -24,11 +24,11 @@ class Trait:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Risks:
     """What to expect of a model in int8, and what the conversion does about it.
 
     Attributes:
-      found: name of a trait → how many of it there are.
+      found: name of a risk → how many of it there are.
       expected: what that is known to cost, a sentence.
       measures: what will be done about it and what not, a sentence.
       handled: whether nothing that edgekit could do without training is left undone.
@@ -40,7 +40,7 @@ class Outlook:
     handled: bool
 
     def __str__(self) -> str:
-        return f"{'Expect' if self.handled else 'Beware'}: {self.expected}\n{self.measures}"
+        return f"{'Expect' if self.handled else 'Warning'}: {self.expected}\n{self.measures}"
 
 
 def swishes(graph: Graph) -> int:
@@ -58,22 +58,22 @@ def squeeze_excitations(graph: Graph) -> int:
     return sum(1 for _ in patterns.excitations(graph))
 
 
-#: What to look for, the worst first. To recognize another trait, add a row.
-TRAITS: Mapping[str, Trait] = {
+#: What to look for, the worst first. To recognize another risk, add a row.
+RISKS: Mapping[str, Risk] = {
     # R. Liu, «Higher accuracy on vision models with EfficientNet-Lite», blog.tensorflow.org, March 2020.
-    "swish": Trait(
+    "swish": Risk(
         "swishes",
         swishes,
         "TensorFlow's own EfficientNet fell from 75 to 46 % top-1 in plain int8 until its swishes were replaced",
     ),
     # tensorflow/models, research/slim/nets/mobilenet/README.md: checkpoints in float and in 8 bits.
-    "hard-swish": Trait(
+    "hard-swish": Risk(
         "hard-swishes",
         hard_swishes,
         "the authors of MobileNetV3 lost 1.3 (Large) and 2.6 points (Small) of top-1 in 8 bits",
     ),
     # Measured for edgekit, one group of tensors quantized at a time.
-    "squeeze-and-excitation block": Trait(
+    "squeeze-and-excitation block": Risk(
         "squeeze-and-excitation blocks",
         squeeze_excitations,
         "their products were among the least exact int8 tensors of an EfficientNet-B0 measured for edgekit",
@@ -83,7 +83,7 @@ TRAITS: Mapping[str, Trait] = {
 _EFFICIENTNET_B = "; of two B0 measured for edgekit one kept 76 % of its answers, the other 43 %"
 
 
-def foresee(graph: Graph, architecture: str | None, *, ranges: str, corrections: str) -> Outlook | None:
+def assess_risks(graph: Graph, architecture: str | None, *, ranges: str, corrections: str) -> Risks | None:
     """What to expect of a model in int8; None where nothing is known to speak against it.
 
     Args:
@@ -91,19 +91,19 @@ def foresee(graph: Graph, architecture: str | None, *, ranges: str, corrections:
       architecture: its name, where it is known.
       ranges, corrections: how it is going to be quantized, as in `pipeline.Recipe`.
     """
-    counts = {name: trait.count(graph) for name, trait in TRAITS.items()}
+    counts = {name: risk.count(graph) for name, risk in RISKS.items()}
     found = {name: count for name, count in counts.items() if count}
     if not found:
         return None
-    listing = " and ".join(f"{n} {name if n == 1 else TRAITS[name].plural}" for name, n in found.items())
-    known = TRAITS[next(iter(found))].evidence
+    listing = " and ".join(f"{n} {name if n == 1 else RISKS[name].plural}" for name, n in found.items())
+    known = RISKS[next(iter(found))].evidence
     if (architecture or "").startswith("EfficientNetB"):
         known += _EFFICIENTNET_B
     measures = [*([_about_swishes(corrections)] if "swish" in found else []), _about_ranges(ranges)]
     handled = ranges != "minmax" and ("swish" not in found or corrections != "none")
     rest = "" if handled else "; without these options edgekit does more"
     done = ", ".join(measures) + rest
-    return Outlook(
+    return Risks(
         found,
         expected=f"{architecture or 'The model'} has {listing}. Known: {known}.",
         measures=f"{done[0].upper()}{done[1:]}.",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgekit.converters import Recipe, convert, load_source
-from edgekit.converters.quantization.risks import Outlook, foresee, hard_swishes, squeeze_excitations, swishes
+from edgekit.converters.quantization.risks import Risks, assess_risks, hard_swishes, squeeze_excitations, swishes
 from edgekit.tflite import read_graph
 from tests.support.build import GraphBuilder
 from tests.support.float_nets import colour_net, save_images
@@ -14,7 +14,7 @@ CONV = {"padding": 0, "strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilatio
 
 
 class Net(GraphBuilder):
-    """Two inputs of four channels, and the parts that a trait is made of."""
+    """Two inputs of four channels, and the parts that a risk is made of."""
 
     def __init__(self):
         super().__init__()
@@ -67,23 +67,23 @@ def test_traits_are_counted(build, expected):
     assert (swishes(graph), hard_swishes(graph), squeeze_excitations(graph)) == expected
 
 
-def outlook(case, architecture=None, ranges="auto", corrections="auto"):
+def risks(case, architecture=None, ranges="auto", corrections="auto"):
     net = Net()
     graph = read_graph(net.finish([CASES[case][0](net)]))
-    return foresee(graph, architecture, ranges=ranges, corrections=corrections)
+    return assess_risks(graph, architecture, ranges=ranges, corrections=corrections)
 
 
 def test_nothing_is_said_of_models_without_such_traits():
-    assert outlook("nothing", ranges="minmax", corrections="none") is None
+    assert risks("nothing", ranges="minmax", corrections="none") is None
 
 
 def test_what_was_found_and_what_it_costs():
-    found = outlook("squeeze and excitation", "EfficientNetB3")
+    found = risks("squeeze and excitation", "EfficientNetB3")
     assert found.found == {"swish": 1, "squeeze-and-excitation block": 1}
     assert found.expected.startswith("EfficientNetB3 has 1 swish and 1 squeeze-and-excitation block. Known: ")
     assert "75 to 46 %" in found.expected and "two B0 measured for edgekit" in found.expected
-    assert "B0" not in outlook("squeeze and excitation", "EfficientNetV2B3").expected
-    assert outlook("hard swish").expected.startswith("The model has 1 hard-swish. Known: the authors of MobileNetV3")
+    assert "B0" not in risks("squeeze and excitation", "EfficientNetV2B3").expected
+    assert risks("hard swish").expected.startswith("The model has 1 hard-swish. Known: the authors of MobileNetV3")
 
 
 @pytest.mark.parametrize(
@@ -101,10 +101,10 @@ def test_what_was_found_and_what_it_costs():
     ],
 )
 def test_what_will_be_done_and_what_not(case, ranges, corrections, handled, words):
-    found = outlook(case, ranges=ranges, corrections=corrections)
+    found = risks(case, ranges=ranges, corrections=corrections)
     assert words in found.measures
     assert found.handled is handled
-    assert str(found).startswith("Expect: " if handled else "Beware: ")
+    assert str(found).startswith("Expect: " if handled else "Warning: ")
 
 
 @pytest.mark.parametrize(("ranges", "level"), [("auto", logging.INFO), ("minmax", logging.WARNING)])
@@ -120,7 +120,7 @@ def test_it_is_logged_before_the_work(tmp_path, caplog, ranges, level):
     source = load_source(tmp_path / "m.tflite")
     conversion = convert(source, images, recipe=Recipe(ranges=ranges), verify=False, progress=progress)
     (record,) = caplog.records
-    assert (record.levelno, record.getMessage()) == (level, str(conversion.outlook))
-    assert isinstance(conversion.outlook, Outlook)
+    assert (record.levelno, record.getMessage()) == (level, str(conversion.risks))
+    assert isinstance(conversion.risks, Risks)
     said = dict(reversed(heard))  # stage → remarks when it began
     assert (said["Checking the export"], said["Calibrating"]) == (0, 1)
