@@ -5,10 +5,13 @@ import shlex
 import shutil
 import sys
 import textwrap
-from typing import Iterable, Match, Optional, Tuple
+from typing import Iterable, Match, Optional, TextIO, Tuple
 
 #: Columns of the titles before facts.
 _TITLE = 14
+
+#: Facts that are prose, and how much of it is shown unless asked for.
+_PROSE, PROSE_LINES = ("Expect", "Note"), 3
 
 # Control characters but newline and tab, those of Unicode's second set among them, and the marks that reverse text:
 # a file's name or a label may hold them, and a terminal would obey.
@@ -24,16 +27,45 @@ def _escape(match: Match[str]) -> str:
     return match.group().encode("unicode_escape").decode("ascii")
 
 
-def hanging(text: str, *, title: str, width: int) -> str:
+def hanging(text: str, *, title: str, width: int, indent: Optional[int] = None, most: Optional[int] = None) -> str:
     """A title and its text, whose further lines stand below its first one.
 
     A command (a text that begins with `edgekit `) stays in one line, so that it can be pasted.
+
+    Args:
+      text: one paragraph.
+      title: what stands before it, spaces included.
+      width: columns of the terminal.
+      indent: spaces before further lines; None: as wide as the title.
+      most: lines that are shown; of more, the last one says how to see all.
     """
-    room = width - len(title)
-    if room < 20 or text.startswith("edgekit "):
+    before = " " * (len(title) if indent is None else indent)
+    if width - len(before) < 20 or text.startswith("edgekit "):
         return title + text
-    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
-    return title + ("\n" + " " * len(title)).join(lines or [""])
+    lines = textwrap.wrap(
+        title + text,
+        width,
+        subsequent_indent=before,
+        break_long_words=False,
+        break_on_hyphens=False,
+        max_lines=most,
+        placeholder=" … (-v shows all)",
+    )
+    return "\n".join(lines) if lines else title
+
+
+def wrapped(line: str, *, width: int, most: Optional[int] = None) -> str:
+    """A line as a paragraph whose further lines are indented a little more. A table's row stays as it is."""
+    text = line.lstrip(" ")
+    begin = len(line) - len(text)
+    if "  " in text:  # columns
+        return line
+    return hanging(text, title=" " * begin, width=width, indent=begin + 2, most=most)
+
+
+def terminal_width(stream: Optional[TextIO]) -> int:
+    """Columns of a terminal; without end for what is none, so that a pipe gets each line whole."""
+    return shutil.get_terminal_size().columns if stream is not None and stream.isatty() else sys.maxsize
 
 
 def command(*words: object) -> str:
@@ -58,9 +90,21 @@ def echo(
     click.echo(styled + printable(text), err=err)
 
 
-def echo_facts(facts: Iterable[Tuple[str, str]]) -> None:
-    """Prints rows of a title and a text; on a terminal what is too long for a line goes on below its beginning."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+def echo_facts(facts: Iterable[Tuple[str, str]], *, verbose: bool = False) -> None:
+    """Prints rows of a title and a text; on a terminal what is too long for a line goes on below its beginning.
+
+    Of prose there three lines are shown, all of it where `verbose`.
+    """
+    width = terminal_width(sys.stdout)
     for title, text in facts:
-        row = hanging(printable(text), title=f"{title:<{_TITLE}}", width=width)
+        most = PROSE_LINES if title in _PROSE and not verbose else None
+        row = hanging(printable(text), title=f"{title:<{_TITLE}}", width=width, most=most)
         echo(row[_TITLE:], title=row[:_TITLE], colour="red" if title in ("Not met", "Alarm") else "cyan")
+
+
+def echo_lines(lines: Iterable[str]) -> None:
+    """Prints lines of a report; on a terminal the long ones are wrapped, tables' rows excepted."""
+    width = terminal_width(sys.stdout)
+    for paragraph in lines:
+        for line in paragraph.split("\n"):
+            echo(wrapped(printable(line), width=width))

@@ -4,15 +4,16 @@ import ast
 import shlex
 from pathlib import Path
 
+import click
 import pytest
 
 from edgekit import terminal
-from edgekit.terminal import command, echo, echo_facts, hanging, printable
+from edgekit.terminal import command, echo, echo_facts, echo_lines, hanging, printable
 
 PACKAGE = Path(terminal.__file__).parent
 #: Modules that write for the machine at the other end of a pipe, for a page of the docs, or for nobody's terminal.
-NOT_FOR_TERMINALS = ("devices/trial.py", "devices/first_run.py", "devices/doctor/doctor.py", "pycoral/learn/")
-NOT_FOR_TERMINALS += ("edgetpu/placement/supported_ops.py", "pycoral/__main__.py")
+NOT_FOR_TERMINALS = ("devices/trial.py", "devices/first_run.py", "devices/doctor/page.py", "pycoral/learn/")
+NOT_FOR_TERMINALS += ("edgetpu/placement/supported_ops.py",)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +58,29 @@ def test_rows_are_wrapped_on_a_terminal_and_whole_in_a_pipe(capsys, monkeypatch)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     echo_facts([row])
     assert len(capsys.readouterr().out.splitlines()) > 3
+
+
+def test_prose_is_three_lines_on_a_terminal_unless_asked_for(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    prose = "Each sentence of it says one thing. " * 20
+    echo_facts([("Note", prose), ("Verdict", prose)])
+    note, verdict = click.unstyle(capsys.readouterr().out).rstrip().split("\nVerdict")
+    assert len(note.splitlines()) == 3 and note.rstrip().endswith("… (-v shows all)")
+    assert len(verdict.splitlines()) > 3
+    echo_facts([("Note", prose)], verbose=True)
+    assert " ".join(click.unstyle(capsys.readouterr().out).split()).endswith(prose.strip())
+
+
+def test_paragraphs_of_a_report_hang_and_rows_of_a_table_do_not(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    row = "  conv2d    12 ms    " + "a_long_name/" * 5
+    echo_lines([row, "    Remedy: " + "calibrate on more images " * 3])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == row
+    assert lines[1].startswith("    Remedy") and all(line.startswith("      ") for line in lines[2:])
+    assert len(lines) > 3 and all(len(line) <= 40 for line in lines[1:])
 
 
 def test_a_command_can_be_pasted_whatever_the_name():

@@ -12,7 +12,7 @@ import click
 
 from edgekit.errors import EdgekitError, UsageError
 from edgekit.progress import Progress, silent
-from edgekit.terminal import echo, printable
+from edgekit.terminal import PROSE_LINES, echo, printable, terminal_width, wrapped
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -71,7 +71,7 @@ def progress_bar(stream: TextIO, *, as_json: bool, verbose: bool) -> Iterator[Pr
     if as_json:
         yield silent
     elif verbose or not stream.isatty():
-        with _remarks(logging.StreamHandler(stream)):
+        with _remarks(logging.StreamHandler(stream), _Remark(stream)):
             yield _steps(stream) if verbose else silent
     else:
         with _bar(stream) as progress:
@@ -90,9 +90,16 @@ def _steps(stream: TextIO) -> Progress:
     return progress
 
 
-class _Printable(logging.Formatter):
+class _Remark(logging.Formatter):
+    """A remark as a paragraph of the terminal's width; of a long one `most` lines."""
+
+    def __init__(self, stream: TextIO, most: Optional[int] = None) -> None:
+        super().__init__("%(message)s")
+        self._width, self._most = terminal_width(stream), most
+
     def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
+        text = printable(super().format(record))
+        return "\n".join(wrapped(line, width=self._width, most=self._most) for line in text.split("\n"))
 
 
 @contextlib.contextmanager
@@ -115,17 +122,17 @@ def _bar(stream: TextIO) -> Iterator[Progress]:
     # What other tools print is not for the user: it must not be brought above the bar.
     with Bar(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
         task = bar.add_task("Starting", total=None)
-        with _remarks(above):
+        with _remarks(above, _Remark(stream, PROSE_LINES)):
             yield lambda stage, done, total: bar.update(
                 task, description=escape(printable(stage)), completed=done, total=total
             )
 
 
 @contextlib.contextmanager
-def _remarks(handler: logging.Handler) -> Iterator[None]:
+def _remarks(handler: logging.Handler, formatter: logging.Formatter) -> Iterator[None]:
     """Shows what edgekit logs, from INFO on, by this handler alone."""
     logger = logging.getLogger("edgekit")
-    handler.setFormatter(_Printable("%(message)s"))
+    handler.setFormatter(formatter)
     level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

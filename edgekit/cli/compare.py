@@ -12,7 +12,7 @@ from edgekit.converters.comparing import compare as run_comparison
 from edgekit.files import check_writable, write_text
 from edgekit.quiet import tensorflow_quiet
 from edgekit.reports.comparison import comparison_facts, comparison_to_json, layer_lines, layers_to_csv
-from edgekit.terminal import echo, echo_facts
+from edgekit.terminal import echo_facts, echo_lines
 
 
 @click.command()
@@ -48,4 +48,4 @@ def compare(a: Path, b: Path, images: ImageSet, as_json: bool, verbose: bool, **
         echo_json({"a": str(a), "b": str(b), **comparison_to_json(found)})
         return
     echo_facts(comparison_facts(found))
-    echo("\n" + "\n".join(layer_lines(found)))
+    echo_lines(["", *layer_lines(found)])

@@ -15,7 +15,7 @@ from edgekit.edgetpu.placement.placement import CompilerOptions
 from edgekit.errors import CompilerError
 from edgekit.reports.compilation import compilation_lines, compilation_to_json
 from edgekit.reports.placement import placement_lines, placement_to_json
-from edgekit.terminal import echo
+from edgekit.terminal import echo, echo_lines
 from edgekit.tflite.reader import read_graph
 
 
@@ -73,7 +73,7 @@ def compile(models: Tuple[Path, ...], as_json: bool, verbose: bool, **given: Any
         echo_json([compilation_to_json(report) for report in reports])
         return
     for report in reports:
-        echo("\n".join(compilation_lines(report)))
+        echo_lines(compilation_lines(report))
 
 
 def _predict(models: Tuple[Path, ...], options: CompilerOptions, error: Optional[CompilerError]) -> None:
@@ -83,7 +83,7 @@ def _predict(models: Tuple[Path, ...], options: CompilerOptions, error: Optional
     if error is None:
         for model, graph, placement in zip(models, graphs, placements):
             echo(f"{model.name}, predicted placement:")
-            echo("\n".join(placement_lines(graph, placement)))
+            echo_lines(placement_lines(graph, placement))
         return
     predictions = [
         {"model": str(model), **placement_to_json(graph, placement)}

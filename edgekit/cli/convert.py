@@ -77,7 +77,7 @@ def convert(model: Path, as_json: bool, verbose: bool, **options: Any) -> None:
     if as_json:
         echo_json(conversion_to_json(conversion, path, manifest, unmet, compiled))
     else:
-        echo_facts(conversion_facts(conversion, path, unmet, compiled))
+        echo_facts(conversion_facts(conversion, path, unmet, compiled), verbose=verbose)
     if isinstance(compiled, CompilerError):
         fail(compiled, as_json=False)
     sys.exit(1 if unmet else 0)

@@ -6,7 +6,7 @@ from edgekit.cli.common import command_options, echo_json
 from edgekit.devices.discovery import attached
 from edgekit.devices.interpreter import allowed_cores
 from edgekit.reports.devices import devices_lines, devices_to_json
-from edgekit.terminal import echo
+from edgekit.terminal import echo_lines
 
 
 @click.command()
@@ -20,4 +20,4 @@ def devices(as_json: bool, verbose: bool) -> None:
     if as_json:
         echo_json(devices_to_json(tpus, cores))
     else:
-        echo("\n".join(devices_lines(tpus, cores)))
+        echo_lines(devices_lines(tpus, cores))

@@ -9,7 +9,7 @@ from edgekit.cli.common import command_options, echo_json
 from edgekit.devices.doctor.doctor import diagnose
 from edgekit.devices.doctor.machine import examine
 from edgekit.reports.diagnosis import diagnosis_to_json, machine_facts, problem_count
-from edgekit.terminal import echo
+from edgekit.terminal import echo, echo_facts, echo_lines
 
 
 @click.command()
@@ -27,10 +27,9 @@ def doctor(model: Optional[str], device: str, as_json: bool, verbose: bool) -> N
     if as_json:
         echo_json(diagnosis_to_json(machine, findings))
     else:
-        for name, value in machine_facts(machine):
-            echo(f"  {name:<14}{value}")
+        echo_facts(machine_facts(machine))
         for finding in findings:
             echo(f"  ({finding.evidence})", title=f"\n{finding.cause}", colour="yellow", bold=True)
-            echo(f"  {finding.what}\n  {finding.fix}")
+            echo_lines([f"  {finding.what}", f"  {finding.fix}"])
         echo("\n" + problem_count(findings))
     sys.exit(1 if findings else 0)

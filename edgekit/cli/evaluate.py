@@ -19,7 +19,7 @@ from edgekit.reports.evaluation import (
     evaluation_to_json,
     to_junit,
 )
-from edgekit.terminal import echo, echo_facts
+from edgekit.terminal import echo_facts, echo_lines
 
 
 @click.command()
@@ -56,5 +56,5 @@ def evaluate(model: Path, labels: Optional[Path], as_json: bool, verbose: bool, 
         echo_json({"model": str(model), **evaluation_to_json(found), "accepted": unmet is None, "unmet": unmet})
     else:
         echo_facts(evaluation_facts(found, unmet))
-        echo("\n" + "\n".join(evaluation_tables(found)))
+        echo_lines(["", *evaluation_tables(found)])
     sys.exit(1 if unmet else 0)

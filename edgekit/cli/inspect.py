@@ -12,7 +12,7 @@ from edgekit.devices.inspection import inspect as run_inspection
 from edgekit.edgetpu.placement.placement import CompilerOptions
 from edgekit.errors import UsageError
 from edgekit.reports.inspection import inspection_lines, inspection_to_json
-from edgekit.terminal import echo
+from edgekit.terminal import echo, echo_lines
 
 
 @dataclass(frozen=True)
@@ -42,5 +42,4 @@ def inspect(model: str, tensors: bool, prediction: Prediction, as_json: bool, ve
         echo_json(inspection_to_json(found, tensors=tensors))
         return
     echo(f"  {found.graph.size / 1e6:.2f} MB", title=Path(model).name, bold=True)
-    for line in inspection_lines(found, tensors=tensors):
-        echo(line)
+    echo_lines(inspection_lines(found, tensors=tensors))

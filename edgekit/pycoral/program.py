@@ -12,6 +12,7 @@ from typing import Container, Iterator, List, Optional, Type
 
 from edgekit.errors import EdgekitError
 from edgekit.pycoral.names import provide_names
+from edgekit.terminal import printable
 
 _USAGE = """usage: python -m edgekit.pycoral PROGRAM [ARGUMENT ...]
        python -m edgekit.pycoral -m MODULE [ARGUMENT ...]
@@ -37,7 +38,7 @@ def run(arguments: List[str], loaded: Container[str]) -> None:
     """
     if not arguments or arguments[0] in ("-h", "--help") or arguments in (["-m"], ["-c"]):
         asked = bool(arguments) and arguments[0] in ("-h", "--help")
-        print(_USAGE, end="", file=sys.stdout if asked else sys.stderr)
+        print(printable(_USAGE), end="", file=sys.stdout if asked else sys.stderr)
         sys.exit(0 if asked else 2)
     try:
         provide_names()
@@ -57,7 +58,7 @@ def _run_file(arguments: List[str], loaded: Container[str]) -> None:
     try:
         source = loader.get_data(program)
     except OSError as error:
-        print(f"edgekit: can't open file {program!r}: {error.strerror}", file=sys.stderr)
+        print(printable(f"edgekit: can't open file '{program}': {error.strerror}"), file=sys.stderr)
         sys.exit(2)
     sys.argv = arguments
     _put_first(os.path.dirname(os.path.realpath(program)), loaded)

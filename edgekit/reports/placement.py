@@ -1,9 +1,6 @@
 """A placement: where each op would run on the Edge TPU, and what to change."""
 
-import shutil
 from typing import Dict, Iterator, List, Tuple
-
-import click
 
 from edgekit.edgetpu.estimate.estimate import Estimate, LayerCost, estimate
 from edgekit.edgetpu.estimate.profiles import HOSTS
@@ -44,8 +41,8 @@ def placement_to_json(graph: Graph, placement: Placement) -> Dict[str, object]:
 
 def placement_lines(graph: Graph, placement: Placement) -> Iterator[str]:
     """The verdict, what to do, and the table of ops by where they run."""
-    yield "\n" + _wrapped(f"Edge TPU: {verdict(placement)}")
-    todo = _some([_wrapped(f"- {text}") for text in advice(graph, placement)])
+    yield f"\n  Edge TPU: {verdict(placement)}"
+    todo = _some([f"  - {text}" for text in advice(graph, placement)])
     if todo:
         yield "\nWhat to do:"
         yield from todo
@@ -114,13 +111,7 @@ def _reason_lines(placed: List[OpPlacement]) -> Iterator[str]:
     for found in placed:
         for violation in found.violations:
             doubt = "" if violation.certain else " (not certain)"
-            yield _wrapped(f"op {found.op.index} {name(found.op)}: {violation.reason}{doubt}")
-
-
-def _wrapped(text: str) -> str:
-    """A paragraph, indented, within the terminal and at most 100 columns."""
-    width = min(100, shutil.get_terminal_size().columns)
-    return click.wrap_text(text, width=width, initial_indent="  ", subsequent_indent="    ")
+            yield (f"  op {found.op.index} {name(found.op)}: {violation.reason}{doubt}")
 
 
 def _some(lines: List[str]) -> List[str]:
