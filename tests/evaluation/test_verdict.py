@@ -116,6 +116,10 @@ def test_accuracy_where_folders_name_classes(tmp_path):
     assert (verdict.labelled, verdict.distinct) == (4, 2)
     assert (verdict.top1_reference, verdict.top1_candidate, verdict.agreement) == (0.75, 0.5, 0.75)
     assert verdict.drop == 0.25
+    assert (verdict.lost, verdict.gained) == (1, 0)
+    assert compare(always_red, always_red, samples, matching=matching).lost == 0
+    back = compare(always_red, model_of(colour_classifier("float32"), SPEC), samples, matching=matching)
+    assert (back.lost, back.gained, back.drop, back.distinct) == (0, 1, -0.25, 1)
 
 
 def test_progress_counts_the_images():
