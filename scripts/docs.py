@@ -9,10 +9,24 @@ from edgekit.cli import main
 
 PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
 
+_HEAD = """# Commands
+
+Written by `python scripts/docs.py` from the commands themselves. `edgekit -h` lists them, `edgekit COMMAND -h` (or
+`--help`) tells a command's options, `edgekit -V` (or `--version`) the version.
+
+A shell completes commands, options and the names that options take after
+
+| shell | in | |
+|---|---|---|
+| bash | `~/.bashrc` | `eval "$(_EDGEKIT_COMPLETE=bash_source edgekit)"` |
+| zsh | `~/.zshrc` | `eval "$(_EDGEKIT_COMPLETE=zsh_source edgekit)"` |
+| fish | `~/.config/fish/completions/edgekit.fish` | `_EDGEKIT_COMPLETE=fish_source edgekit \| source` |
+"""
+
 
 def render() -> str:
     """The help of every command, as one Markdown page."""
-    parts = ["# Commands\n\nWritten by `python scripts/docs.py` from the commands themselves.\n"]
+    parts = [_HEAD]
     with click.Context(main, info_name="edgekit", max_content_width=100, terminal_width=100) as parent:
         for name in main.list_commands(parent):
             command = main.get_command(parent, name)

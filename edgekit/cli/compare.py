@@ -7,9 +7,10 @@ import click
 
 from edgekit.calibration.labelled import ImageSet
 from edgekit.cli.common import command_options, echo_json, progress_bar
-from edgekit.cli.settings import gather
+from edgekit.cli.settings import gather, suggest
 from edgekit.converters.comparing import compare as run_comparison
 from edgekit.files import check_writable, write_text
+from edgekit.preprocess import CONVENTIONS
 from edgekit.quiet import tensorflow_quiet
 from edgekit.reports.comparison import comparison_facts, comparison_to_json, layer_lines, layers_to_csv
 from edgekit.terminal import echo_facts, echo_lines
@@ -26,7 +27,11 @@ from edgekit.terminal import echo_facts, echo_lines
     "--images", "count", default=500, show_default=True, type=click.IntRange(min=1), help="At most so many of them."
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of their choice.")
-@click.option("--preprocess", help="Scaling of pixels where a model does not tell it: raw, 0..1, -1..1, lite, ….")
+@click.option(
+    "--preprocess",
+    shell_complete=suggest(*CONVENTIONS),
+    help="Scaling of pixels where a model does not tell it: raw, 0..1, -1..1, lite, ….",
+)
 @click.option("--trust", is_flag=True, help="Let A's file run its own code (Lambda and custom layers).")
 @click.option("--csv", "table", type=click.Path(path_type=Path), help="Write the per-layer report.")
 @gather(ImageSet, "images")

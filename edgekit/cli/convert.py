@@ -11,14 +11,18 @@ from typing import Any
 
 import click
 
-from edgekit.calibration import save_ranges
+from edgekit.calibration import METHODS, save_ranges
 from edgekit.cli.common import command_options, echo_json, fail, fraction, progress_bar
+from edgekit.cli.settings import suggest
 from edgekit.converters import Conversion, Recipe, load_source, save, with_labels
 from edgekit.converters import convert as run_conversion
+from edgekit.converters.quantization.backend import IO_TYPES
+from edgekit.converters.quantization.corrections import CORRECTIONS
 from edgekit.converters.surgery.surgery import SURGERIES
 from edgekit.edgetpu.compiler.compiler import CompileReport, compile_model
 from edgekit.errors import CompilerError, UsageError
 from edgekit.files import check_writable
+from edgekit.preprocess import CONVENTIONS, INTERPOLATIONS, RESIZE_MODES
 from edgekit.progress import Progress
 from edgekit.quiet import tensorflow_quiet
 from edgekit.reports.conversion import conversion_facts, conversion_to_json
@@ -36,20 +40,56 @@ from edgekit.terminal import echo_facts
 @click.option("--max-drop", help="Accuracy that may be lost, such as 1%; more is exit code 1.")
 @click.option("--min-agreement", help="Agreement with the float model to reach, such as 98%; less is exit code 1.")
 @click.option("--labels", type=click.Path(path_type=Path), help="Class names, one a line, in the order of the output.")
-@click.option("--preprocess", help="How images are scaled: raw, 0..1, -1..1, lite, imagenet, caffe, or mean/std.")
-@click.option("--resize", default="stretch", show_default=True, help="stretch, crop, or crop:0.875 (part kept).")
-@click.option("--interpolation", default="bicubic", show_default=True, help="nearest, bilinear, bicubic or lanczos.")
-@click.option("--size", help="Image size for models that leave it open: 224 or 224x320 (height x width).")
-@click.option("--ranges", default="auto", show_default=True, help="Range method, or a .json of --save-ranges.")
 @click.option(
-    "--corrections", default="auto", show_default=True, help="Rewrites for int8: auto, none, split-swish, rounding."
+    "--preprocess",
+    shell_complete=suggest(*CONVENTIONS),
+    help="How images are scaled: raw, 0..1, -1..1, lite, imagenet, caffe, or mean/std.",
 )
 @click.option(
-    "--surgery", default="none", show_default=True, help="Make another model: relu6, relu6-no-se (SE removed)."
+    "--resize",
+    default="stretch",
+    show_default=True,
+    shell_complete=suggest(*RESIZE_MODES, "crop:0.875"),
+    help="stretch, crop, or crop:0.875 (part kept).",
+)
+@click.option(
+    "--interpolation",
+    default="bicubic",
+    show_default=True,
+    shell_complete=suggest(*INTERPOLATIONS),
+    help="nearest, bilinear, bicubic or lanczos.",
+)
+@click.option("--size", help="Image size for models that leave it open: 224 or 224x320 (height x width).")
+@click.option(
+    "--ranges",
+    default="auto",
+    show_default=True,
+    shell_complete=suggest("auto", *METHODS),
+    help="Range method, or a .json of --save-ranges.",
+)
+@click.option(
+    "--corrections",
+    default="auto",
+    show_default=True,
+    shell_complete=suggest("auto", "none", *(each.name for each in CORRECTIONS)),
+    help="Rewrites for int8: auto, none, split-swish, rounding.",
+)
+@click.option(
+    "--surgery",
+    default="none",
+    show_default=True,
+    shell_complete=suggest("none", *SURGERIES),
+    help="Make another model: relu6, relu6-no-se (SE removed).",
 )
 @click.option("--surgery-minutes", default=3.0, show_default=True, help="The most time for teaching it the original.")
 @click.option("--save-ranges", type=click.Path(path_type=Path), help="Write the ranges, to edit or to use again.")
-@click.option("--io", default="uint8", show_default=True, help="Type of input and output: uint8, int8 or float.")
+@click.option(
+    "--io",
+    default="uint8",
+    show_default=True,
+    shell_complete=suggest(*IO_TYPES),
+    help="Type of input and output: uint8, int8 or float.",
+)
 @click.option("--compile", is_flag=True, help="Then compile it for the Edge TPU, as `edgekit compile` does.")
 @click.option("--trust", is_flag=True, help="Let the model file run its own code, read and write files.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The result; default: MODEL_int8.tflite here.")

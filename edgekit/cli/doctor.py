@@ -6,6 +6,7 @@ from typing import Optional
 import click
 
 from edgekit.cli.common import command_options, echo_json
+from edgekit.cli.settings import DEVICES, suggest
 from edgekit.devices.doctor.doctor import diagnose
 from edgekit.devices.doctor.machine import examine
 from edgekit.reports.diagnosis import diagnosis_to_json, machine_facts, problem_count
@@ -14,7 +15,13 @@ from edgekit.terminal import echo, echo_facts, echo_lines
 
 @click.command()
 @click.argument("model", type=click.Path(), required=False)
-@click.option("--device", default="auto", show_default=True, help="Device to check: edgetpu, usb, usb:1, pci:0, ….")
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    shell_complete=suggest(*DEVICES),
+    help="Device to check: edgetpu, usb, usb:1, pci:0, ….",
+)
 @command_options
 def doctor(model: Optional[str], device: str, as_json: bool, verbose: bool) -> None:
     """Diagnose why an Edge TPU does not work, and show how to fix it.

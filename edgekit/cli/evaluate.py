@@ -8,9 +8,11 @@ import click
 
 from edgekit.calibration.labelled import ImageSet
 from edgekit.cli.common import command_options, echo_json, fraction, progress_bar
+from edgekit.cli.settings import suggest
 from edgekit.evaluation.accuracy import evaluate as run_evaluation
 from edgekit.files import check_writable, write_text
 from edgekit.labels import read_labels
+from edgekit.preprocess import CONVENTIONS
 from edgekit.quiet import tensorflow_quiet
 from edgekit.reports.evaluation import (
     confusion_to_csv,
@@ -27,7 +29,11 @@ from edgekit.terminal import echo_facts, echo_lines
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of images, a sub-folder for each class.")
 @click.option("--labels-csv", type=click.Path(path_type=Path), help="Table file,label (names or output numbers).")
 @click.option("--labels", type=click.Path(path_type=Path), help="Class names, one a line, for the model's own.")
-@click.option("--preprocess", help="Scaling of pixels for the model's own: raw, 0..1, -1..1, lite, …, or mean,std.")
+@click.option(
+    "--preprocess",
+    shell_complete=suggest(*CONVENTIONS),
+    help="Scaling of pixels for the model's own: raw, 0..1, -1..1, lite, …, or mean,std.",
+)
 @click.option("--min-top1", help="Top-1 to reach, such as 90%; less is exit code 1.")
 @click.option("--csv", "table", type=click.Path(path_type=Path), help="Write the confusion matrix.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML for continuous integration.")

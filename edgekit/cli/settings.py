@@ -2,25 +2,42 @@
 
 import functools
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Callable, Optional, Type, TypeVar
+from typing import TYPE_CHECKING, Callable, List, Optional, TypeVar
 
 import click
 
 from edgekit.labels import read_labels
+from edgekit.preprocess import CONVENTIONS
 
 if TYPE_CHECKING:
     from edgekit.devices import Classifier
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Command = TypeVar("Command", bound=Callable[..., object])
+
+#: Names that `--device` takes, as a shell completes them; others follow the same pattern.
+DEVICES = ("auto", "cpu", "edgetpu", "usb", "usb:0", "usb:1", "pci", "pci:0", "emulated")
 
 
-def gather(settings: Type[Any], name: str) -> Callable[[Command], Command]:
+def suggest(*names: str) -> Callable[[click.Context, click.Parameter, str], List[str]]:
+    """What a shell completes an option's value from, where other values are possible too.
+
+    Behind a comma the next name of a list is completed.
+    """
+
+    def complete(ctx: click.Context, parameter: click.Parameter, begun: str) -> List[str]:
+        before, comma, last = begun.rpartition(",")
+        return [before + comma + name for name in names if name.startswith(last)]
+
+    return complete
+
+
+def gather(settings: Callable[..., object], name: str) -> Callable[[Command], Command]:
     """Hands a command those of its options that are fields of a dataclass as one value, its parameter `name`."""
 
     def decorate(function: Command) -> Command:
         @functools.wraps(function)
-        def run(**options: Any) -> Any:
-            gathered = settings(**{field.name: options.pop(field.name) for field in fields(settings)})
+        def run(**options: object) -> object:
+            gathered = settings(**{field.name: options.pop(field.name) for field in fields(settings)})  # type: ignore[arg-type]
             return function(**{name: gathered}, **options)
 
         return run  # type: ignore[return-value]
@@ -51,15 +68,16 @@ _SCALINGS = "raw, 0..1, -1..1, lite, imagenet, caffe, or mean,std"
 
 def model_options(function: Command) -> Command:
     """Adds MODEL, `--device`, `--labels` and `--preprocess`; the command receives `choice: ModelChoice`."""
-    command: Any = gather(ModelChoice, "choice")(function)
+    command = gather(ModelChoice, "choice")(function)
+    scaling = f"Scaling of pixels, in place of the model's own: {_SCALINGS}."
     for parameter in (
-        click.option("--preprocess", help=f"Scaling of pixels, in place of the model's own: {_SCALINGS}."),
+        click.option("--preprocess", help=scaling, shell_complete=suggest(*CONVENTIONS)),
         click.option("--labels", type=click.Path(), help="Text file of class names, in place of the model's own."),
-        click.option("--device", default="auto", show_default=True, help=_DEVICES),
+        click.option("--device", default="auto", show_default=True, help=_DEVICES, shell_complete=suggest(*DEVICES)),
         click.argument("model", type=click.Path()),
     ):
         command = parameter(command)
-    return command  # type: ignore[no-any-return]
+    return command
 
 
 def opener(choice: ModelChoice, *, threads: Optional[int] = None) -> "Callable[[], Classifier]":

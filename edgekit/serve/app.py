@@ -7,7 +7,7 @@ import re
 from dataclasses import asdict
 from functools import partial, wraps
 from pathlib import Path
-from typing import Any, AsyncIterator, Awaitable, Callable, Dict, Optional
+from typing import AsyncIterator, Awaitable, Callable, Dict, Optional
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -38,25 +38,28 @@ def make_app(model: ServedModel, settings: Settings) -> Starlette:
         yield
         model.close()
 
-    def guarded(function: Callable[..., Awaitable[Response]], *parts: Any) -> Endpoint:
+    def guarded(answer: Endpoint) -> Endpoint:
         """An endpoint for those who may ask."""
 
-        @wraps(function)
         async def endpoint(request: Request) -> Response:
             check_caller(request, settings.token)
-            return await function(request, *parts)
+            return await answer(request)
 
         return endpoint
 
     routes = [
         Route("/", _page),
         Route("/health", partial(_health, model)),
-        Route("/model", guarded(_describe, model, settings)),
-        Route("/metrics", guarded(_metrics, metrics)),
-        Route("/reload", guarded(_reload, model, settings), methods=["POST"]),
-        Route("/predict", _counted(guarded(_predict, model, settings, arrivals), metrics), methods=["POST"]),
+        Route("/model", guarded(partial(_describe, model, settings))),
+        Route("/metrics", guarded(partial(_metrics, metrics))),
+        Route("/reload", guarded(partial(_reload, model, settings)), methods=["POST"]),
+        Route("/predict", _counted(guarded(partial(_predict, model, settings, arrivals)), metrics), methods=["POST"]),
     ]
-    handlers: Dict[Any, Any] = {EdgekitError: _told, HTTPException: _refused, Exception: _unexpected}
+    handlers: Dict[object, Callable[[Request, Exception], Awaitable[Response]]] = {
+        EdgekitError: _told,
+        HTTPException: _refused,
+        Exception: _unexpected,
+    }
     app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
     app.state.arrivals = arrivals
     return app
@@ -97,7 +100,7 @@ async def _health(model: ServedModel, request: Request) -> Response:
     return JSONResponse({"status": "ok", "device": model.classifier.device, "pending": model.pending})
 
 
-async def _describe(request: Request, model: ServedModel, settings: Settings) -> Response:
+async def _describe(model: ServedModel, settings: Settings, request: Request) -> Response:
     classifier = model.classifier
     about = {
         "name": settings.name,
@@ -111,16 +114,16 @@ async def _describe(request: Request, model: ServedModel, settings: Settings) ->
     return JSONResponse(about)
 
 
-async def _reload(request: Request, model: ServedModel, settings: Settings) -> Response:
+async def _reload(model: ServedModel, settings: Settings, request: Request) -> Response:
     await model.reload()
-    return await _describe(request, model, settings)
+    return await _describe(model, settings, request)
 
 
-async def _metrics(request: Request, metrics: Metrics) -> Response:
+async def _metrics(metrics: Metrics, request: Request) -> Response:
     return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
-async def _predict(request: Request, model: ServedModel, settings: Settings, arrivals: Arrivals) -> Response:
+async def _predict(model: ServedModel, settings: Settings, arrivals: Arrivals, request: Request) -> Response:
     k = _classes_asked(request)
     if model.is_full:
         raise busy()
@@ -186,12 +189,15 @@ def _status(error: EdgekitError) -> int:
     return 400 if isinstance(error, UsageError) else 500
 
 
-async def _told(request: Request, error: Any) -> Response:
+async def _told(request: Request, error: Exception) -> Response:
+    assert isinstance(error, EdgekitError)
     return _error(_status(error), error.kind, error.message, error.hint)
 
 
-async def _refused(request: Request, error: Any) -> Response:
-    return _error(error.status_code, "HTTPError", error.detail, None, headers=error.headers)
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    headers = dict(error.headers) if error.headers else None
+    return _error(error.status_code, "HTTPError", error.detail, None, headers=headers)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

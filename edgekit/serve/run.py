@@ -5,12 +5,15 @@ import logging
 import signal
 import socket
 from contextlib import closing
-from typing import Any, Awaitable, Callable
+from typing import TYPE_CHECKING, Awaitable, Callable
 
 from edgekit.devices import Classifier
 from edgekit.errors import EdgekitError, UsageError
 from edgekit.install import not_importable
 from edgekit.serve.settings import Settings, is_loopback
+
+if TYPE_CHECKING:
+    import uvicorn
 
 _LOG = logging.getLogger("edgekit.serve")
 
@@ -80,7 +83,9 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def _until_stopped(server: Any, listener: socket.socket, reload: Callable[[], Awaitable[None]]) -> None:
+async def _until_stopped(
+    server: "uvicorn.Server", listener: socket.socket, reload: Callable[[], Awaitable[None]]
+) -> None:
     async def try_reload() -> None:
         try:
             await reload()

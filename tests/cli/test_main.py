@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from edgekit import __version__
@@ -140,3 +141,25 @@ def test_remarks_of_the_library_stand_above_the_bar(stream, as_json, verbose):
     assert ("Nine [units] of it." in re.sub("\x1b\\[[0-9;]*m", "", shown)) is not as_json
     assert "a detail" not in shown and "later" not in shown
     assert ("Working" in shown) is ((verbose or stream is Terminal) and not as_json)
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        (["comp"], {"compare", "compile"}),
+        (["convert", "m.h5", "--io", ""], {"uint8", "int8", "float"}),
+        (["convert", "m.h5", "--ranges", "perc"], {"percentile"}),
+        (["convert", "m.h5", "--corrections", "split-swish,ro"], {"split-swish,rounding"}),
+        (["convert", "m.h5", "--interpolation", "b"], {"bilinear", "bicubic"}),
+        (["classify", "m.tflite", "--device", "usb"], {"usb", "usb:0", "usb:1"}),
+        (["doctor", "--device", "em"], {"emulated"}),
+        (["serve", "m.tflite", "--preprocess", "i"], {"imagenet"}),
+    ],
+)
+def test_a_shell_completes_commands_and_the_names_that_options_take(words, completed):
+    complete = ShellComplete(main, {}, "edgekit", "_EDGEKIT_COMPLETE")
+    assert {item.value for item in complete.get_completions(words[:-1], words[-1])} == completed
+
+
+def test_the_version_by_its_short_option():
+    assert run("-V").stdout == run("--version").stdout
