@@ -152,6 +152,16 @@ def same_size(graph: Graph, tensor: int) -> Optional[Op]:
     return op if (source.shape, source.dtype) == (found.shape, found.dtype) and not source.is_dynamic else None
 
 
+def cast_to_bytes(graph: Graph, tensor: int) -> Tuple[Op, ...]:
+    """The two CASTs that alone read a float tensor: to uint8, and back to float32; () where there are none."""
+    there = _only_reader(graph, tensor)
+    back = _only_reader(graph, there.outputs[0]) if there is not None and there.opcode == "CAST" else None
+    if there is None or back is None or back.opcode != "CAST":
+        return ()
+    dtypes = [graph.tensors[index].dtype for index in (tensor, there.outputs[0], back.outputs[0])]
+    return (there, back) if dtypes == ["float32", "uint8", "float32"] else ()
+
+
 def _only_reader(graph: Graph, tensor: int) -> Optional[Op]:
     """The op that alone reads a tensor, and is not the last."""
     readers = graph.consumers(tensor)

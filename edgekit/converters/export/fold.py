@@ -10,7 +10,8 @@ which is put where it is exact:
 - elsewhere (padding is zero *after* the map): one 1×1 depthwise convolution, quantized per channel.
 
 Channels turned around inside (STRIDED_SLICE with stride -1, of which no Edge TPU knows) go into the first
-convolution's weights, as does a model's wish for BGR; resizing to the size that an image has already is left out.
+convolution's weights, as does a model's wish for BGR. Resizing to the size that an image has already is left out, as
+are casts of pixels to bytes and back.
 """
 
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from edgekit.preprocess import InputSpec
 from edgekit.tflite import Graph, names
 from edgekit.tflite.editor import Editor
 from edgekit.tflite.graph import Op
-from edgekit.tflite.patterns import affine_step, channel_turn, first_conv, same_size
+from edgekit.tflite.patterns import affine_step, cast_to_bytes, channel_turn, first_conv, same_size
 
 _RAW = (0.0, 1.0)
 _ONE_BY_ONE = {
@@ -47,9 +48,14 @@ class _Head:
     end: int
     turned: bool = False
 
-    def after(self, op: Op) -> "_Head":
-        """The chain with one op more, which changes no value."""
-        return replace(self, chain=(*self.chain, op), end=op.outputs[0])
+    @property
+    def is_raw(self) -> bool:
+        """Whether its values are the pixels themselves, which are whole numbers."""
+        return bool(np.all(self.gain == 1) and np.all(self.offset == 0))
+
+    def after(self, *ops: Op) -> "_Head":
+        """The chain with more ops, which change no value."""
+        return replace(self, chain=(*self.chain, *ops), end=ops[-1].outputs[0])
 
     def turn(self) -> "_Head":
         """The same with the channels in the other order."""
@@ -101,9 +107,10 @@ def _head(graph: Graph, spec: InputSpec, *, turns: bool) -> _Head:
     gain = 1.0 / np.asarray(spec.std, np.float64)
     head = _Head(gain, -np.asarray(spec.mean, np.float64) * gain, (), graph.inputs[0])
     while True:
-        turn, same = channel_turn(graph, head.end) if turns else None, same_size(graph, head.end)
-        if same is not None:
-            head = head.after(same)
+        unchanged = _keeps_values(graph, head)
+        turn = channel_turn(graph, head.end) if turns else None
+        if unchanged:
+            head = head.after(*unchanged)
             continue
         if turn is not None:
             head = head.after(turn).turn()
@@ -116,6 +123,14 @@ def _head(graph: Graph, spec: InputSpec, *, turns: bool) -> _Head:
         if not np.all(gain * head.gain > 0):
             return head  # a zero or negative gain has no mean and std to stand for it
         head = replace(head.after(step.op), gain=head.gain * gain, offset=head.offset * gain + offset)
+
+
+def _keeps_values(graph: Graph, head: _Head) -> tuple[Op, ...]:
+    """The next ops of the chain if they leave its values as they are, else ()."""
+    resize = same_size(graph, head.end)
+    if resize is not None:
+        return (resize,)
+    return cast_to_bytes(graph, head.end) if head.is_raw else ()
 
 
 def _is_uniform(head: _Head) -> bool:

@@ -344,3 +344,24 @@ def test_channels_turned_inside_go_into_the_first_convolution(content, expected,
     graph, spec = fold(content, spec_of(RAW, order=order))
     assert kinds(graph) == [*expected, "MEAN"]
     assert spec.order == ("rgb" if "CONV_2D" in expected else order)
+
+
+class Casting(Net):
+    """A net whose input is cast to bytes, as one that was built with `Input(dtype="uint8")`."""
+
+    def cast(self):
+        to_bytes, to_floats = ({"inDataType": a, "outDataType": b} for a, b in ((0, 3), (3, 0)))
+        there = self.graph.op("CAST", [self.end], self.shape, "uint8", options=to_bytes)
+        self.end = self.graph.op("CAST", [there], self.shape, options=to_floats)
+        return self
+
+
+def test_casts_of_pixels_to_bytes_and_back_go():
+    graph, spec = fold(Casting().cast().step("MUL", 1 / 255).conv(SAME).finish(), spec_of(RAW))
+    assert kinds(graph) == ["CONV_2D", "MEAN"]
+    np.testing.assert_allclose(spec.std, 255, rtol=1e-6)
+
+
+def test_casts_that_cut_off_fractions_stay():
+    content = Casting().step("MUL", 1 / 2).cast().conv(SAME).finish()
+    assert kinds(fold(content, spec_of(RAW))[0]) == ["CAST", "CAST", "CONV_2D", "MEAN"]
