@@ -4,10 +4,10 @@
 
 Cosmic Ray's operators make the mutants: a comparison, a sign, `and`/`or`, a number or a boolean is changed, one at a
 time. Modules take turns, so that a long table of numbers does not fill the sample; the same seed on the same code
-gives the same sample. Each mutant is written into a copy of the project, where first the test file named after the
-module and then the tests of its package run, without those marked `slow` or `shared`. It is killed where a test
-fails or takes three times as long as all of the package's tests without it (and ten seconds more). The copy is removed
-at the end. Survivors are printed as `file:line  old → new`.
+gives the same sample. Each mutant is written into a copy of the project, where the test file named after the module
+runs, then the tests of its package, then those of what is built on it (`CORE`), without those marked `slow` or
+`shared`. It is killed where a test fails, or where they take three times as long as without it and ten seconds more.
+The copy is removed at the end. Survivors are printed as `file:line  old → new`.
 """
 
 import argparse
@@ -30,23 +30,47 @@ from cosmic_ray.plugins import get_operator
 
 PROJECT = Path(__file__).resolve().parents[1]
 
-#: package → (its modules, the tests that must notice a fault in them).
+
+@dataclass(frozen=True)
+class Package:
+    """A part of the core.
+
+    Attributes:
+      modules: patterns of its files.
+      tests: its own tests.
+      users: tests of what is built on it, which run where its own notice nothing.
+    """
+
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+    users: tuple[str, ...]
+
+
+_CONVERSION = ("tests/converters/quantization", "tests/converters/test_pipeline.py")
 CORE = {
-    "tflite": (("edgekit/tflite/**/*.py",), ("tests/tflite",)),
-    "preprocess": (("edgekit/preprocess.py",), ("tests/test_preprocess.py",)),
-    "image": (("edgekit/image.py",), ("tests/test_image.py", "tests/test_preprocess.py")),
-    "labels": (("edgekit/labels.py",), ("tests/test_labels.py",)),
-    "edgetpu": (("edgekit/edgetpu/**/*.py",), ("tests/edgetpu",)),
-    "calibration": (("edgekit/calibration/**/*.py",), ("tests/calibration",)),
-    "devices": (("edgekit/devices/**/*.py",), ("tests/devices",)),
-    "evaluation": (("edgekit/evaluation/**/*.py",), ("tests/evaluation",)),
-    "converters/quantization": (
-        ("edgekit/converters/quantization/**/*.py",),
-        ("tests/converters/quantization",),
+    "tflite": Package(
+        ("edgekit/tflite/**/*.py",),
+        ("tests/tflite",),
+        ("tests/edgetpu", "tests/devices", "tests/evaluation", "tests/converters/quantization"),
     ),
-    "converters/export": (
+    "preprocess": Package(
+        ("edgekit/preprocess.py", "edgekit/image.py", "edgekit/labels.py"),
+        ("tests/test_preprocess.py", "tests/test_image.py", "tests/test_labels.py"),
+        ("tests/calibration", "tests/devices/test_classifier.py"),
+    ),
+    "edgetpu": Package(("edgekit/edgetpu/**/*.py",), ("tests/edgetpu",), ("tests/devices", "tests/reports")),
+    "calibration": Package(
+        ("edgekit/calibration/**/*.py",), ("tests/calibration",), ("tests/evaluation", *_CONVERSION)
+    ),
+    "devices": Package(
+        ("edgekit/devices/**/*.py",), ("tests/devices",), ("tests/serve", "tests/pycoral", "tests/evaluation")
+    ),
+    "evaluation": Package(("edgekit/evaluation/**/*.py",), ("tests/evaluation",), ("tests/reports", *_CONVERSION)),
+    "quantization": Package(("edgekit/converters/quantization/**/*.py",), *((test,) for test in _CONVERSION)),
+    "export": Package(
         ("edgekit/converters/export/fold.py", "edgekit/converters/export/find_preprocessing.py"),
         ("tests/converters/export",),
+        ("tests/converters/test_pipeline.py",),
     ),
 }
 
@@ -103,12 +127,12 @@ def sample(wanted: list[str], seed: int, count: int) -> list[Mutant]:
     """`count` mutants of the packages or modules that are wanted, modules taking turns."""
     chance = random.Random(seed)
     waiting = []
-    for package, (patterns, _) in CORE.items():
-        modules = sorted({path.relative_to(PROJECT).as_posix() for p in patterns for path in PROJECT.glob(p)})
+    for package, part in CORE.items():
+        modules = sorted({path.relative_to(PROJECT).as_posix() for p in part.modules for path in PROJECT.glob(p)})
         for module in modules:
             mutants = mutants_of(package, module)
             chance.shuffle(mutants)
-            if mutants and (not wanted or {package, package.split("/")[0], module} & set(wanted)):
+            if mutants and (not wanted or {package, module} & set(wanted)):
                 waiting.append(mutants)
     chance.shuffle(waiting)
     turns = max(map(len, waiting), default=0)
@@ -121,12 +145,13 @@ def copy_project(target: Path) -> None:
     compileall.compile_dir(target / "edgekit", quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
 
 
-def test_selections(copy: Path, mutant: Mutant) -> list[tuple[str, ...]]:
-    """What is run for a mutant, the narrowest selection first."""
-    tests = CORE[mutant.package][1]
-    name = f"test_{Path(mutant.module).stem}.py"
-    near = sorted(path.relative_to(copy).as_posix() for test in tests for path in (copy / test).rglob(name))
-    return [tuple(near), tests] if near else [tests]
+def nearest_tests(copy: Path, mutant: Mutant) -> tuple[str, ...]:
+    """The package's test files that are named after the mutant's module."""
+    places = (copy / test for test in CORE[mutant.package].tests)
+    files = (file for place in places for file in ([place] if place.is_file() else place.rglob("test_*.py")))
+    return tuple(
+        sorted(str(file.relative_to(copy)) for file in files if file.stem == f"test_{Path(mutant.module).stem}")
+    )
 
 
 def run_tests(copy: Path, tests: tuple[str, ...], limit_s: float) -> bool:
@@ -159,12 +184,14 @@ class Laboratory:
 
     def survives(self, mutant: Mutant, code: str) -> bool:
         """Whether no test notices the mutant."""
-        limit = self._limit_s(CORE[mutant.package][1])
+        package, nearest = CORE[mutant.package], nearest_tests(self._copy, mutant)
+        limit, users_limit = self._limit_s(package.tests), self._limit_s(package.users)
+        stages = ((nearest, limit), (package.tests, limit), (package.users, users_limit))
         path = self._copy / mutant.module
         original = path.read_bytes()
         try:
             path.write_text(code, "utf-8")
-            return all(run_tests(self._copy, tests, limit) for tests in test_selections(self._copy, mutant))
+            return all(run_tests(self._copy, tests, seconds) for tests, seconds in stages if tests)
         finally:
             path.write_bytes(original)
 
