@@ -46,12 +46,11 @@ class Package:
     users: tuple[str, ...]
 
 
-_CONVERSION = ("tests/converters/quantization", "tests/converters/test_pipeline.py")
 CORE = {
     "tflite": Package(
         ("edgekit/tflite/**/*.py",),
         ("tests/tflite",),
-        ("tests/edgetpu", "tests/devices", "tests/evaluation", "tests/converters/quantization"),
+        ("tests/edgetpu/placement", "tests/devices", "tests/evaluation"),
     ),
     "preprocess": Package(
         ("edgekit/preprocess.py", "edgekit/image.py", "edgekit/labels.py"),
@@ -60,13 +59,21 @@ CORE = {
     ),
     "edgetpu": Package(("edgekit/edgetpu/**/*.py",), ("tests/edgetpu",), ("tests/devices", "tests/reports")),
     "calibration": Package(
-        ("edgekit/calibration/**/*.py",), ("tests/calibration",), ("tests/evaluation", *_CONVERSION)
+        ("edgekit/calibration/**/*.py",), ("tests/calibration",), ("tests/evaluation", "tests/converters/quantization")
     ),
     "devices": Package(
         ("edgekit/devices/**/*.py",), ("tests/devices",), ("tests/serve", "tests/pycoral", "tests/evaluation")
     ),
-    "evaluation": Package(("edgekit/evaluation/**/*.py",), ("tests/evaluation",), ("tests/reports", *_CONVERSION)),
-    "quantization": Package(("edgekit/converters/quantization/**/*.py",), *((test,) for test in _CONVERSION)),
+    "evaluation": Package(
+        ("edgekit/evaluation/**/*.py",),
+        ("tests/evaluation",),
+        ("tests/reports", "tests/converters/quantization/search"),
+    ),
+    "quantization": Package(
+        ("edgekit/converters/quantization/**/*.py",),
+        ("tests/converters/quantization",),
+        ("tests/converters/test_pipeline.py",),
+    ),
     "export": Package(
         ("edgekit/converters/export/fold.py", "edgekit/converters/export/find_preprocessing.py"),
         ("tests/converters/export",),
