@@ -61,9 +61,7 @@ CORE = {
     "calibration": Package(
         ("edgekit/calibration/**/*.py",), ("tests/calibration",), ("tests/evaluation", "tests/converters/quantization")
     ),
-    "devices": Package(
-        ("edgekit/devices/**/*.py",), ("tests/devices",), ("tests/serve", "tests/pycoral", "tests/evaluation")
-    ),
+    "devices": Package(("edgekit/devices/**/*.py",), ("tests/devices",), ("tests/serve", "tests/evaluation")),
     "evaluation": Package(
         ("edgekit/evaluation/**/*.py",),
         ("tests/evaluation",),

@@ -32,6 +32,22 @@ def test_merging_is_counting_together_in_any_order(first, second):
     np.testing.assert_array_equal(one.counts, together.counts)
 
 
+@given(values)
+def test_values_are_half_a_bin_from_its_centre_at_most(array):
+    found = counted(array)
+    assert np.repeat(found.centres, found.counts) == pytest.approx(np.sort(array), abs=0.51 * found.width)
+    assert found.centres.shape == found.counts.shape == (2 * SIDE_BINS,)
+    assert found.centres[SIDE_BINS] == found.width / 2 == -found.centres[SIDE_BINS - 1]
+
+
+@pytest.mark.parametrize("magnitude", [1.0, 0.999, 1.001, 3e38, 1e-20])
+def test_the_largest_value_lies_in_the_outer_half(magnitude):
+    found = histogram(np.array([magnitude, -magnitude], np.float32), magnitude)
+    filled = np.flatnonzero(found.counts)
+    assert filled[-1] >= SIDE_BINS + SIDE_BINS // 2 and filled[0] < SIDE_BINS // 2 + 1
+    assert found.counts.sum() == 2
+
+
 def test_widening_by_far_leaves_two_bins():
     merged = merge(counted(np.array([-1e-6, 1e-6], np.float32)), counted(np.array([1e6], np.float32)))
     assert merged.counts[[SIDE_BINS - 1, SIDE_BINS]].tolist() == [1, 1]

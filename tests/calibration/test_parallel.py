@@ -4,6 +4,7 @@ import time
 import numpy as np
 import pytest
 
+from edgekit.calibration import parallel
 from edgekit.calibration.parallel import map_samples
 from edgekit.calibration.samples import Sample
 from edgekit.devices.interpreter import allowed_cores
@@ -36,6 +37,19 @@ def test_no_worker_is_used_by_two_threads_at_once():
             return threading.get_ident()
 
     assert len(list(map_samples(Worker, samples(40)))) == 40
+
+
+@pytest.mark.parametrize("cores", [1, 2, 5])
+def test_as_many_run_at_once_as_there_are_cores(monkeypatch, cores):
+    """All of them meet at a barrier, which breaks where one never comes."""
+    monkeypatch.setattr(parallel, "allowed_cores", lambda: cores)
+    barrier = threading.Barrier(cores)
+
+    def work(sample):
+        barrier.wait(timeout=10)
+        return sample.name
+
+    assert len(list(map_samples(lambda: work, samples(3 * cores)))) == 3 * cores
 
 
 def test_only_a_few_samples_are_drawn_ahead():

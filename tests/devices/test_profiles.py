@@ -27,6 +27,22 @@ def test_a_dev_board_mini_is_known_by_its_processor(tmp_path):
     assert this_profile(tmp_path) == PROFILES["devboard-mini"]
 
 
+@pytest.mark.parametrize(
+    ("name", "cores", "memory_mb", "bus"),
+    [
+        ("devboard", 4, 1024, "pci"),  # coral.ai/docs/dev-board/datasheet
+        ("devboard-mini", 4, 2048, "usb"),  # coral.ai/docs/dev-board-mini/datasheet
+        ("pi4", 4, 1024, None),  # raspberrypi.com/products
+        ("pi5", 4, 1024, None),
+        ("pcie", None, None, "pci"),
+        ("cpu", None, None, None),
+    ],
+)
+def test_profiles_are_the_data_sheets(name, cores, memory_mb, bus):
+    profile = PROFILES[name]
+    assert (profile.cores, profile.memory_mb, profile.bus) == (cores, memory_mb, bus)
+
+
 def test_others_are_known_by_what_is_plugged_in(tmp_path):
     assert this_profile(tmp_path) == PROFILES["cpu"]
     assert this_profile(plant(tmp_path, "pci")) == PROFILES["pcie"]

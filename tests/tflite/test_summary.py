@@ -31,6 +31,23 @@ def test_float_ends_do_not_make_the_inside_float():
     assert (state.kind, state.dtype, state.float_ops, state.casts) == ("full", "int8", (), (0, 2))
 
 
+def test_requantizing_is_no_cast():
+    graph = GraphBuilder()
+    x = graph.input((1, 4), "uint8", quant=(0.1, 0))
+    y = graph.op("QUANTIZE", [x], (1, 4), "int8", quant=(0.1, -128))
+    state = quantization(read_graph(graph.finish([y])))
+    assert (state.kind, state.dtype, state.float_ops, state.casts) == ("full", "int8", (), ())
+
+
+def test_the_type_of_most_values_counts():
+    graph = GraphBuilder()
+    x = graph.input((1, 4), "int8", quant=(0.1, 0))
+    y = graph.op("LOGISTIC", [x], (1, 4), "int8", quant=(1 / 256, -128))
+    y = graph.op("TANH", [y], (1, 4), "int8", quant=(1 / 128, 0))
+    z = graph.op("QUANTIZE", [y], (1, 4), "uint8", quant=(1 / 128, 128))
+    assert quantization(read_graph(graph.finish([z]))).dtype == "int8"
+
+
 def test_one_float_op_makes_it_partial_and_is_named():
     state = quantization(_with_float_ends(middle=True))
     assert (state.kind, state.float_ops) == ("partial", (3,))
