@@ -1,7 +1,7 @@
 import pytest
 
 from edgekit.errors import DataError
-from edgekit.labels import labels_beside, read_labels
+from edgekit.labels import Names, find_names, read_labels
 
 
 @pytest.mark.parametrize(
@@ -13,8 +13,26 @@ from edgekit.labels import labels_beside, read_labels
         ("0 Cat\n1 Dog\n", ("Cat", "Dog")),
         ("0: Cat\n1: Big Dog\n", ("Cat", "Big Dog")),
         ("0\tcat\n1\tdog\n", ("cat", "dog")),
-        ("1 cat\n2 dog\n", ("1 cat", "2 dog")),
-        ("0 cat\n2 dog\n", ("0 cat", "2 dog")),
+        ("1 cat\n2 dog\n", ("cat", "dog")),
+        ("1 euro\n2 euro\n", ("1 euro", "2 euro")),
+        ("0 cat\n2 dog\n", ("cat", "class 1", "dog")),
+        ("2:roses\n0:daisy\n1:dandelion\n", ("daisy", "dandelion", "roses")),
+        ("20 mph\n50 kph\n", ("20 mph", "50 kph")),
+        ("cat, dog,fish\n", ("cat", "dog", "fish")),
+        ("tench, Tinca tinca\ncoho, salmon\n", ("tench, Tinca tinca", "coho, salmon")),
+        ("index,label\n1,dog\n0,cat\n", ("cat", "dog")),
+        ("label;index\ndog;1\ncat;0\n", ("cat", "dog")),
+        ('["cat", "dog"]', ("cat", "dog")),
+        ('{"0": "cat", "1": "dog"}', ("cat", "dog")),
+        ('{"dog": 1, "cat": 0}', ("cat", "dog")),
+        ('{"0": ["n02121808", "cat"], "1": ["n02084071", "dog"]}', ("cat", "dog")),
+        ('{"id2label": {"1": "dog", "0": "cat"}, "label2id": {"cat": 0}}', ("cat", "dog")),
+        ('[{"id": 0, "name": "cat"}, {"id": 1, "name": "dog"}]', ("cat", "dog")),
+        ("{'task': 'classify', 'imgsz': [9, 9], 'names': {0: 'cat', 1: \"dog's\"}}", ("cat", "dog's")),
+        ("item {\n  id: 2\n  name: 'dog'\n}\nitem {\n  id: 1\n  name: \"cat\"\n}\n", ("cat", "dog")),
+        ("item { id: 1 name: '/m/1' display_name: 'Cat' }", ("Cat",)),
+        ("[" * 5000, ("[" * 5000,)),
+        ("{not a document", ("{not a document",)),
         ("7 up\n", ("7 up",)),
         ("0\n1\n2\n", ("0", "1", "2")),
         ("  cat  \n\nrabbit\n", ("cat", "", "rabbit")),
@@ -48,32 +66,73 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
 @pytest.mark.parametrize("name", ["b0.labels.txt", "labels.txt", "class_names.txt", "classes.txt"])
 def test_labels_beside_a_model_are_found(tmp_path, name):
     (tmp_path / name).write_text("cat\ndog\n")
-    assert labels_beside(tmp_path / "b0.tflite", 2) == (("cat", "dog"), ())
+    assert find_names(tmp_path / "b0.tflite", 2) == Names(("cat", "dog"), f"from {name} beside the model")
 
 
-def test_the_models_own_list_comes_first(tmp_path):
+def test_names_come_from_what_was_given_then_the_model_then_beside_it(tmp_path):
+    model = tmp_path / "b0.tflite"
+    assert "--labels" in find_names(model, 2).origin
     (tmp_path / "labels.txt").write_text("a\nb\n")
+    assert find_names(model, 2).labels == ("a", "b")
     (tmp_path / "b0.labels.txt").write_text("cat\ndog\n")
-    assert labels_beside(tmp_path / "b0.tflite", 2)[0] == ("cat", "dog")
+    assert find_names(model, 2).labels == ("cat", "dog")
+    assert find_names(model, 2, ("own", "names")) == Names(("own", "names"), "the model's own")
+    (tmp_path / "given.txt").write_text("c\nd\n")
+    given = find_names(model, 2, ("own", "names"), given=tmp_path / "given.txt")
+    assert given == Names(("c", "d"), "from given.txt")
 
 
 @pytest.mark.parametrize(("classes", "fits"), [(1, True), (2, True), (3, False)])
 def test_two_labels_fit_two_classes_or_one_score(tmp_path, classes, fits):
     (tmp_path / "labels.txt").write_text("cat\ndog\n")
-    labels, notes = labels_beside(tmp_path / "b0.tflite", classes)
-    assert labels == (("cat", "dog") if fits else ())
-    assert notes == (() if fits else ("labels.txt beside the model names 2 classes, the model has 3: left alone.",))
+    names = find_names(tmp_path / "b0.tflite", classes)
+    assert names.labels == (("cat", "dog") if fits else ())
+    assert names.notes == (
+        () if fits else ("labels.txt beside the model names 2 classes, the model has 3: left alone.",)
+    )
+
+
+def test_names_in_the_model_that_do_not_fit_are_a_note_and_others_are_looked_for(tmp_path):
+    (tmp_path / "labels.txt").write_text("a\nb\nc\n")
+    names = find_names(tmp_path / "b0.tflite", 3, ("one", "two"))
+    assert names.labels == ("a", "b", "c")
+    assert names.notes == ("The model's own label file names 2 classes, the model has 3: left alone.",)
 
 
 def test_a_list_of_another_length_is_left_alone(tmp_path):
     (tmp_path / "labels.txt").write_text("cat\n")
-    assert labels_beside(tmp_path / "b0.tflite", 2)[0] == ()
+    assert find_names(tmp_path / "b0.tflite", 2).labels == ()
     (tmp_path / "labels.txt").write_text("a\nb\nc\n")
-    assert labels_beside(tmp_path / "b0.tflite", 1)[0] == ()
+    assert find_names(tmp_path / "b0.tflite", 1).labels == ()
 
 
 def test_unreadable_labels_beside_a_model_are_told(tmp_path):
-    assert labels_beside(tmp_path / "b0.tflite", 2) == ((), ())
+    assert find_names(tmp_path / "b0.tflite", 2).notes == ()
     (tmp_path / "labels.txt").write_bytes(b"\xff\xd8")
-    labels, notes = labels_beside(tmp_path / "b0.tflite", 2)
-    assert labels == () and "no readable labels" in notes[0]
+    names = find_names(tmp_path / "b0.tflite", 2)
+    assert names.labels == () and "no readable labels" in names.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "classes", "labels"),
+    [("background\ncat\ndog\n", 2, ("cat", "dog")), ("background\ncat\ndog\n", 3, ("background", "cat", "dog"))],
+)
+def test_a_line_for_the_background_is_dropped_where_the_model_has_no_such_output(tmp_path, text, classes, labels):
+    (tmp_path / "labels.txt").write_text(text)
+    assert read_labels(tmp_path / "labels.txt", classes) == labels
+
+
+@pytest.mark.parametrize(
+    ("text", "classes", "words"),
+    [
+        ("a\nb\nc\n", 2, "a head"),
+        ("a\nb\n", 3, "background"),
+        ("a\n", 9, "one name a line"),
+        ("a\nb\n", 9, "another model"),
+    ],
+)
+def test_a_count_that_does_not_fit_names_the_likely_cause(tmp_path, text, classes, words):
+    (tmp_path / "labels.txt").write_text(text)
+    with pytest.raises(DataError, match=f"names .* classes, the model has {classes}") as refusal:
+        read_labels(tmp_path / "labels.txt", classes)
+    assert words in refusal.value.hint

@@ -40,6 +40,9 @@ def classify(
     with classifier:
         if not as_json:
             echo(f"{Path(choice.model).name} on the {classifier.device.upper()}: {classifier.reason}.")
+            echo(f"Class names: {classifier.names.origin}.")
+            for note in classifier.names.notes:
+                echo(note)
         for answer in classify_files(classifier, files, k=top):
             answers.append(answer)
             if not as_json:

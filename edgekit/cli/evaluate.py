@@ -11,7 +11,6 @@ from edgekit.cli.common import command_options, echo_json, fraction, progress_ba
 from edgekit.cli.settings import suggest
 from edgekit.evaluation.accuracy import evaluate as run_evaluation
 from edgekit.files import check_writable, write_text
-from edgekit.labels import read_labels
 from edgekit.preprocess import CONVENTIONS
 from edgekit.quiet import tensorflow_quiet
 from edgekit.reports.evaluation import (
@@ -50,9 +49,8 @@ def evaluate(model: Path, labels: Optional[Path], as_json: bool, verbose: bool, 
     for path in filter(None, (table, junit)):
         check_writable(path)
     images = ImageSet(options.pop("data"), options.pop("labels_csv"))
-    names = read_labels(labels) if labels else None
     with tensorflow_quiet(verbose) as stream, progress_bar(stream, as_json=as_json, verbose=verbose) as progress:
-        found = run_evaluation(model, images, labels=names, progress=progress, **options)
+        found = run_evaluation(model, images, labels=labels, progress=progress, **options)
     unmet = found.unmet(min_top1)
     if table:
         write_text(table, confusion_to_csv(found))

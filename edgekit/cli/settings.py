@@ -84,7 +84,13 @@ def opener(choice: ModelChoice, *, threads: Optional[int] = None) -> "Callable[[
     """A function that opens the model; its labels are read at once. Raises DataError where they cannot be."""
     from edgekit.devices import Classifier
 
-    names = read_labels(choice.labels) if choice.labels else None
+    if choice.labels:
+        read_labels(choice.labels)
     return functools.partial(
-        Classifier, choice.model, device=choice.device, threads=threads, labels=names, preprocess=choice.preprocess
+        Classifier,
+        choice.model,
+        device=choice.device,
+        threads=threads,
+        labels=choice.labels,
+        preprocess=choice.preprocess,
     )

@@ -18,6 +18,7 @@ from edgekit.converters.sources.sniff import TFLITE, sniff
 from edgekit.devices.opening import open_model
 from edgekit.devices.tensors import input_spec, input_tensor, output_meaning, output_tensor
 from edgekit.evaluation.comparison import Comparison, compare_models
+from edgekit.labels import find_names
 from edgekit.progress import Progress, silent
 from edgekit.tflite import Graph
 from edgekit.tflite.metadata import Metadata, pixel_input, read_metadata
@@ -62,10 +63,10 @@ def _tflite(path: Path, preprocess: str | None) -> Model:
     """A `.tflite` as it is; `preprocess` counts where it does not say how to scale its images."""
     graph = open_model(path, threads=1).graph
     metadata, tensor = read_metadata(graph) or Metadata(), input_tensor(graph)
-    output_tensor(graph)
     known = metadata.input or pixel_input(tensor)
     spec = input_spec(tensor, metadata, None if known else preprocess)
-    return Model(graph, spec, output_meaning(graph, metadata), metadata.labels)
+    names = find_names(path, output_tensor(graph).elements, metadata.labels)
+    return Model(graph, spec, output_meaning(graph, metadata), names.labels)
 
 
 def _reference(

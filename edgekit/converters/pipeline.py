@@ -13,6 +13,7 @@ from edgekit.calibration.class_matching import match_samples
 from edgekit.converters.export.find_preprocessing import Finding
 from edgekit.converters.export.reference import float_reference, resolve_preprocessing
 from edgekit.converters.manifest import Artefact, provenance
+from edgekit.converters.naming import named
 from edgekit.converters.quantization.risks import Risks, assess_risks
 from edgekit.converters.quantization.search.choose import choose, forms
 from edgekit.converters.quantization.search.explain import explain
@@ -126,6 +127,7 @@ def convert(
     settings = {**asdict(recipe), "ranges": Path(recipe.ranges).name}
     record = provenance(source, settings, finding, (calibration, outcome), verdict)
     record |= {"surgery": student.to_json()} if student else {}
+    made = named(made, calibration, verdict)
     described = read_graph(write_metadata(int8.graph.content, _metadata(made, model, record)))
     noted = replace(made, notes=(*made.notes, *explain(outcome.steps)))
     skipped = {**calibration.skipped, **(held_out.skipped if verify else {})}
@@ -190,7 +192,7 @@ def _metadata(source: Source, model: Model, record: dict[str, Any]) -> Metadata:
     return Metadata(
         name=source.architecture or Path(source.path).stem,
         description="Image classifier quantized to int8 by edgekit.",
-        labels=model.labels,
+        labels=source.labels,
         input=model.spec,
         output=model.output,
         provenance=record,

@@ -4,6 +4,7 @@ import os
 import threading
 import weakref
 from functools import partial
+from pathlib import Path
 from time import perf_counter
 from typing import Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
@@ -23,6 +24,7 @@ from edgekit.devices.tensors import (
 )
 from edgekit.errors import DeviceError, ModelFormatError, UsageError
 from edgekit.image import ImageLike
+from edgekit.labels.finding import NAMELESS, Names, find_names, fitting, remedy
 from edgekit.preprocess import InputSpec, fit
 
 _Model = Union[OpenModel, SteadyModel]
@@ -38,7 +40,8 @@ class Classifier:
 
     Attributes:
       spec: how an image becomes the input.
-      labels: the classes' names; () where the model brings none.
+      labels: the classes' names; () where there are none.
+      names: the same with where they are from, and notes about such as do not fit.
       class_names: what answers call the classes: the labels, or `class 0`, `class 1` ….
       device: where it runs, such as "cpu"; it changes when an accelerator fails or comes back.
       reason: why there.
@@ -50,7 +53,7 @@ class Classifier:
         *,
         device: Device = "auto",
         threads: Optional[int] = None,
-        labels: Optional[Sequence[str]] = None,
+        labels: Optional[Union[str, "os.PathLike[str]", Sequence[str]]] = None,
         preprocess: Optional[Union[str, InputSpec]] = None,
     ) -> None:
         """Opens a model.
@@ -60,7 +63,8 @@ class Classifier:
           device: "auto" (the best there is), "cpu", "edgetpu", "usb:1", "emulated", …: the forms of
             `edgekit.devices.request.Request`; or an EmulatedEdgeTpu.
           threads: at most so many; by default one for each core this process may use.
-          labels: the classes' names, in place of the model's own.
+          labels: the classes' names, or the file that holds them, in place of the model's own and of a file
+            beside it (labels.txt, class_names.txt, classes.txt).
           preprocess: how pixels are scaled, in place of what the model says: an InputSpec, the name of
             one of `edgekit.preprocess.CONVENTIONS`, or "mean,std".
 
@@ -69,7 +73,7 @@ class Classifier:
           UnsupportedModelError: it is no image classifier.
           PreprocessingError: the scaling of its images is not known.
           DeviceError: there is no interpreter, or the model needs another device.
-          UsageError: the labels are not as many as the classes.
+          UsageError, DataError: the labels given, or their file, are not as many as the classes.
         """
         self._open = partial(open_steady, model, device=device, threads=threads)
         self._file, self._stamp = model, _stamp(model)
@@ -83,7 +87,8 @@ class Classifier:
         self._meaning = output_meaning(opened.graph, metadata)
         self.spec = input_spec(self._input, metadata, preprocess)
         self._encode = encoder(self._input, self.spec)
-        self.labels = _labels(metadata.labels if labels is None else tuple(labels), self._output.elements)
+        self.names = _names(model, self._output.elements, metadata.labels, labels)
+        self.labels = self.names.labels
         check_classes(opened.graph, self.labels)
         self.class_names = self.labels or tuple(map(unnamed, range(max(2, self._output.elements))))
 
@@ -171,14 +176,18 @@ def _stamp(model: Model) -> Tuple[int, ...]:
     return (status.st_ino, status.st_size, status.st_mtime_ns) if status else ()
 
 
-def _labels(labels: Tuple[str, ...], values: int) -> Tuple[str, ...]:
-    """The labels, checked against the number of output values; one value stands for two classes."""
-    classes = max(2, values)
-    if values == 1 and len(labels) == 1:
-        return (f"not {labels[0]}", labels[0])
-    if labels and len(labels) != classes:
+def _names(
+    model: Model, values: int, own: Sequence[str], given: Optional[Union[str, "os.PathLike[str]", Sequence[str]]]
+) -> Names:
+    """The names that fit a number of output values; one value stands for two classes."""
+    file = None if isinstance(model, bytes) else Path(model)
+    if given is None:
+        return find_names(file, values, own)
+    if isinstance(given, (str, os.PathLike)):
+        return find_names(file, values, own, given=os.fspath(given))
+    labels, _ = fitting(tuple(given), values)
+    if given and not labels:
         raise UsageError(
-            f"There are {len(labels)} labels for {classes} classes.",
-            "A model of 1001 classes counts the background as class 0." if classes == 1001 else None,
+            f"There are {len(given)} labels for {max(2, values)} classes.", remedy(len(given), max(2, values))
         )
-    return labels
+    return Names(labels, "given" if labels else NAMELESS)

@@ -2,13 +2,16 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Optional, Union
 
+from edgekit.devices.tensors import output_tensor
 from edgekit.devices.twin import Twin, find_twin
 from edgekit.edgetpu.compiler.package import CompiledModel, read_compiled
 from edgekit.edgetpu.placement.mapping import map_ops
 from edgekit.edgetpu.placement.placement import CompilerOptions, Placement
-from edgekit.errors import EdgekitError
+from edgekit.errors import EdgekitError, UnsupportedModelError
+from edgekit.labels import Names, find_names
 from edgekit.tflite.graph import Graph
 from edgekit.tflite.metadata import Metadata, read_metadata
 from edgekit.tflite.ops import is_compiled
@@ -23,6 +26,7 @@ class Inspection:
       path: as it was given.
       graph: its ops and tensors.
       metadata: what it says about itself, or None.
+      names: the classes' names and where they are from; None where it is no classifier.
       compiled: what is in its Edge TPU ops, where it is compiled.
       twin: the CPU twin of a compiled file, or why it has none.
       placement: where its ops would run, where that was asked for and it is not compiled.
@@ -31,6 +35,7 @@ class Inspection:
     path: str
     graph: Graph
     metadata: Optional[Metadata] = None
+    names: Optional[Names] = None
     compiled: Optional[CompiledModel] = None
     twin: Union[Twin, EdgekitError, None] = None
     placement: Optional[Placement] = None
@@ -49,10 +54,19 @@ def inspect(model: Union[str, "os.PathLike[str]"], *, edgetpu: Optional[Compiler
     path = os.fspath(model)
     graph = read_graph(path)
     metadata = read_metadata(graph)
+    names = _names(path, graph, metadata or Metadata())
     if is_compiled(graph):
         compiled = read_compiled(path)
-        return Inspection(path, graph, metadata, compiled, look_for_twin(path, compiled))
-    return Inspection(path, graph, metadata, placement=map_ops(graph, edgetpu) if edgetpu else None)
+        return Inspection(path, graph, metadata, names, compiled, look_for_twin(path, compiled))
+    return Inspection(path, graph, metadata, names, placement=map_ops(graph, edgetpu) if edgetpu else None)
+
+
+def _names(path: str, graph: Graph, metadata: Metadata) -> Optional[Names]:
+    try:
+        classes = output_tensor(graph).elements
+    except UnsupportedModelError:
+        return None
+    return find_names(Path(path), classes, metadata.labels)
 
 
 def look_for_twin(path: str, compiled: CompiledModel) -> Union[Twin, EdgekitError]:

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgekit.calibration.labelled import ImageSet, Labelled, open_labelled
 from edgekit.calibration.parallel import map_samples
+from edgekit.devices import Classifier
 from edgekit.devices.admission import admit
 from edgekit.errors import DataError
 from edgekit.evaluation.answers import Answer, Subject, answer, read_image
@@ -65,6 +66,8 @@ class Evaluation:
       labels: class names in the order of the outputs, or ().
       skipped: image → why it could not be used.
       plausibility: whether `top1` can be believed.
+      names_from: where `labels` are from, in words.
+      notes: sentences about names that were found and do not fit.
     """
 
     images: int
@@ -79,6 +82,8 @@ class Evaluation:
     labels: tuple[str, ...]
     skipped: dict[str, str]
     plausibility: Plausibility | None = None
+    names_from: str = "from the classes of the images"
+    notes: tuple[str, ...] = ()
 
     @property
     def alarms(self) -> tuple[str, ...]:
@@ -97,7 +102,7 @@ def evaluate(
     model: str | Path,
     data: str | Path | ImageSet,
     *,
-    labels: Sequence[str] | None = None,
+    labels: str | Path | Sequence[str] | None = None,
     preprocess: str | InputSpec | None = None,
     scheduler: str | None = None,
     progress: Progress = silent,
@@ -107,7 +112,7 @@ def evaluate(
     Args:
       model: the file.
       data: a folder with a sub-folder for each class, or an ImageSet, which may name a table of classes.
-      labels: class names in place of the model's own.
+      labels: class names, or the file that holds them, in place of the model's own or a file beside it.
       preprocess: scaling of pixels in place of the model's own, see `devices.Classifier`.
       scheduler, progress: see `measure`.
 
@@ -118,8 +123,11 @@ def evaluate(
     images = data if isinstance(data, ImageSet) else ImageSet(data)
     graph = read_graph(model)
     admit(graph, str(model))  # here, where its name is known
-    subject = Subject(graph.content, None if labels is None else tuple(labels), preprocess)
-    return measure(subject, open_labelled(images, *subject.classes()), scheduler=scheduler, progress=progress)
+    with Classifier(str(model), threads=1, labels=labels, preprocess=preprocess) as classifier:
+        names = classifier.names
+    subject = Subject(graph.content, names.labels, preprocess)
+    found = measure(subject, open_labelled(images, *subject.classes()), scheduler=scheduler, progress=progress)
+    return replace(found, names_from=names.origin if names.labels else found.names_from, notes=names.notes)
 
 
 def measure(

@@ -5,13 +5,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from edgekit.converters import Conversion
+from edgekit.converters.sources.source import Source
 from edgekit.converters.surgery.student import Student
 from edgekit.edgetpu import map_ops
 from edgekit.edgetpu.compiler.compiler import CompileReport
 from edgekit.edgetpu.placement.advice import verdict as edgetpu_verdict
 from edgekit.errors import CompilerError
 from edgekit.evaluation import Verdict
-from edgekit.reports.text import Facts, error_to_json
+from edgekit.reports.text import Facts, error_to_json, shortened
 from edgekit.reports.verdict import accuracy_text, agreement_text, verdict_lines
 from edgekit.terminal import command
 from edgekit.tflite.graph import Graph
@@ -33,6 +34,8 @@ def conversion_to_json(
         "risks": asdict(conversion.risks) if conversion.risks else None,
         "surgery": _surgery(conversion.student) if conversion.student else None,
         "calibration_images": asdict(conversion.enough) if conversion.enough else None,
+        "labels": list(conversion.source.labels),
+        "labels_from": conversion.source.names_from,
         "preprocess": conversion.preprocessing.name,
         "provenance": conversion.artefact.provenance,
         "notes": list(conversion.source.notes),
@@ -55,6 +58,7 @@ def conversion_facts(conversion: Conversion, path: Path, unmet: str | None, comp
     rows += [("Calibrated", f"on {calibration['images']} {kind}, ranges by {calibration['method']}")]
     rows += [("", str(conversion.enough))] if conversion.enough else []
     rows += [("Surgery", line) for line in (_student_lines(conversion.student) if conversion.student else [])]
+    rows += [("Class names", _names(conversion.source))]
     rows += [("Verdict", line) for line in _verdict_lines(conversion.verdict)]
     rows += [("Alarm", line) for line in (conversion.verdict.alarms if conversion.verdict else ())]
     rows += [("Edge TPU", _placement(graph, compiled))]
@@ -64,6 +68,10 @@ def conversion_facts(conversion: Conversion, path: Path, unmet: str | None, comp
         [("Not met", unmet)] if unmet else [("Next", command("edgekit", "classify", _next(path, compiled), "IMAGE"))]
     )
     return rows
+
+
+def _names(source: Source) -> str:
+    return f"{shortened(source.labels)}; {source.names_from}" if source.labels else source.names_from
 
 
 def _student_lines(student: Student) -> list[str]:

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 from edgekit.evaluation.accuracy import Evaluation, label_of
 from edgekit.evaluation.answers import BEST
+from edgekit.labels.finding import NAMELESS
 from edgekit.reports.text import Facts, columns, interval_text, percent, with_interval
 
 #: Rows of the table of classes and of the list of confusions; the files hold all.
@@ -23,6 +24,9 @@ def evaluation_facts(found: Evaluation, unmet: str | None = None) -> Facts:
     if len(found.labels) > BEST or any(o.truth >= BEST for o in found.confusion):
         yield "Top-5", f"{with_interval(found.top5, found.top5_interval)} on {found.images} images"
     yield "Classes", found.mapping
+    yield "Class names", found.names_from if found.labels else NAMELESS
+    for note in found.notes:
+        yield "Note", note
     for alarm in found.alarms:
         yield "Alarm", alarm
     for name, reason in list(found.skipped.items())[:3]:
@@ -69,6 +73,7 @@ def evaluation_to_json(evaluation: Evaluation) -> dict[str, object]:
             for o in evaluation.confusion
         ],
         "alarms": list(evaluation.alarms),
+        "labels_from": evaluation.names_from if labels else NAMELESS,
         "skipped": [{"image": name, "reason": reason} for name, reason in evaluation.skipped.items()],
     }
 

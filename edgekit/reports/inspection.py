@@ -23,6 +23,8 @@ def inspection_to_json(found: Inspection, *, tensors: bool = False) -> Dict[str,
     """Everything that was found; with `tensors` every tensor, too."""
     document: Dict[str, object] = {"model": found.path, **graph_to_json(found.graph)}
     document["metadata"] = metadata_to_json(found.metadata) if found.metadata else None
+    document["labels"] = list(found.names.labels) if found.names else []
+    document["labels_from"] = found.names.origin if found.names else None
     if tensors:
         document["tensors"] = [tensor_to_json(tensor) for tensor in found.graph.tensors]
     if found.compiled:
@@ -67,10 +69,12 @@ def _facts(found: Inspection) -> Iterator[Tuple[str, str]]:
         for index in ends:
             yield name, tensor_text(graph.tensors[index])
     yield "quantization", quantization_text(graph)
+    if found.names:
+        yield "class names", f"{shortened(found.names.labels)}; {found.names.origin}".lstrip("; ")
+        yield from (("note", note) for note in found.names.notes)
     if metadata is None:
         yield "metadata", "none"
         return
     yield "name", metadata.name or "-"
-    yield "labels", shortened(metadata.labels) if metadata.labels else "none"
     yield "preprocessing", describe(metadata.input) if metadata.input else "not told"
     yield "answers with", metadata.output or "not told"

@@ -16,6 +16,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 import numpy as np
 
 from edgekit.errors import ModelFormatError, UsageError
+from edgekit.labels.formats import parse_structured
 from edgekit.preprocess import InputSpec
 from edgekit.tflite.attached import read_files, with_files
 from edgekit.tflite.flat import Table, pack
@@ -148,7 +149,7 @@ def _metadata(graph: Graph, standard: Table, files: Mapping[str, bytes], own: Ma
     return Metadata(
         name=standard.text(_MODEL_NAME),
         description=standard.text(_MODEL_DESCRIPTION),
-        labels=_labels(_first(standard, _GRAPH_OUTPUTS), files),
+        labels=_labels(_first(standard, _GRAPH_OUTPUTS), files, verbatim=bool(own)),
         input=spec if own else _input(graph, _first(standard, _GRAPH_INPUTS)),
         output=own.get("output"),
         provenance=dict(own.get("provenance", {})),
@@ -162,11 +163,15 @@ def _first(standard: Table, ends: int) -> Optional[Table]:
     return tensors[0] if tensors else None
 
 
-def _labels(output: Optional[Table], files: Mapping[str, bytes]) -> Tuple[str, ...]:
+def _labels(output: Optional[Table], files: Mapping[str, bytes], *, verbatim: bool) -> Tuple[str, ...]:
+    """One name a line; of other tools' files also numbered lines and documents, as Ultralytics' dictionary."""
     for attached in output.tables(_TENSOR_FILES) if output else ():
         name = attached.text(_FILE_NAME)
         if attached.number(_FILE_KIND, "int8") == _AXIS_LABELS and name in files:
             text = files[name].decode("utf-8", "replace").replace("\r", "")
+            structured = None if verbatim else parse_structured(text)
+            if structured:
+                return structured
             lines = text[:-1] if text.endswith("\n") else text
             return tuple(lines.split("\n")) if text else ()
     return ()

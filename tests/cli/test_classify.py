@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from edgekit.cli.classify import classify
+from edgekit.tflite.metadata import Metadata, write_metadata
 from tests.support.build import COLOURS, colour_classifier, colour_model
 
 
@@ -32,8 +33,9 @@ def test_one_image_as_text(folder):
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[0].startswith("m.tflite on the CPU")
-    assert "99.6%" in lines[3] and "green" in lines[3] and "█" in lines[3]
-    assert len(lines) == 6
+    assert "99.6%" in lines[4] and "green" in lines[4] and "█" in lines[4]
+    assert lines[1] == "Class names: the model's own."
+    assert len(lines) == 7
 
 
 def test_json_holds_what_scripts_rely_on(folder):
@@ -127,3 +129,23 @@ def test_a_file_name_that_is_no_text(folder):
 def test_a_name_too_long_for_the_system(folder):
     result = run(folder / "m.tflite", "a" * 300)
     assert result.exit_code == 2 and "a.png" not in result.stderr and "Error: aaa" in result.stderr
+
+
+def test_names_from_a_file_beside_the_model_or_how_to_add_them(folder):
+    (folder / "bare").mkdir()
+    (folder / "bare" / "m.tflite").write_bytes(colour_classifier("uint8"))
+    image = folder / "images" / "green.png"
+    assert "Class names: none" in run(folder / "bare" / "m.tflite", image).stdout
+    (folder / "bare" / "class_names.txt").write_text("2:blau\n0:rot\n1:grün\n", encoding="utf-8")
+    shown = run(folder / "bare" / "m.tflite", image).stdout
+    assert "Class names: from class_names.txt beside the model." in shown
+    assert "grün" in shown
+
+
+def test_names_in_the_model_that_do_not_fit_are_a_note(folder):
+    odd = write_metadata(colour_classifier("uint8"), Metadata(labels=("red", "green")))
+    (folder / "odd.tflite").write_bytes(odd)
+    result = run(folder / "odd.tflite", folder / "images" / "green.png")
+    assert result.exit_code == 0
+    assert "The model's own label file names 2 classes, the model has 3: left alone." in result.stdout
+    assert "class 1" in result.stdout

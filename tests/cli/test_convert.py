@@ -434,3 +434,27 @@ def test_numbered_folders_give_convert_the_accuracy_that_evaluate_gives(place):
     assert "outputs' numbers" in document["verdict"]["matching"]
     evaluated = CliRunner().invoke(main, ["evaluate", "twelve_int8.tflite", "--data", "numbered", "--json"])
     assert json.loads(evaluated.stdout)["top1"] == document["verdict"]["top1_int8"]
+
+
+def test_class_folders_name_the_classes_of_a_model_without_names(place):
+    (place / "bare").mkdir()
+    shutil.copy("m.tflite", "bare/m.tflite")
+    result = convert("bare/m.tflite", "--data", "images")
+    assert "from the class folders in images, in sorted order" in result.stdout
+    assert read_metadata("m_int8.tflite").labels == ("blue", "green", "red")
+    assert "--labels" in convert("bare/m.tflite", "-o", "nameless.tflite").stdout
+
+
+def test_class_folders_in_another_order_than_the_outputs_are_an_alarm_and_name_nothing(place):
+    (place / "turned").mkdir()
+    for number, name in enumerate(("green", "red", "blue")):  # the model: blue, green, red
+        shutil.copytree(f"images/{name}", f"turned/{'abc'[number]}")
+    (place / "bare").mkdir()
+    shutil.copy("m.tflite", "bare/m.tflite")
+    result = convert("bare/m.tflite", "--data", "turned", "--max-drop", "1%", "-o", "x.tflite")
+    assert result.exit_code == 1
+    assert "if its outputs are in another order than the classes" in result.stdout
+    assert "Not met       the accuracy lost says nothing." in result.stdout
+    assert read_metadata("x.rejected.tflite").labels == ()
+    evaluated = CliRunner().invoke(main, ["evaluate", "x.rejected.tflite", "--data", "turned"])
+    assert "Alarm         The model is right on 0.0 % of 60 images, and on 100.0 % if" in evaluated.stdout

@@ -218,6 +218,19 @@ def test_reads_labels_and_normalization_of_others():
     assert found.input == InputSpec(8, 8).with_convention("-1..1")
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [b"1 b\n0 a\n2 c", b"{'task': 'classify', 'names': {0: 'a', 1: 'b', 2: 'c'}}", b'["a", "b", "c"]'],
+)
+def test_numbered_names_and_documents_of_others_are_read_as_the_names_they_hold(labels):
+    assert read_metadata(_foreign(colour_classifier("float32"), labels=labels)).labels == ("a", "b", "c")
+
+
+def test_own_names_are_read_back_as_they_were_written():
+    labels = ("1 b", "0 a", "2 c")
+    assert read_metadata(write_metadata(colour_classifier("uint8"), Metadata(labels=labels))).labels == labels
+
+
 def test_a_uint8_input_of_others_takes_pixels_as_they_are():
     found = read_metadata(_foreign(colour_classifier("uint8", mean=128, std=128), mean=(0,), std=(255,)))
     assert found.input.mean == (128.0,) * 3 and found.input.std == (128.0,) * 3

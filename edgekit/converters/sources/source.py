@@ -8,8 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from edgekit.errors import DataError
-from edgekit.labels import read_labels
+from edgekit.labels.finding import NAMELESS, find_names
 from edgekit.preprocess import InputSpec
 
 
@@ -64,7 +63,8 @@ class _Trained:
       spec: input size and channels; mean 0 and std 1 until the preprocessing is found.
       classes: number of outputs; 1 for a single sigmoid that tells two classes apart.
       output: "probabilities" or "logits".
-      labels: class names found beside or inside the file, or ().
+      labels: class names, given or found beside or inside the file, or ().
+      names_from: where they are from, in words; or that there are none.
       rescales: whether the model itself scales raw 0–255 pixels.
       notes: sentences for the user about what was changed or assumed.
       predict: float32 array (n, height, width, channels) → float32 array (n, classes).
@@ -78,6 +78,7 @@ class _Trained:
     classes: int
     output: str
     labels: tuple[str, ...] = ()
+    names_from: str = NAMELESS
     rescales: bool
     notes: tuple[str, ...] = ()
     predict: Callable[[np.ndarray], np.ndarray] = field(repr=False)
@@ -139,11 +140,8 @@ def with_labels(source: Source, path: str | Path) -> Source:
     Raises:
       DataError: the file cannot be read, or does not name each class once.
     """
-    labels = read_labels(path)
-    expected = 2 if source.classes == 1 else source.classes
-    if len(labels) != expected:
-        raise DataError(f"{path} names {len(labels)} classes, the model has {expected}.", "Write one name a line.")
-    return replace(source, labels=labels)
+    names = find_names(None, source.classes, given=path)
+    return replace(source, labels=names.labels, names_from=names.origin)
 
 
 def digest(path: Path) -> str:

@@ -11,7 +11,7 @@ from edgekit.converters.sources.source import TfliteSource, digest
 from edgekit.devices.admission import admit
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import EdgekitError, UnsupportedModelError
-from edgekit.labels import labels_beside
+from edgekit.labels import find_names
 from edgekit.preprocess import InputSpec
 from edgekit.tflite.graph import Graph, Op, Tensor
 from edgekit.tflite.metadata import Metadata, read_metadata
@@ -39,7 +39,7 @@ def load_tflite(path: Path, *, size: tuple[int, int] | None) -> TfliteSource:
     predict = _predictor(graph, name, spec, classes)
     output, notes = checks.output_kind(predict, spec)
     metadata = read_metadata(graph) or Metadata()
-    labels, label_notes = labels_beside(path, classes)
+    names = find_names(path, classes, metadata.labels)
     return TfliteSource(
         path=name,
         framework="TFLite",
@@ -47,11 +47,12 @@ def load_tflite(path: Path, *, size: tuple[int, int] | None) -> TfliteSource:
         spec=spec,
         classes=classes,
         output=output,
-        labels=metadata.labels if len(metadata.labels) == classes else labels,
+        labels=names.labels,
+        names_from=names.origin,
         content=graph.content,
         stated=_stated(metadata, spec),
         rescales=scales_pixels(graph),
-        notes=notes + label_notes,
+        notes=notes + names.notes,
         predict=predict,
     )
 

@@ -29,7 +29,7 @@ from edgekit.converters.sources.keras.layers import first_norm, leaves, model_na
 from edgekit.converters.sources.source import KerasModel, KerasSource, digest
 from edgekit.errors import MissingDependencyError, ModelError, UnsupportedModelError
 from edgekit.install import not_importable
-from edgekit.labels import labels_beside
+from edgekit.labels import find_names
 
 
 def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | None) -> KerasSource:
@@ -48,7 +48,7 @@ def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | No
     call = traced(_inference(model, library), spec)
     predict = predictor(call, name)
     output, output_notes = checks.output_kind(predict, spec)
-    labels, label_notes = labels_beside(path, classes)
+    names = find_names(path, classes)
     return KerasSource(
         path=name,
         format="keras2" if library == "tf_keras" else "keras3",
@@ -58,11 +58,12 @@ def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | No
         classes=classes,
         output=output,
         architecture=recognize(model_names(model), list(leaves(model))),
-        labels=labels,
+        labels=names.labels,
+        names_from=names.origin,
         call=call,
         rescales=scales_pixels(model),
         first_norm=first_norm(model, spec),
-        notes=notes + output_notes + label_notes,
+        notes=notes + output_notes + names.notes,
         predict=predict,
         build=lambda: _build(archive, config, trust)[0],
     )

@@ -12,7 +12,7 @@ from edgekit.converters.sources.savedmodel.safety import HOUSEKEEPING, refuse_re
 from edgekit.converters.sources.source import SavedModelSource, digest
 from edgekit.errors import ModelFormatError, UnsupportedModelError
 from edgekit.install import not_importable
-from edgekit.labels import labels_beside
+from edgekit.labels import find_names
 
 _SIGNATURES = ("serving_default", "serve")
 _REMEDY = "Save it again with a signature: Keras's `model.export('folder')`, or `tf.saved_model.save(…, signatures=…)`."
@@ -33,7 +33,7 @@ def load_savedmodel(path: Path, *, trust: bool, size: tuple[int, int] | None) ->
     call = traced(_inference(signature, given, answer), spec)
     predict = predictor(call, name)
     output, notes = checks.output_kind(predict, spec)
-    labels, label_notes = labels_beside(path, classes)
+    names = find_names(path, classes)
     frozen = freeze(call)
     return SavedModelSource(
         path=name,
@@ -42,11 +42,12 @@ def load_savedmodel(path: Path, *, trust: bool, size: tuple[int, int] | None) ->
         spec=spec,
         classes=classes,
         output=output,
-        labels=labels,
+        labels=names.labels,
+        names_from=names.origin,
         call=call,
         rescales=scales_pixels(frozen),
         first_norm=first_norm(frozen),
-        notes=notes + label_notes,
+        notes=notes + names.notes,
         predict=predict,
     )
 
