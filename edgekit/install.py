@@ -43,7 +43,7 @@ def other_edgekit() -> str:
     except ImportError:  # Python 3.7, for which that project has no release
         return ""
     for found in metadata.distributions(name="edgekit"):
-        about = found.metadata["Summary"] or ""
+        about = found.metadata.get("Summary") or ""
         if not about.startswith(DESCRIPTION):  # else an installation of edgekit itself, before it was renamed
             return f"edgekit {found.version}: {about or 'no description'}"
     return ""
