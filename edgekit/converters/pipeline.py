@@ -131,7 +131,7 @@ def convert(
     described = read_graph(write_metadata(int8.graph.content, _metadata(made, model, record)))
     noted = replace(made, notes=(*made.notes, *explain(outcome.steps)))
     skipped = {**calibration.skipped, **(held_out.skipped if verify else {})}
-    artefact = Artefact(replace(int8, graph=described), outcome.best.ranges, record)
+    artefact = Artefact(replace(int8, graph=described, labels=made.labels), outcome.best.ranges, record)
     enough = _sufficiency(outcome, calibration, recipe)
     return Conversion(artefact, noted, finding, risks, verdict, enough, skipped, student)
 

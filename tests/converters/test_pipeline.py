@@ -25,6 +25,7 @@ from edgekit.errors import DataError, PreprocessingError, UsageError
 from edgekit.evaluation import compare
 from edgekit.models.zoo import save_pretrained
 from edgekit.preprocess import InputSpec
+from edgekit.tflite import read_metadata
 from tests.support.build import model_of
 from tests.support.float_nets import COLOURS, SIZE, colour_net, save_images
 from tests.support.tiny_keras import classifier
@@ -66,6 +67,12 @@ def test_every_form_of_data(source, folder, tmp_path, form):
     assert (conversion.artefact.ranges.images, conversion.verdict.images) == (48, 12)
     assert conversion.verdict.agreement == 1
     assert conversion.skipped == {}
+
+
+def test_names_from_class_folders_are_the_models_in_memory_and_in_its_file(source, folder):
+    conversion = convert(replace(source, labels=()), folder)
+    model = conversion.artefact.model
+    assert model.labels == read_metadata(model.graph).labels == ("blue", "green", "red")
 
 
 def test_no_image_is_both_calibrated_and_judged_on(source, folder, tmp_path):
