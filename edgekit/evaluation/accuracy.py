@@ -8,7 +8,6 @@ from pathlib import Path
 from edgekit.calibration.labelled import ImageSet, Labelled, open_labelled
 from edgekit.calibration.parallel import map_samples
 from edgekit.devices import Classifier
-from edgekit.devices.admission import admit
 from edgekit.errors import DataError
 from edgekit.evaluation.answers import Answer, Subject, answer, read_image
 from edgekit.evaluation.intervals import wilson_interval
@@ -121,11 +120,9 @@ def evaluate(
       EdgekitError: as `measure` and `labelled.from_folder` raise it.
     """
     images = data if isinstance(data, ImageSet) else ImageSet(data)
-    graph = read_graph(model)
-    admit(graph, str(model))  # here, where its name is known
     with Classifier(str(model), threads=1, labels=labels, preprocess=preprocess) as classifier:
         names = classifier.names
-    subject = Subject(graph.content, names.labels, preprocess)
+    subject = Subject(read_graph(model).content, names.labels, preprocess)
     found = measure(subject, open_labelled(images, *subject.classes()), scheduler=scheduler, progress=progress)
     return replace(found, names_from=names.origin if names.labels else found.names_from, notes=names.notes)
 

@@ -62,23 +62,16 @@ class _Head:
         return replace(self, gain=self.gain[::-1], offset=self.offset[::-1], turned=not self.turned)
 
 
-def fold_preprocessing(graph: Graph, spec: InputSpec) -> tuple[Graph, InputSpec]:
+def fold_in(editor: Editor, spec: InputSpec) -> InputSpec | None:
     """Rewrites a float model so that its input needs at most one mean and one std for all channels, in RGB.
 
     Args:
-      graph: a float model with a static (1, H, W, C) float32 input.
+      editor: of a float model with a static (1, H, W, C) float32 input; matched on the graph as it was read.
       spec: how images are prepared for it.
 
     Returns:
-      The rewritten model and the InputSpec that belongs to it; both as given where nothing can be folded.
+      The InputSpec that belongs to the rewritten model; None, and nothing rewritten, where nothing can be folded.
     """
-    editor = Editor(graph)
-    folded = fold_in(editor, spec)
-    return (graph, spec) if folded is None else (editor.finish(), folded)
-
-
-def fold_in(editor: Editor, spec: InputSpec) -> InputSpec | None:
-    """The same within an editor, on the graph as it was read: the InputSpec of what the model then is, or None."""
     graph = editor.graph
     head = _head(graph, spec, turns=True)
     conv = first_conv(graph, head.end, spec.channels)

@@ -43,16 +43,15 @@ def quantize_int8(graph: Graph, ranges: Ranges, spec: InputSpec, *, io: str = "u
     """
     if io not in IO_TYPES:
         raise UsageError(f"There is no input and output type {io!r}.", f"Choose one of: {', '.join(IO_TYPES)}.")
-    quantized = as_quantized(graph, activation_bounds(graph, ranges, spec), io=io)
-    _check_full_int8(quantized, io)
-    return fit_biases(quantized, graph)
+    return fit_biases(as_quantized(graph, activation_bounds(graph, ranges, spec), io=io), graph)
 
 
 def as_quantized(graph: Graph, bounds: Mapping[str, Bounds], *, io: str = "uint8", final: bool = True) -> Graph:
     """What the quantizer makes of these ranges (tensor name → low, high).
 
     Args:
-      final: give the file the form that edgekit keeps: weights within the flatbuffer, the op versions that types need.
+      final: give the file the form that edgekit keeps: weights within the flatbuffer, the op versions that types need,
+        no float op.
 
     Raises:
       ConversionError: it cannot.
@@ -70,7 +69,9 @@ def as_quantized(graph: Graph, bounds: Mapping[str, Bounds], *, io: str = "uint8
     # of which the Edge TPU compiler's reader of 2021 knows; packing anew puts both right.
     editor = Editor(quantized)
     lower_versions(editor)
-    return editor.finish()
+    result = editor.finish()
+    _check_full_int8(result, io)
+    return result
 
 
 def pixel_range(spec: InputSpec) -> tuple[float, float]:

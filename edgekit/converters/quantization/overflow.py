@@ -41,11 +41,6 @@ def fit_biases(graph: Graph, floats: Graph) -> Graph:
     return patched(graph, quant=quant, constants=constants) if quant else graph
 
 
-def overflowing(graph: Graph) -> tuple[Op, ...]:
-    """The ops of an int8 model with a bias that leaves no room for the products."""
-    return tuple(op for op in graph.ops if _overflows(graph, op))
-
-
 def _overflows(graph: Graph, op: Op) -> bool:
     bias = bias_of(graph, op)
     if op.opcode == "TRANSPOSE_CONV" or bias is None or bias.dtype != "int32" or not bias.is_constant:

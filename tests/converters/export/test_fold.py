@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from edgekit.converters.export.fold import fold_preprocessing
+from edgekit.converters.export.fold import fold_in
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.preprocess import InputSpec, normalize
 from edgekit.tflite import read_graph
+from edgekit.tflite.editor import Editor
 from tests.support.build import GraphBuilder
 
 SIZE = 8
@@ -68,9 +69,16 @@ def run(content, pixels, spec):
     return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
 
 
+def folded(graph, spec):
+    """The rewritten graph and its spec; both as given where nothing can be folded."""
+    editor = Editor(graph)
+    new = fold_in(editor, spec)
+    return (graph, spec) if new is None else (editor.finish(), new)
+
+
 def fold(content, spec):
     """The folded file and spec, after the proof that they compute what they did before."""
-    graph, new = fold_preprocessing(read_graph(content), spec)
+    graph, new = folded(read_graph(content), spec)
     random = np.random.default_rng(1)
     for _ in range(3):
         pixels = random.integers(0, 256, spec.shape, np.uint8)
@@ -169,7 +177,7 @@ def test_blue_first_stays_where_no_convolution_can_be_turned():
     caffe = spec_of(((103.939, 116.779, 123.68), (1.0,) * 3), order="bgr")
     content = net.finish()
     graph = read_graph(content)
-    assert fold_preprocessing(graph, caffe) == (graph, caffe)
+    assert folded(graph, caffe) == (graph, caffe)
 
 
 @pytest.mark.parametrize("convention", [((0.0,), (255.0,)), ((127.5,), (127.5,))])
@@ -254,7 +262,7 @@ def test_a_column_as_wide_as_the_channels_is_not_taken_for_channels():
     net = Net(3, 3).step("MUL", np.array([0.1, 0.2, 0.3]).reshape(1, 1, 3, 1))
     content = net.conv(SAME).finish()
     spec = InputSpec(3, 3)
-    graph, _ = fold_preprocessing(read_graph(content), spec)
+    graph, _ = folded(read_graph(content), spec)
     assert kinds(graph) == ["MUL", "CONV_2D", "MEAN"]
 
 
@@ -264,7 +272,7 @@ def test_a_grouped_convolution_is_left_alone(order):
     content = Net().conv(VALID, groups=3).finish()
     if order == "bgr":
         graph = read_graph(content)
-        assert fold_preprocessing(graph, spec) == (graph, spec)
+        assert folded(graph, spec) == (graph, spec)
     else:
         graph, _ = fold(content, spec)
         assert kinds(graph) == ["DEPTHWISE_CONV_2D", "CONV_2D", "MEAN"]
@@ -288,7 +296,7 @@ def test_nothing_to_fold_changes_no_number():
 
 def test_the_same_model_gives_the_same_bytes():
     content = Net().step("MUL", [0.1, 0.2, 0.3]).step("ADD", 1.0).conv(SAME).finish()
-    first, second = (fold_preprocessing(read_graph(content), spec_of(RAW))[0] for _ in range(2))
+    first, second = (folded(read_graph(content), spec_of(RAW))[0] for _ in range(2))
     assert first.content == second.content
 
 
