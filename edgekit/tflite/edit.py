@@ -5,7 +5,7 @@ For the workstation only: the object API comes with `ai-edge-litert`.
 
 import copy
 import re
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from edgekit.tflite.graph import ENUM_OPTIONS, Op, OptionValue, QuantParams, Ten
 
 #: The schema's mutable objects (`ModelT`, `TensorT`, …); the generated classes carry no types.
 Object = Any
+
+#: A version that no op has: from here on it holds the number of the op that goes by another one's name.
+_RENAMED = 10_000
 
 #: Option tables that are named otherwise than their ops.
 _TABLES = {
@@ -57,7 +60,6 @@ def pack(model: Object) -> bytes:
     for code in model.operatorCodes:
         # Readers older than schema v3a know the narrow field only, where 127 says «look in the other».
         code.deprecatedBuiltinCode = min(max(code.builtinCode, code.deprecatedBuiltinCode), 127)
-
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
@@ -123,6 +125,32 @@ def new_op(model: Object, op: Op) -> Object:
         enum = ENUM_OPTIONS.get(name)
         setattr(new.builtinOptions, field, getattr(getattr(schema, enum), value) if enum else _plain(value))
     return new
+
+
+def renamed(content: bytes, names: Mapping[str, str]) -> bytes:
+    """The file with some kinds of ops called by the names of others; `restored` gives them their own again.
+
+    Their options stay, so that only a reader who asks for names alone can take such a file.
+    """
+    from ai_edge_litert.schema_py_generated import BuiltinOperator
+
+    model = unpack(content)
+    numbers = {getattr(BuiltinOperator, old): getattr(BuiltinOperator, new) for old, new in names.items()}
+    changed = [code for code in model.operatorCodes if code.builtinCode in numbers]
+    for code in changed:
+        code.version = _RENAMED + code.builtinCode
+        code.builtinCode = code.deprecatedBuiltinCode = numbers[code.builtinCode]
+    return pack(model) if changed else content
+
+
+def restored(content: bytes) -> bytes:
+    """The file with the ops that `renamed` renamed under their own names, at version 1."""
+    model = unpack(content)
+    changed = [code for code in model.operatorCodes if code.version >= _RENAMED]
+    for code in changed:
+        code.builtinCode, code.version = code.version - _RENAMED, 1
+        code.deprecatedBuiltinCode = code.builtinCode
+    return pack(model) if changed else content
 
 
 def set_versions(model: Object, versions: Sequence[int]) -> None:

@@ -32,6 +32,11 @@ def is_scaled_swish(name: str) -> bool:
     return _SPLIT_SCALED.fullmatch(name) is not None
 
 
+def slope(number: int) -> str:
+    """Name of the slopes of a PRELU that was a LEAKY_RELU."""
+    return f"edgekit/prelu{number}/alpha"
+
+
 def severed(number: int) -> str:
     """Name of an input of a model whose ops are cut apart."""
     return f"severed/{number}"

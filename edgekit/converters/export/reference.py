@@ -3,10 +3,12 @@
 from edgekit.calibration.samples import Samples, open_samples
 from edgekit.converters.export.find_preprocessing import Finding, find_preprocessing
 from edgekit.converters.export.fold import fold_in
+from edgekit.converters.export.rewrite import rewrite
 from edgekit.converters.export.through_tensorflow import check_export, export_float
 from edgekit.converters.sources.source import Source
 from edgekit.preprocess import InputSpec, describe, parse_preprocess
 from edgekit.progress import Progress, silent
+from edgekit.tflite.editor import Editor
 from edgekit.tflite.model import Model
 
 #: Images to find the preprocessing by; more of them do not change the answer (see preprocessing.py).
@@ -49,7 +51,12 @@ def float_reference(
       ConversionError: the export failed, or computes something else than the source.
     """
     progress("Exporting", 0, None)
-    model = export_float(source, spec, change=fold_in if fold else None)
+
+    def change(editor: Editor, own: InputSpec) -> InputSpec | None:
+        rewrite(editor)
+        return fold_in(editor, own) if fold else None
+
+    model = export_float(source, spec, change=change)
     progress("Checking the export", 0, None)
     check_export(source, spec, model, samples.take(EXPORT_CHECKS))
     return model

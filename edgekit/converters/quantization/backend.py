@@ -11,12 +11,14 @@ import numpy as np
 from edgekit.calibration.ranges import Bounds, Ranges
 from edgekit.converters.quantization.minimum_range import widened
 from edgekit.converters.quantization.overflow import fit_biases
+from edgekit.converters.quantization.stand_ins import STAND_INS, disguised, undisguised
 from edgekit.errors import ConversionError, DataError, UsageError
 from edgekit.install import not_importable
 from edgekit.preprocess import InputSpec
 from edgekit.tflite import Graph, QuantParams, read_graph
 from edgekit.tflite.editor import Editor
-from edgekit.tflite.ops import computes_in_float
+from edgekit.tflite.ops import computes_in_float, facts
+from edgekit.tflite.quant import LIMITS
 from edgekit.tflite.versions import lower_versions
 
 #: --io → dtype of the model's input and output tensors.
@@ -62,7 +64,7 @@ def as_quantized(graph: Graph, bounds: Mapping[str, Bounds], *, io: str = "uint8
         name: {end: np.full(shapes[name], value, np.float32) for end, value in zip(("min", "max"), pair, strict=True)}
         for name, pair in bounds.items()
     }
-    quantized = read_graph(_run(graph.content, _recipe(io), calibration))
+    quantized = read_graph(undisguised(_run(disguised(graph.content), _recipe(io), calibration)))
     if not final:
         return quantized
     # The quantizer leaves the weights behind the flatbuffer and new ops without the old form of their code, neither
@@ -134,7 +136,18 @@ def activation_bounds(graph: Graph, ranges: Ranges, spec: InputSpec) -> dict[str
                 f"The ranges hold none for tensor {tensor.name!r}.", "They belong to another model: calibrate anew."
             )
         bounds[tensor.name] = known
-    return widened(graph, bounds)
+    return widened(graph, bounds | _fixed_bounds(graph))
+
+
+def _fixed_bounds(graph: Graph) -> dict[str, Bounds]:
+    """The ranges that kernels want of some outputs, where the quantizer does not know it."""
+    fixed = [(op, facts(op).fixed_output) for op in graph.ops if op.opcode in STAND_INS]
+    lowest, highest = LIMITS["int8"]
+    return {
+        graph.tensors[op.outputs[0]].name: ((lowest - wanted[1]) * wanted[0], (highest - wanted[1]) * wanted[0])
+        for op, wanted in fixed
+        if wanted
+    }
 
 
 def activation_params(low: float, high: float, dtype: str) -> QuantParams:
@@ -193,6 +206,8 @@ def _run(content: bytes, recipe: list[dict[str, Any]], calibration: dict[str, di
         with warnings.catch_warnings(), contextlib.redirect_stderr(streams.StringIO()):
             warnings.simplefilter("ignore")
             job = quantizer.Quantizer(bytearray(content), recipe)
+            # It would run the float model to see whether a range is missing; with stand-ins in it, nothing runs it.
+            job._ensure_model_qsv_sufficient = lambda _: None
             result = job.quantize(calibration, enable_progress_bar=False, enable_progress_report=False)
     except Exception as error:  # the library raises bare ValueErrors and RuntimeErrors for everything
         reason = (str(error) or type(error).__name__).splitlines()[0][:200]

@@ -51,7 +51,7 @@ OPERATIONS: Mapping[str, Operation] = {
 REPLACEMENTS: Mapping[str, str] = {
     "DEQUANTIZE": "Convert with 8-bit outputs, and dequantize in the program.",
     "HARD_SWISH": "Train with ReLU6 or ReLU instead; for MobileNetV3 take its minimalistic variant.",
-    "LEAKY_RELU": "Write it as maximum(x, alpha * x), for alpha below 1, before conversion.",
+    "LEAKY_RELU": "Write it as maximum(x, alpha * x), for alpha below 1; `edgekit convert` makes a PRELU of it.",
     "ELU": "Use ReLU or PReLU instead.",
     "GELU": "Use ReLU6 or a sigmoid times its input instead.",
     "ARG_MAX": "Leave it out of the model, and take the largest score in the program.",
