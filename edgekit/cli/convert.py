@@ -90,6 +90,7 @@ from edgekit.terminal import echo_facts
     shell_complete=suggest(*IO_TYPES),
     help="Type of input and output: uint8, int8 or float.",
 )
+@click.option("--allow-float", is_flag=True, help="Leave ops without an int8 form in float (for phones and CPUs).")
 @click.option("--compile", is_flag=True, help="Then compile it for the Edge TPU, as `edgekit compile` does.")
 @click.option("--trust", is_flag=True, help="Let the model file run its own code, read and write files.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The result; default: MODEL_int8.tflite here.")

@@ -1,6 +1,7 @@
 """convert(): from a trained model's file to a verified `.tflite` that describes itself."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from edgekit.converters.export.find_preprocessing import Finding
 from edgekit.converters.export.reference import float_reference, resolve_preprocessing
 from edgekit.converters.manifest import Artefact, provenance
 from edgekit.converters.naming import named
+from edgekit.converters.quantization.backend import float_ops
+from edgekit.converters.quantization.float_ops import refuse_float_ops
 from edgekit.converters.quantization.risks import Risks, assess_risks
 from edgekit.converters.quantization.search.choose import choose, forms
 from edgekit.converters.quantization.search.explain import explain
@@ -115,6 +118,8 @@ def convert(
     student = _student(replace(source, spec=finding.spec), calibration, recipe, progress)
     made = student.source if student else source
     model = float_reference(made, finding.spec, calibration, fold=fold, progress=progress)
+    if not recipe.allow_float:
+        refuse_float_ops(model.graph, made)
     risks = _risks(made, model, recipe)
     outcome = _search(model, calibration, recipe, progress)
     progress("Quantizing", 0, None)
@@ -126,6 +131,7 @@ def convert(
         student = replace(student, verdict=against[0], int8=against[1])
     settings = {**asdict(recipe), "ranges": Path(recipe.ranges).name}
     record = provenance(source, settings, finding, (calibration, outcome), verdict)
+    record |= {"float_ops": dict(Counter(float_ops(int8.graph)))}
     record |= {"surgery": student.to_json()} if student else {}
     made = named(made, calibration, verdict)
     described = read_graph(write_metadata(int8.graph.content, _metadata(made, model, record)))
@@ -166,7 +172,7 @@ def _risks(source: Source, model: Model, recipe: Recipe) -> Risks | None:
 def _search(model: Model, calibration: Samples, recipe: Recipe, progress: Progress) -> Outcome:
     ranges = load_ranges(recipe.ranges) if Path(recipe.ranges).suffix == ".json" else recipe.ranges
     corrections = recipe.corrections
-    candidates = forms(model, calibration, corrections, progress=progress)
+    candidates = forms(model, calibration, corrections, allow_float=recipe.allow_float, progress=progress)
     return choose(candidates, calibration, ranges=ranges, corrections=corrections, progress=progress)
 
 

@@ -34,6 +34,7 @@ class Recipe:
       resize: "stretch", "crop", or "crop:0.875" with the part of the shorter side to keep.
       interpolation: how images are resized, one of `preprocess.INTERPOLATIONS`.
       surgery: what to replace in the model before, a key of `surgery.SURGERIES`, or "none".
+      allow_float: leave ops that have no int8 form for the Edge TPU in float, for phones and CPUs.
       surgery_minutes: the most time for teaching what a surgery leaves the original's answers.
     """
 
@@ -47,6 +48,7 @@ class Recipe:
     interpolation: str = "bicubic"
     surgery: str = "none"
     surgery_minutes: float = 3.0
+    allow_float: bool = False
 
     def __post_init__(self) -> None:
         """Raises UsageError where a field names nothing: before minutes of work, not after."""

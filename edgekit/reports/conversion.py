@@ -37,6 +37,7 @@ def conversion_to_json(
         "labels": list(conversion.source.labels),
         "labels_from": conversion.source.names_from,
         "preprocess": conversion.preprocessing.name,
+        "float_ops": conversion.artefact.provenance["float_ops"],
         "provenance": conversion.artefact.provenance,
         "notes": list(conversion.source.notes),
         "skipped": [{"image": name, "reason": reason} for name, reason in conversion.skipped.items()],
@@ -52,7 +53,9 @@ def _surgery(student: Student) -> dict[str, object]:
 def conversion_facts(conversion: Conversion, path: Path, unmet: str | None, compiled: Compiled) -> Facts:
     """What was made, how good it is, and what to do next: titles and texts in the order in which they are read."""
     graph, calibration = conversion.artefact.model.graph, conversion.artefact.provenance["calibration"]
-    rows = [("Made", f"{path} ({graph.size / 1e6:.1f} MB, every op int8)")]
+    left = _left_in_float(conversion.artefact.provenance["float_ops"])
+    made = f"int8 but for {left}" if left else "every op int8"
+    rows = [("Made", f"{path} ({graph.size / 1e6:.1f} MB, {made})")]
     rows += [("Preprocessing", f"{conversion.preprocessing.name}: {conversion.preprocessing.how}")]
     kind = "synthetic images (give --data for your own)" if calibration["kind"] == "synthetic" else "images"
     rows += [("Calibrated", f"on {calibration['images']} {kind}, ranges by {calibration['method']}")]
@@ -60,6 +63,7 @@ def conversion_facts(conversion: Conversion, path: Path, unmet: str | None, comp
     rows += [("Surgery", line) for line in (_student_lines(conversion.student) if conversion.student else [])]
     rows += [("Class names", _names(conversion.source))]
     rows += [("Verdict", line) for line in _verdict_lines(conversion.verdict)]
+    rows += [("Verdict", f"not full int8: {left}, with casts around; for phones and CPUs")] if left else []
     rows += [("Alarm", line) for line in (conversion.verdict.alarms if conversion.verdict else ())]
     rows += [("Edge TPU", _placement(graph, compiled))]
     rows += [("Note", note) for note in conversion.source.notes]
@@ -68,6 +72,13 @@ def conversion_facts(conversion: Conversion, path: Path, unmet: str | None, comp
         [("Not met", unmet)] if unmet else [("Next", command("edgekit", "classify", _next(path, compiled), "IMAGE"))]
     )
     return rows
+
+
+def _left_in_float(ops: Mapping[str, int]) -> str:
+    """«3 float ops (2 ELU, 1 EXP)»; "" for none."""
+    total = sum(ops.values())
+    kinds = ", ".join(f"{count} {opcode}" for opcode, count in ops.items())
+    return f"{total} float op{'s' if total > 1 else ''} ({kinds})" if total else ""
 
 
 def _names(source: Source) -> str:

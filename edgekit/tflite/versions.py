@@ -131,13 +131,18 @@ def refusal(graph: Graph, op: Op, version: int, compiler_version: str) -> Option
             "Quantize dense layers per tensor: `edgekit convert` does; TensorFlow's converter does with "
             "_experimental_disable_per_channel_quantization_for_dense_layers = True.",
         )
-    if _builtin_number(op.opcode) > _LAST_BUILTIN[release]:
+    if not is_known(op.opcode, compiler_version):
         return f"{name} is newer than this compiler", "Express it in older operations."
     newest = _NEWEST[op.opcode][release] if op.opcode in _NEWEST else version
     if version <= newest:
         return None
     reason = f"{name} needs version {version} for the types or features it uses, and the compiler knows {newest}"
     return reason, _REMEDIES.get(op.opcode, "Use 8-bit activations of rank 4 at most, and no newer feature of the op.")
+
+
+def is_known(opcode: str, compiler_version: str) -> bool:
+    """Whether a compiler has the op in its schema; a file with any other is not read at all."""
+    return _builtin_number(opcode) <= _LAST_BUILTIN[_release(compiler_version)]
 
 
 def _release(compiler_version: str) -> int:

@@ -81,7 +81,7 @@ BAD = [
     (["bad.json"], "UnsupportedModelError", "without weights"),
     (["nan.tflite"], "ConversionError", "NaN or infinity"),
     (["nan.tflite", "--ranges", "other.json"], "ConversionError", "NaN or infinity"),
-    (["sine.tflite"], "ConversionError", "no int8 version and would stay in float: SIN"),
+    (["sine.tflite"], "ConversionError", "no int8 form of SIN: 1 op would stay in float"),
     (["m.tflite", "--size", "20"], "UnsupportedModelError", "16x16 only"),
     # the output
     (["m.tflite", "-o", "none/a.tflite"], "OutputError", "There is no folder none"),

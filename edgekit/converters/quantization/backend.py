@@ -17,15 +17,20 @@ from edgekit.install import not_importable
 from edgekit.preprocess import InputSpec
 from edgekit.tflite import Graph, QuantParams, read_graph
 from edgekit.tflite.editor import Editor
+from edgekit.tflite.graph import Op
 from edgekit.tflite.ops import computes_in_float, facts
 from edgekit.tflite.quant import LIMITS
-from edgekit.tflite.versions import lower_versions
+from edgekit.tflite.versions import is_known, lower_versions
 
+#: The release of the Edge TPU compiler that must be able to read what is written: the last one.
+COMPILER = "16.0"
 #: --io → dtype of the model's input and output tensors.
 IO_TYPES: Mapping[str, str] = {"uint8": "uint8", "int8": "int8", "float": "float32"}
 
 
-def quantize_int8(graph: Graph, ranges: Ranges, spec: InputSpec, *, io: str = "uint8") -> Graph:
+def quantize_int8(
+    graph: Graph, ranges: Ranges, spec: InputSpec, *, io: str = "uint8", allow_float: bool = False
+) -> Graph:
     """Quantizes every op of a float model to int8.
 
     Convolutions get one weight scale per channel; FULLY_CONNECTED one per tensor, since per-channel
@@ -37,6 +42,8 @@ def quantize_int8(graph: Graph, ranges: Ranges, spec: InputSpec, *, io: str = "u
       ranges: a range for every float activation in `graph`.
       spec: preprocessing that belongs to `graph`; one mean and std for all channels.
       io: a key of IO_TYPES.
+      allow_float: leave ops that have no int8 form in float, with casts around them, and others in forms that the
+        Edge TPU compiler cannot read.
 
     Raises:
       UsageError: `io` is none of these.
@@ -45,15 +52,24 @@ def quantize_int8(graph: Graph, ranges: Ranges, spec: InputSpec, *, io: str = "u
     """
     if io not in IO_TYPES:
         raise UsageError(f"There is no input and output type {io!r}.", f"Choose one of: {', '.join(IO_TYPES)}.")
-    return fit_biases(as_quantized(graph, activation_bounds(graph, ranges, spec), io=io), graph)
+    bounds = activation_bounds(graph, ranges, spec)
+    return fit_biases(as_quantized(graph, bounds, io=io, allow_float=allow_float), graph)
 
 
-def as_quantized(graph: Graph, bounds: Mapping[str, Bounds], *, io: str = "uint8", final: bool = True) -> Graph:
+def as_quantized(
+    graph: Graph,
+    bounds: Mapping[str, Bounds],
+    *,
+    io: str = "uint8",
+    final: bool = True,
+    allow_float: bool = False,
+) -> Graph:
     """What the quantizer makes of these ranges (tensor name → low, high).
 
     Args:
       final: give the file the form that edgekit keeps: weights within the flatbuffer, the op versions that types need,
         no float op.
+      allow_float: see `quantize_int8`.
 
     Raises:
       ConversionError: it cannot.
@@ -70,9 +86,11 @@ def as_quantized(graph: Graph, bounds: Mapping[str, Bounds], *, io: str = "uint8
     # The quantizer leaves the weights behind the flatbuffer and new ops without the old form of their code, neither
     # of which the Edge TPU compiler's reader of 2021 knows; packing anew puts both right.
     editor = Editor(quantized)
-    lower_versions(editor)
+    lower_versions(editor, compiler_version=None if allow_float else COMPILER)
     result = editor.finish()
-    _check_full_int8(result, io)
+    _check_ends(result, io)
+    if not allow_float:
+        _check_full_int8(result)
     return result
 
 
@@ -86,6 +104,25 @@ def pixel_range(spec: InputSpec) -> tuple[float, float]:
 def float_ops(graph: Graph) -> tuple[str, ...]:
     """The ops that compute in float, by name; QUANTIZE and DEQUANTIZE at the model's ends are none."""
     return tuple(op.opcode for op in graph.ops if computes_in_float(graph, op))
+
+
+def without_int8(graph: Graph) -> tuple[Op, ...]:
+    """The ops of a float model that have no int8 form which the Edge TPU compiler can read."""
+    known = _known_ops()
+    return tuple(
+        op
+        for op in graph.ops
+        if computes_in_float(graph, op) and not (op.opcode in known and is_known(op.opcode, COMPILER))
+    )
+
+
+def _known_ops() -> frozenset[str]:
+    """The ops that are quantized, by the quantizer or with a stand-in."""
+    from litert_quantizer.utils.tfl_flatbuffer_utils import TFL_OP_NAME_TO_CODE
+
+    _, qtyping = _library()
+    numbers = set(TFL_OP_NAME_TO_CODE.values())
+    return frozenset(STAND_INS).union(n for n, number in vars(qtyping.BuiltinOperator).items() if number in numbers)
 
 
 def _recipe(io: str) -> list[dict[str, Any]]:
@@ -215,14 +252,18 @@ def _run(content: bytes, recipe: list[dict[str, Any]], calibration: dict[str, di
     return bytes(result.quantized_model)
 
 
-def _check_full_int8(graph: Graph, io: str) -> None:
+def _check_full_int8(graph: Graph) -> None:
     remaining = float_ops(graph)
     if remaining:
         kinds = ", ".join(sorted(set(remaining)))
         raise ConversionError(
             f"{len(remaining)} ops have no int8 version and would stay in float: {kinds}.",
-            "One float op ends the Edge TPU's part of a model: replace these layers.",
+            "One float op ends the Edge TPU's part of a model: replace these layers. For phones and CPUs, "
+            "--allow-float leaves them in float.",
         )
+
+
+def _check_ends(graph: Graph, io: str) -> None:
     for index in graph.inputs + graph.outputs:
         if graph.tensors[index].dtype != IO_TYPES[io]:
             raise ConversionError(f"The input or output came out as {graph.tensors[index].dtype}, not {IO_TYPES[io]}.")

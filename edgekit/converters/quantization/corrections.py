@@ -27,6 +27,7 @@ class Form:
       limits: tensor name → the most that its range may hold, whatever the method.
       corrections: names of those that made it, in order; () for the model as it was exported.
       changes: how many places they rewrote.
+      allow_float: see `backend.quantize_int8`.
     """
 
     model: Model
@@ -34,6 +35,7 @@ class Form:
     limits: Mapping[str, Bounds] = field(repr=False, default_factory=dict)
     corrections: tuple[str, ...] = ()
     changes: int = 0
+    allow_float: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,10 @@ class Rewrite:
             return form
         model = replace(form.model, graph=found.graph)
         check_same(form.model, model, samples, self.name)
-        return Form(
-            model,
-            observe(model, samples, progress=progress),
+        return replace(
+            form,
+            model=model,
+            observations=observe(model, samples, progress=progress),
             limits={**form.limits, **found.limits},
             corrections=(*form.corrections, self.name),
             changes=form.changes + found.changes,

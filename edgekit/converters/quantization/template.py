@@ -58,18 +58,20 @@ class Template:
         return patched(self.graph, quant=quant, constants=constants)
 
 
-def template(floats: Graph, ranges: Ranges, spec: InputSpec) -> Template | None:
+def template(floats: Graph, ranges: Ranges, spec: InputSpec, *, allow_float: bool = False) -> Template | None:
     """The template of a float model; None where its int8 form depends on ranges in more than what can be filled in.
 
     Args:
       floats: the float model.
       ranges: of its activations.
       spec: the preprocessing that belongs to it.
+      allow_float: see `backend.quantize_int8`.
     """
     bounds = backend.activation_bounds(floats, ranges, spec)
     # A width of its own for each activation tells where each int8 scale comes from.
     probes = {name: (-1.0, 1.0 + number / 1024) for number, name in enumerate(bounds)}
-    graph, probed = backend.as_quantized(floats, bounds), backend.as_quantized(floats, probes, final=False)
+    graph = backend.as_quantized(floats, bounds, allow_float=allow_float)
+    probed = backend.as_quantized(floats, probes, final=False)
     if [op.opcode for op in graph.ops] != [op.opcode for op in probed.ops]:
         return None
     origins = {backend.activation_params(*pair, "int8").scale: name for name, pair in probes.items()}

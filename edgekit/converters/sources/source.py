@@ -1,7 +1,7 @@
 """A trained image classifier, as it was opened: a `Source`, which is one of three kinds."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -94,12 +94,14 @@ class KerasSource(_Trained):
       call: its inference.
       first_norm: its first batch normalization, or None where it has none.
       build: builds the model anew, weights and all.
+      layers: name of a layer → what it is, such as "GroupNormalization" or "Activation with gelu".
     """
 
     format: str
     call: Traced = field(repr=False)
     first_norm: FirstNorm | None
     build: Callable[[], KerasModel] = field(repr=False)
+    layers: Mapping[str, str] = field(repr=False, default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

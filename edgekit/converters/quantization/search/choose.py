@@ -28,16 +28,24 @@ CANDIDATES = tuple(method for method in METHODS if method != "kl")
 BEATEN_DB = 6.0
 
 
-def forms(model: Model, samples: Samples, corrections: str = AUTO, *, progress: Progress = silent) -> tuple[Form, ...]:
+def forms(
+    model: Model,
+    samples: Samples,
+    corrections: str = AUTO,
+    *,
+    allow_float: bool = False,
+    progress: Progress = silent,
+) -> tuple[Form, ...]:
     """The model's forms to choose from: as it is, with the first rewrite, with the first two on top of each other, ….
 
     Args:
       model: the float model.
       samples: representative images.
       corrections: as `parse_corrections` takes them; where they are named, the form with all of them alone.
+      allow_float: see `backend.quantize_int8`.
     """
     wanted = parse_corrections(corrections)
-    found = [Form(model, observe(model, samples, progress=progress))]
+    found = [Form(model, observe(model, samples, progress=progress), allow_float=allow_float)]
     for correction in rewrites(wanted):
         form = correction(found[-1], samples, progress)
         found += [form] if form is not found[-1] else []

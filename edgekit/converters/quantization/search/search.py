@@ -44,7 +44,8 @@ class Candidate:
 
     def quantized(self, *, io: str = "uint8") -> Graph:
         """The int8 model, see `quantize_int8`."""
-        return self._adjusted(quantize_int8(self.form.model.graph, self.ranges, self.form.model.spec, io=io))
+        model, allow_float = self.form.model, self.form.allow_float
+        return self._adjusted(quantize_int8(model.graph, self.ranges, model.spec, io=io, allow_float=allow_float))
 
     def filled(self, known: Template) -> Graph:
         """The same from the template of the form, for uint8 input and output."""
@@ -149,7 +150,7 @@ class Search:
     def _quantized(self, candidate: Candidate) -> Graph:
         form = candidate.form
         if form.corrections not in self._templates:
-            known = template(form.model.graph, candidate.ranges, form.model.spec)
+            known = template(form.model.graph, candidate.ranges, form.model.spec, allow_float=form.allow_float)
             self._templates[form.corrections] = known
         known = self._templates[form.corrections]
         return candidate.filled(known) if known else candidate.quantized()

@@ -19,6 +19,7 @@ _NEUTRAL = frozenset(
 )
 #: Arithmetic that `preprocess_input` leaves in a graph, as Keras 3 operations and TensorFlow functions.
 _ARITHMETIC = frozenset("TrueDivide Divide Multiply Subtract Add Negative".split())
+_USUAL_ACTIVATIONS = ("linear", "relu", "relu6", "sigmoid", "softmax", "swish", "silu", "tanh")
 _REORDERING = frozenset("GetItem SlicingOpLambda Stack Concatenate Flip".split())
 _TF_ARITHMETIC = frozenset("math.truediv math.divide math.multiply math.subtract math.add nn.bias_add".split())
 
@@ -30,6 +31,17 @@ def leaves(model: Any) -> Iterator[Any]:
             yield from leaves(layer)
         else:
             yield layer
+
+
+def layer_kinds(model: Any) -> dict[str, str]:
+    """Name of a layer → its class, with the activation inside where that is no usual one."""
+    return {str(layer.name): _kind(layer) for layer in leaves(model)}
+
+
+def _kind(layer: Any) -> str:
+    activation = getattr(getattr(layer, "activation", None), "__name__", "linear")
+    kind = type(layer).__name__
+    return kind if activation in _USUAL_ACTIVATIONS else f"{kind} with {activation}"
 
 
 def model_names(model: Any) -> Iterator[str]:

@@ -25,7 +25,7 @@ from edgekit.converters.sources.keras.configuration import (
     refuse_code,
     refuse_custom,
 )
-from edgekit.converters.sources.keras.layers import first_norm, leaves, model_names, scales_pixels
+from edgekit.converters.sources.keras.layers import first_norm, layer_kinds, leaves, model_names, scales_pixels
 from edgekit.converters.sources.source import KerasModel, KerasSource, digest
 from edgekit.errors import MissingDependencyError, ModelError, UnsupportedModelError
 from edgekit.install import not_importable
@@ -66,6 +66,7 @@ def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | No
         notes=notes + output_notes + names.notes,
         predict=predict,
         build=lambda: _build(archive, config, trust)[0],
+        layers=layer_kinds(model),
     )
 
 
