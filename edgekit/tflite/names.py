@@ -14,6 +14,10 @@ PREPROCESS_GAIN = "edgekit/preprocess/gain"
 PREPROCESS_OFFSET = "edgekit/preprocess/offset"
 PREPROCESS_OUTPUT = "edgekit/preprocess/output"
 
+#: A grey image with its axis of channels, before a model that takes it without, and the shape without.
+IMAGE = "edgekit/image"
+IMAGE_SHAPE = "edgekit/image_shape"
+
 # What litert-quantizer appends to the name of a constant that several ops share, once each has its own steps …
 _DUPLICATED = re.compile(r"_duplicated_\d+$")
 # … and to the name of a tensor that it adds for requantization.
@@ -35,6 +39,11 @@ def is_scaled_swish(name: str) -> bool:
 def slope(number: int) -> str:
     """Name of the slopes of a PRELU that was a LEAKY_RELU."""
     return f"edgekit/prelu{number}/alpha"
+
+
+def static_shape(number: int) -> str:
+    """Name of a shape that was computed at run time and is a constant now."""
+    return f"edgekit/shape{number}"
 
 
 def severed(number: int) -> str:

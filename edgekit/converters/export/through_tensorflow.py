@@ -123,7 +123,19 @@ def _set_static_batch(editor: Editor) -> None:
     for tensor in graph.tensors:
         varies = not tensor.is_constant and tensor.shape[:1] == (batch,)
         editor.set_shape(tensor.index, (1, *tensor.shape[1:]) if varies else tensor.shape)
+    _set_static_shapes(editor)
     editor.drop_signatures()
+
+
+def _set_static_shapes(editor: Editor) -> None:
+    """Makes constants of the shapes that were computed from an open batch, and takes out what computed them."""
+    for op in editor.ops:
+        if op.opcode == "RESHAPE" and len(op.inputs) > 1 and not editor.tensors[op.inputs[1]].is_constant:
+            shape = editor.tensors[op.outputs[0]].shape
+            editor.set_constant_input(op, 1, names.static_shape(op.index), np.array(shape, np.int32))
+    for op in reversed(editor.ops):
+        if not any(editor.consumers(index) or index in editor.outputs for index in op.outputs):
+            editor.remove([op])
 
 
 def _check_interface(graph: Graph, source: Source) -> None:

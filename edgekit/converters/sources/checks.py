@@ -1,5 +1,6 @@
 """Whether a loaded model is an image classifier: the checks that all formats share."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -10,22 +11,29 @@ from edgekit.preprocess import InputSpec
 #: A shape with None (or -1) where a size is open.
 Shape = Sequence[int | None]
 _ONE_INPUT = "edgekit converts classifiers that take one image."
+#: Channels of images.
+_GREY, _COLOUR = 1, 3
 
 
-def image_spec(name: str, shape: Shape, size: tuple[int, int] | None) -> InputSpec:
+def image_spec(name: str, shape: Shape, size: tuple[int, int] | None, *, reshaped: bool = False) -> InputSpec:
     """The input of a model as an InputSpec with neutral scaling.
 
     Args:
       name: the file, for messages.
       shape: of the input, batch first.
       size: (height, width) that the user asked for, where the model leaves it open.
+      reshaped: whether the first thing that the model does is to give its input another shape. An input (batch,
+        height, width) is then a grey image without its axis of channels, and no sequence.
 
     Raises:
       UnsupportedModelError: not one NHWC image of 1 or 3 channels, or of open size without `size`.
     """
     dims = [None if dim is None or dim < 0 else int(dim) for dim in shape]
+    if len(dims) == 3 and reshaped:
+        dims = [*dims, _GREY]
     if len(dims) != 4:
-        raise UnsupportedModelError(f"{name} takes an input of shape {_drawn(dims)}, which is no image.", _ONE_INPUT)
+        what = f"{name} takes an input of shape {_drawn(dims)}, which is no image."
+        raise UnsupportedModelError(what, _as_image(dims) or _ONE_INPUT)
     _, height, width, channels = dims
     if channels not in (1, 3):
         raise UnsupportedModelError(*_channel_problem(name, dims))
@@ -38,6 +46,31 @@ def image_spec(name: str, shape: Shape, size: tuple[int, int] | None) -> InputSp
     if height is None or width is None:
         raise UnsupportedModelError(f"{name} leaves the image size open.", "Give one with --size, such as --size 224.")
     return InputSpec(height, width, channels, (0.0,) * channels, (1.0,) * channels)
+
+
+def is_whole_image(shape: Shape) -> bool:
+    """Whether a grey image may be reshaped to this shape, batch first: with its one channel, or flattened."""
+    dims = list(shape)
+    return len(dims) == 2 or (len(dims) == 4 and dims[-1] == _GREY)
+
+
+def _as_image(dims: Sequence[int | None]) -> str:
+    """How a model that takes an image's pixels in another shape comes to take the image; "" where none would fit."""
+    sizes = [size or 0 for size in dims[1:]]
+    if len(sizes) == 1:
+        for channels in (_GREY, _COLOUR):
+            side = math.isqrt(sizes[0] // channels)
+            if side > 1 and side * side * channels == sizes[0]:
+                return _put_before(f"({side}, {side}, {channels})", "an image's pixels in a row", "layers.Flatten()")
+    if len(sizes) == 2 and all(sizes):
+        shape = f"({sizes[0]}, {sizes[1]})"
+        return _put_before(f"({sizes[0]}, {sizes[1]}, 1)", "a grey image", f"layers.Reshape({shape})")
+    return ""
+
+
+def _put_before(shape: str, what: str, layer: str) -> str:
+    model = f"keras.Sequential([keras.Input({shape}), keras.{layer}, model])"
+    return f"{_ONE_INPUT} If it takes {what}, save {model} and convert that."
 
 
 def _channel_problem(name: str, dims: Shape) -> tuple[str, str]:

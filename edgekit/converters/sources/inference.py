@@ -1,7 +1,7 @@
 """A model's inference as one traced TensorFlow function, which both prediction and export use."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,17 @@ from edgekit.preprocess import InputSpec
 
 # Keras prints its messages in bold.
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def without_channels(call: Callable[[Any], Any], shape: Sequence[object]) -> Callable[[Any], Any]:
+    """The call for images (batch, height, width, 1) of a model whose input may have no axis of channels.
+
+    Args:
+      shape: of the model's input, batch first.
+    """
+    import tensorflow as tf
+
+    return (lambda images: call(tf.squeeze(images, -1))) if len(shape) == 3 else call
 
 
 def traced(call: Callable[[Any], Any], spec: InputSpec) -> Any:

@@ -13,6 +13,8 @@ from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import EdgekitError, UnsupportedModelError
 from edgekit.labels import find_names
 from edgekit.preprocess import InputSpec
+from edgekit.tflite import names
+from edgekit.tflite.editor import Editor
 from edgekit.tflite.graph import Graph, Op, Tensor
 from edgekit.tflite.metadata import Metadata, read_metadata
 from edgekit.tflite.ops import facts, is_compiled, is_quantized
@@ -22,12 +24,14 @@ from edgekit.tflite.reader import constant, read_graph
 #: Initializations keep a convolution's gain near 1, and so do training and batch normalization; on raw
 #: pixels, whose spread is about 60, it is 1/60 or less. Measured: 0.008 (1/255 folded in) against 0.9 to 5.
 FOLDED_GAIN = 0.1
+_RESHAPES = {"RESHAPE", "EXPAND_DIMS"}
 _RESIZES = ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
 
 
 def load_tflite(path: Path, *, size: tuple[int, int] | None) -> TfliteSource:
     """Opens a float `.tflite`; see `edgekit.converters.sources.open.load_source` for errors."""
-    name, graph = str(path), read_graph(path)
+    name = str(path)
+    graph = _with_channels(read_graph(path))
     _refuse_quantized(name, graph)
     checks.single(name, "input", [graph.tensors[i].name for i in graph.inputs])
     checks.single(name, "output", [graph.tensors[i].name for i in graph.outputs])
@@ -39,7 +43,7 @@ def load_tflite(path: Path, *, size: tuple[int, int] | None) -> TfliteSource:
     predict = _predictor(graph, name, spec, classes)
     output, notes = checks.output_kind(predict, spec)
     metadata = read_metadata(graph) or Metadata()
-    names = find_names(path, classes, metadata.labels)
+    found = find_names(path, classes, metadata.labels)
     return TfliteSource(
         path=name,
         framework="TFLite",
@@ -47,14 +51,38 @@ def load_tflite(path: Path, *, size: tuple[int, int] | None) -> TfliteSource:
         spec=spec,
         classes=classes,
         output=output,
-        labels=names.labels,
-        names_from=names.origin,
+        labels=found.labels,
+        names_from=found.origin,
         content=graph.content,
         stated=_stated(metadata, spec),
         rescales=scales_pixels(graph),
-        notes=notes + names.notes,
+        notes=notes + found.notes,
         predict=predict,
     )
+
+
+def _with_channels(graph: Graph) -> Graph:
+    """The model with an axis of channels, where it takes grey images without one and begins by reshaping them."""
+    given = graph.tensors[graph.inputs[0]] if len(graph.inputs) == 1 else None
+    if given is None or len(given.shape) != 3 or -1 in given.signature[1:] or given.dtype != "float32":
+        return graph
+    if not _reshapes_first(graph):
+        return graph
+    editor = Editor(graph)
+    image = editor.add_tensor(names.IMAGE, (*given.shape, 1))
+    shape = editor.add_constant(names.IMAGE_SHAPE, np.array(given.shape, np.int32))
+    editor.insert_after(None, "RESHAPE", [image, shape], [given.index], {"new_shape": given.shape})
+    editor.set_inputs([image])
+    return editor.finish()
+
+
+def _reshapes_first(graph: Graph) -> bool:
+    """Whether a model begins by giving its input another shape, scaling set aside."""
+    tensor, step = graph.inputs[0], affine_step(graph, graph.inputs[0])
+    while step is not None:
+        tensor, step = step.op.outputs[0], affine_step(graph, step.op.outputs[0])
+    made = [graph.tensors[op.outputs[0]] for op in graph.consumers(tensor) if op.opcode in _RESHAPES]
+    return any(checks.is_whole_image(one.shape) for one in made)
 
 
 def _refuse_quantized(name: str, graph: Graph) -> None:

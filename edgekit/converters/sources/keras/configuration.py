@@ -132,8 +132,9 @@ def refuse_custom(config: Config, name: str, known: Collection[str]) -> None:
 def for_inference(config: Config) -> tuple[Config, tuple[str, ...]]:
     """The configuration without what only matters for training.
 
-    Augmentation layers become identities under their own names, fixed batches become free, mixed
-    precision becomes float32, activations stored as functions become their names.
+    Settings of training go: optimizers, losses, metrics, regularizers, constraints. Augmentation layers become
+    identities under their own names, fixed batches become free, mixed precision becomes float32, activations stored
+    as functions become their names.
 
     Returns:
       (configuration, notes for the user).
@@ -169,12 +170,20 @@ def _mend(node: Any, changes: list[tuple[str, str]]) -> Any:
     if node.get("class_name") == "function" and _is_activation(node):
         changes.append(("activation", node["config"]))
         return node["config"]
-    mended = {key: _mend(value, changes) for key, value in node.items()}
+    mended = {key: _mend(value, changes) for key, value in node.items() if not _is_for_training(key)}
     for change, mend in _MENDERS.items():
         detail = mend(mended)
         if detail:
             changes.append((change, detail))
     return mended
+
+
+def _is_for_training(key: str) -> bool:
+    """Whether a setting says only how to train: of a model, or of models and layers within it.
+
+    Optimizers, losses and metrics are often users' own; Keras would build them together with the layers.
+    """
+    return key == "compile_config" or key.endswith(("_regularizer", "_constraint"))
 
 
 def _drop_augmentation(node: Config) -> str:

@@ -19,6 +19,8 @@ _NEUTRAL = frozenset(
 )
 #: Arithmetic that `preprocess_input` leaves in a graph, as Keras 3 operations and TensorFlow functions.
 _ARITHMETIC = frozenset("TrueDivide Divide Multiply Subtract Add Negative".split())
+_RESHAPING = frozenset("Reshape Flatten ExpandDims".split())
+_TF_RESHAPING = frozenset("reshape expand_dims".split())
 _USUAL_ACTIVATIONS = ("linear", "relu", "relu6", "sigmoid", "softmax", "swish", "silu", "tanh")
 _REORDERING = frozenset("GetItem SlicingOpLambda Stack Concatenate Flip".split())
 _TF_ARITHMETIC = frozenset("math.truediv math.divide math.multiply math.subtract math.add nn.bias_add".split())
@@ -72,6 +74,17 @@ def scales_pixels(model: Any) -> bool:
         elif not (kind in _NEUTRAL or kind in _REORDERING or _is_linear(layer, kind)):
             break
     return reckoned or gain < 0.999 or (shifted and gain < 1.001)
+
+
+def reshapes_first(model: Any) -> bool:
+    """Whether a model begins by giving its input another shape, scaling set aside."""
+    for layer in leaves(model):
+        kind = type(layer).__name__
+        if kind in _RESHAPING or (kind == "TFOpLambda" and layer.get_config()["function"] in _TF_RESHAPING):
+            return True
+        if kind not in _NEUTRAL | {"Rescaling", "Normalization"} and not _is_arithmetic(layer, kind):
+            return False
+    return False
 
 
 def _is_arithmetic(layer: Any, kind: str) -> bool:

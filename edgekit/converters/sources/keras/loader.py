@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from edgekit.converters.sources import checks
-from edgekit.converters.sources.inference import predictor, traced
+from edgekit.converters.sources.inference import predictor, traced, without_channels
 from edgekit.converters.sources.keras.architectures import recognize
 from edgekit.converters.sources.keras.archive import KerasArchive, read_archive, write_archive
 from edgekit.converters.sources.keras.configuration import (
@@ -25,7 +25,14 @@ from edgekit.converters.sources.keras.configuration import (
     refuse_code,
     refuse_custom,
 )
-from edgekit.converters.sources.keras.layers import first_norm, layer_kinds, leaves, model_names, scales_pixels
+from edgekit.converters.sources.keras.layers import (
+    first_norm,
+    layer_kinds,
+    leaves,
+    model_names,
+    reshapes_first,
+    scales_pixels,
+)
 from edgekit.converters.sources.source import KerasModel, KerasSource, digest
 from edgekit.errors import MissingDependencyError, ModelError, UnsupportedModelError
 from edgekit.install import not_importable
@@ -35,7 +42,7 @@ from edgekit.labels import find_names
 def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | None) -> KerasSource:
     """Opens a `.keras` or `.h5` file; see `edgekit.converters.sources.open.load_source` for errors."""
     archive = read_archive(path, kind)
-    config, notes = for_inference({key: value for key, value in archive.config.items() if key != "compile_config"})
+    config, notes = for_inference(archive.config)
     if not trust:
         refuse_code(config, str(path))
     model, library = _build(archive, config, trust)
@@ -43,9 +50,9 @@ def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | No
     inputs, outputs = _ends(model, name)
     checks.single(name, "input", [tensor.name for tensor in inputs])
     checks.single(name, "output", [tensor.name for tensor in outputs])
-    spec = checks.image_spec(name, tuple(inputs[0].shape), size)
+    spec = checks.image_spec(name, tuple(inputs[0].shape), size, reshaped=reshapes_first(model))
     classes = checks.class_count(name, tuple(outputs[0].shape))
-    call = traced(_inference(model, library), spec)
+    call = traced(without_channels(_inference(model, library), inputs[0].shape), spec)
     predict = predictor(call, name)
     output, output_notes = checks.output_kind(predict, spec)
     names = find_names(path, classes)
@@ -72,7 +79,8 @@ def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | No
 
 def with_model(source: KerasSource, model: KerasModel) -> KerasSource:
     """A Keras source with another model of the same ends in its place."""
-    call = traced(_inference(model, "tf_keras" if source.format == "keras2" else "keras"), source.spec)
+    library = "tf_keras" if source.format == "keras2" else "keras"
+    call = traced(without_channels(_inference(model, library), model.inputs[0].shape), source.spec)
     return replace(
         source,
         call=call,

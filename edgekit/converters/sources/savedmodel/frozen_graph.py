@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.converters.sources import checks
 from edgekit.converters.sources.source import FirstNorm
 
 _NEUTRAL = frozenset(
     {"Identity", "Cast", "Pad", "PadV2", "MirrorPad", "ResizeBilinear", "StopGradient", "ReverseV2", "StridedSlice"}
 )
 _GAINS = frozenset({"Mul", "RealDiv", "Div"})
+_RESHAPING = frozenset({"Reshape", "ExpandDims"})
 _SHIFTS = frozenset({"Add", "AddV2", "Sub", "BiasAdd"})
 
 
@@ -38,6 +40,18 @@ def scales_pixels(frozen: Any) -> bool:
             gain *= size if op.type == "Mul" else 1 / size
         shifted = shifted or op.type in _SHIFTS
         tensor = op.outputs[0]
+
+
+def reshapes_first(frozen: Any) -> bool:
+    """Whether the graph begins by giving its input another shape, scaling set aside."""
+    tensor = frozen.inputs[0]
+    while True:
+        consumers = tensor.consumers()
+        if any(op.type in _RESHAPING and checks.is_whole_image(op.outputs[0].shape) for op in consumers):
+            return True
+        if len(consumers) != 1 or consumers[0].type not in _NEUTRAL | _GAINS | _SHIFTS | {"Squeeze"}:
+            return False
+        tensor = consumers[0].outputs[0]
 
 
 def first_norm(frozen: Any) -> FirstNorm | None:

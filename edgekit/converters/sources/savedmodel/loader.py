@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.converters.sources import checks
-from edgekit.converters.sources.inference import predictor, traced
-from edgekit.converters.sources.savedmodel.frozen_graph import first_norm, freeze, scales_pixels
+from edgekit.converters.sources.inference import predictor, traced, without_channels
+from edgekit.converters.sources.savedmodel.frozen_graph import first_norm, freeze, reshapes_first, scales_pixels
 from edgekit.converters.sources.savedmodel.safety import HOUSEKEEPING, refuse_reaching_out
 from edgekit.converters.sources.source import SavedModelSource, digest
 from edgekit.errors import ModelFormatError, UnsupportedModelError
@@ -27,14 +27,17 @@ def load_savedmodel(path: Path, *, trust: bool, size: tuple[int, int] | None) ->
     signature = _signature(_load(path), wanted, name)
     version = saved.meta_graphs[0].meta_info_def.tensorflow_version
     given, answer = _ends(signature, name)
-    spec = checks.image_spec(name, _dims(given, name), size)
+    shape = _dims(given, name)
+    spec = checks.image_spec(name, shape, size, reshaped=True)
     classes = checks.class_count(name, _dims(signature.structured_outputs[answer], name))
     _refuse_fixed_batch(given, name)
-    call = traced(_inference(signature, given, answer), spec)
+    call = traced(without_channels(_inference(signature, given, answer), shape), spec)
+    frozen = freeze(call)
+    if len(shape) == 3 and not reshapes_first(frozen):
+        checks.image_spec(name, shape, size)
     predict = predictor(call, name)
     output, notes = checks.output_kind(predict, spec)
     names = find_names(path, classes)
-    frozen = freeze(call)
     return SavedModelSource(
         path=name,
         framework=f"tensorflow {version}" if version else "tensorflow",
