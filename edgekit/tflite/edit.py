@@ -33,6 +33,19 @@ _TABLES = {
 }
 
 
+def new_model() -> Object:
+    """A model without tensors and ops."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model, graph = schema.ModelT(), schema.SubGraphT()
+    model.version, model.subgraphs, model.operatorCodes = 3, [graph], []
+    # The format's first buffer is the empty one.
+    model.buffers, model.metadata, model.signatureDefs = [schema.BufferT()], [], []
+    graph.tensors, graph.operators = [], []
+    graph.inputs, graph.outputs = np.zeros(0, np.int32), np.zeros(0, np.int32)
+    return model
+
+
 def unpack(content: bytes) -> Object:
     """The file as a tree of mutable schema objects. Raises ModelFormatError where a part of it is damaged."""
     try:

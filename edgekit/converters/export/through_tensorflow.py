@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from edgekit.calibration.samples import Sample
-from edgekit.converters.sources.source import Source, TfliteSource, Traced
+from edgekit.converters.sources.source import DirectSource, Source, TfliteSource, Traced
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import ConversionError
 from edgekit.evaluation.verdict import run
@@ -48,6 +48,8 @@ def _exported(source: Source) -> Editor:
     if isinstance(source, TfliteSource):
         editor = Editor(read_graph(source.content))
         _set_static_batch(editor)
+    elif isinstance(source, DirectSource):
+        editor = Editor(source.graph)
     else:
         editor = Editor(read_graph(_convert(source.path, source.call)))
     # Ranges and the quantizer go by names.

@@ -1,13 +1,16 @@
 """Opening any trained image classifier, whatever it was saved as."""
 
+from dataclasses import replace
 from pathlib import Path
 
+from edgekit.converters.export.direct.layer import UnknownLayerError
+from edgekit.converters.export.direct.open import open_directly
 from edgekit.converters.sources.keras.loader import load_keras
 from edgekit.converters.sources.savedmodel.loader import load_savedmodel
 from edgekit.converters.sources.sniff import SAVEDMODEL, TFLITE, sniff
 from edgekit.converters.sources.source import Source
 from edgekit.converters.sources.tflite import load_tflite
-from edgekit.errors import UsageError
+from edgekit.errors import MissingDependencyError, UsageError
 
 #: (height, width), one number for a square, or None to take the model's own.
 Size = tuple[int, int] | int | None
@@ -34,7 +37,19 @@ def load_source(path: str | Path, *, trust: bool = False, size: Size = None) -> 
         return load_tflite(location, size=wanted)
     if kind == SAVEDMODEL:
         return load_savedmodel(location, size=wanted, trust=trust)
-    return load_keras(location, kind, trust=trust, size=wanted)
+    return _load_keras(location, kind, trust=trust, size=wanted)
+
+
+def _load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | None) -> Source:
+    """Without Keras where all of its layers are known, else with it."""
+    try:
+        return open_directly(path, kind, trust=trust, size=size)
+    except UnknownLayerError as unknown:
+        try:
+            source = load_keras(path, kind, trust=trust, size=size)
+        except MissingDependencyError as error:
+            raise MissingDependencyError(f"{unknown.message} {error.message}", error.hint) from error
+        return replace(source, notes=(*source.notes, f"Exported through TensorFlow: {unknown.message}"))
 
 
 def _checked_size(size: Size) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""A trained image classifier, as it was opened: a `Source`, which is one of three kinds."""
+"""A trained image classifier, as it was opened: a `Source`, which is one of four kinds."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +10,7 @@ import numpy as np
 
 from edgekit.labels.finding import NAMELESS, find_names
 from edgekit.preprocess import InputSpec
+from edgekit.tflite.graph import Graph
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,23 @@ class KerasSource(_Trained):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DirectSource(_Trained):
+    """A classifier saved by Keras, read without it.
+
+    Attributes:
+      format: "keras2" or "keras3", for which it was written.
+      graph: the same in TFLite's float ops, for a batch of 1.
+      first_norm: its first batch normalization, or None where it has none.
+      through_keras: opens the file once more, with Keras.
+    """
+
+    format: str
+    graph: Graph = field(repr=False)
+    first_norm: FirstNorm | None
+    through_keras: Callable[[], KerasSource] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class SavedModelSource(_Trained):
     """A SavedModel, called by one of its signatures.
 
@@ -133,7 +151,7 @@ class TfliteSource(_Trained):
 
 
 #: A trained image classifier of any kind that edgekit opens.
-Source = KerasSource | SavedModelSource | TfliteSource
+Source = KerasSource | DirectSource | SavedModelSource | TfliteSource
 
 
 def with_labels(source: Source, path: str | Path) -> Source:

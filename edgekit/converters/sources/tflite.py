@@ -40,7 +40,7 @@ def load_tflite(path: Path, *, size: tuple[int, int] | None) -> TfliteSource:
     spec = checks.image_spec(name, given.signature, size)
     classes = checks.class_count(name, answer.signature)
     admit(graph, name, shape=(_batch(given), *spec.shape) if given.is_dynamic else ())
-    predict = _predictor(graph, name, spec, classes)
+    predict = interpreted(graph, name, spec, classes)
     output, notes = checks.output_kind(predict, spec)
     metadata = read_metadata(graph) or Metadata()
     found = find_names(path, classes, metadata.labels)
@@ -114,8 +114,11 @@ def _batch(given: Tensor) -> int:
     return max(1, given.signature[0])
 
 
-def _predictor(graph: Graph, name: str, spec: InputSpec, classes: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Runs image by image; a model with a fixed batch gets the image repeated."""
+def interpreted(graph: Graph, name: str, spec: InputSpec, classes: int) -> Callable[[np.ndarray], np.ndarray]:
+    """A function from arrays (n, height, width, channels) to float32 arrays (n, classes), by the interpreter.
+
+    It runs image by image; a model with a fixed batch gets the image repeated.
+    """
     interpreter, given = open_interpreter(graph.content, name=name), graph.inputs[0]
     batch = _batch(graph.tensors[given])
     try:

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit.calibration import Samples
 from edgekit.converters.sources.keras.loader import with_model
-from edgekit.converters.sources.source import KerasSource, Source
+from edgekit.converters.sources.source import DirectSource, KerasSource, Source
 from edgekit.converters.surgery.distillation import Training, distill
 from edgekit.converters.surgery.surgery import operate
 from edgekit.errors import UnsupportedModelError
@@ -71,6 +71,8 @@ def make_student(
       UsageError: there is no such surgery.
       ConversionError: the student answers NaN.
     """
+    if isinstance(source, DirectSource):
+        source = replace(source.through_keras(), spec=source.spec, labels=source.labels, names_from=source.names_from)
     if not isinstance(source, KerasSource):
         raise UnsupportedModelError(
             f"--surgery cannot teach a {source.format} model: {source.path} holds fixed weights.",

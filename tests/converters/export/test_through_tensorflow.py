@@ -6,7 +6,9 @@ import pytest
 
 from edgekit.calibration import open_samples
 from edgekit.converters.export.through_tensorflow import check_export, export_float
+from edgekit.converters.sources.keras.loader import load_keras
 from edgekit.converters.sources.open import load_source
+from edgekit.converters.sources.sniff import KERAS_ZIP
 from edgekit.errors import ConversionError
 from edgekit.preprocess import InputSpec
 from edgekit.tflite import read_graph
@@ -24,7 +26,8 @@ def images(count=3):
 def keras_source(keras3, tmp_path_factory):
     keras3.utils.set_random_seed(0)
     model = classifier(keras3, keras3.layers.Rescaling(1 / 255))
-    return load_source(save(model, tmp_path_factory.mktemp("export") / "m.keras"))
+    path = save(model, tmp_path_factory.mktemp("export") / "m.keras")
+    return load_keras(path, KERAS_ZIP, trust=False, size=None)
 
 
 def tflite_source(tmp_path, content):

@@ -6,7 +6,9 @@ import h5py
 import numpy as np
 import pytest
 
+from edgekit.converters.sources.keras.loader import load_keras
 from edgekit.converters.sources.open import load_source
+from edgekit.converters.sources.sniff import KERAS_ZIP
 from tests.support.tiny_keras import SIZE, classifier, save
 
 FORMATS = ("keras2.h5", "keras2.keras", "keras3.h5", "keras3.keras")
@@ -53,7 +55,7 @@ def test_call_is_traceable_with_a_batch_of_one(saved):
 
     cases, images = saved
     path, expected = cases["keras3.keras"]
-    source = load_source(path)
+    source = load_keras(path, KERAS_ZIP, trust=False, size=None)
     traced = tf.function(source.call).get_concrete_function(tf.TensorSpec((1, SIZE, SIZE, 3), tf.float32))
     np.testing.assert_allclose(traced(tf.constant(images[:1])).numpy(), expected[:1], atol=1e-5)
 
@@ -220,10 +222,11 @@ def test_the_file_is_left_as_it_was(saved):
 def test_known_architectures_by_name_and_by_structure(keras3):
     from edgekit.converters.sources.keras.architectures import recognize
     from edgekit.converters.sources.keras.layers import leaves, model_names
+    from edgekit.converters.sources.keras.loader import leaf
 
     nameless = keras3.applications.EfficientNetB0(weights=None, input_shape=(64, 64, 3), classes=4, name="mine")
     named = keras3.applications.MobileNetV3Small(weights=None, input_shape=(64, 64, 3), include_top=False)
-    assert recognize(model_names(nameless), list(leaves(nameless))) == "EfficientNetB0"
+    assert recognize(model_names(nameless), [leaf(layer) for layer in leaves(nameless)]) == "EfficientNetB0"
     assert recognize(model_names(named), []) == "MobileNetV3Small"
     assert recognize(["efficientnet_lite2"], []) == "EfficientNetLite2"
     assert recognize(["resnet50v2"], []) == "ResNet50V2"

@@ -9,7 +9,9 @@ import h5py
 import numpy as np
 import pytest
 
+from edgekit.converters.sources.keras.loader import load_keras
 from edgekit.converters.sources.open import load_source
+from edgekit.converters.sources.sniff import KERAS_ZIP
 from edgekit.devices import admission
 from edgekit.errors import (
     EdgekitError,
@@ -279,7 +281,7 @@ def test_sizes_that_do_not_fit(saved):
 def test_keras_on_another_backend_is_told(saved, keras3, monkeypatch):
     monkeypatch.setattr(keras3.config, "backend", lambda: "jax")
     with pytest.raises(EdgekitError, match="KERAS_BACKEND"):
-        load_source(saved[0]["keras3.keras"][0])
+        load_keras(saved[0]["keras3.keras"][0], KERAS_ZIP, trust=False, size=None)
 
 
 @pytest.mark.shared

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 from edgekit.models.family import FAMILY, blocks
 
@@ -44,12 +44,21 @@ _NAMED: tuple[tuple[str, str], ...] = (
 )
 
 
-def recognize(names: Iterable[str], leaves: Sequence[Any]) -> str | None:
+@dataclass(frozen=True)
+class Leaf:
+    """A layer that is no model: its class, its name, and how many filters it has, where it has some."""
+
+    kind: str
+    name: str
+    filters: int = 0
+
+
+def recognize(names: Iterable[str], leaves: Sequence[Leaf]) -> str | None:
     """The architecture's name, such as "EfficientNetB0" or "MobileNetV2", or None.
 
     Args:
       names: of the model and the models nested in it.
-      leaves: its Keras layers in order, nested models opened up.
+      leaves: its layers in order, nested models opened up.
     """
     for name in names:
         for pattern, official in _NAMED:
@@ -59,9 +68,9 @@ def recognize(names: Iterable[str], leaves: Sequence[Any]) -> str | None:
     return _by_structure(leaves)
 
 
-def _by_structure(leaves: Sequence[Any]) -> str | None:
-    kinds = [type(layer).__name__ for layer in leaves]
-    filters: list[int] = [layer.filters for layer, kind in zip(leaves, kinds) if kind == "Conv2D"]
+def _by_structure(leaves: Sequence[Leaf]) -> str | None:
+    kinds = [leaf.kind for leaf in leaves]
+    filters = [leaf.filters for leaf in leaves if leaf.kind == "Conv2D"]
     if len(filters) < 2:
         return None
     key = (kinds.count("DepthwiseConv2D"), filters[-2])
@@ -70,6 +79,6 @@ def _by_structure(leaves: Sequence[Any]) -> str | None:
         return "EfficientNet" + _EFFICIENT[key]
     if not squeezes and key in _LITE:
         return "EfficientNet" + _LITE[key]
-    if not squeezes and key[0] == 17 and "expanded_conv_depthwise" in {layer.name for layer in leaves}:
+    if not squeezes and key[0] == 17 and "expanded_conv_depthwise" in {leaf.name for leaf in leaves}:
         return "MobileNetV2"
     return None

@@ -2,18 +2,23 @@
 
 import json
 import shutil
+import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgekit.converters.sources.keras.hdf5 import MAX_UNPACKED_BYTES, check_contents, rehearse
 from edgekit.converters.sources.sniff import KERAS_H5
 from edgekit.errors import ModelFormatError, UnsupportedModelError
 from edgekit.install import not_importable
+
+if TYPE_CHECKING:
+    import h5py
 
 MAX_CONFIG_BYTES = 64 << 20
 #: Levels of a configuration: a model in a model in a model has 30. What walks it would overflow the stack.
@@ -21,7 +26,8 @@ MAX_CONFIG_DEPTH = 100
 #: What the json, zipfile, zlib and h5py modules raise over damaged bytes.
 _DAMAGE = (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
 _WEIGHTS = "model.weights.h5"
-_OLD_LAYERS = "_layer_checkpoint_dependencies"
+#: The group of a model's layers in a `.keras`; its name in Keras 2.12 to 2.14.
+LAYERS, OLD_LAYERS = "layers", "_layer_checkpoint_dependencies"
 _AGAIN = "Copy or download it again."
 _WHOLE = "Rebuild the model in Python, load the weights into it, and save it whole: `model.save('model.keras')`."
 
@@ -95,6 +101,37 @@ def write_archive(archive: KerasArchive, config: dict[str, Any], folder: Path) -
         raise ModelFormatError(f"{archive.path} is damaged or cut short ({_reason(error)}).", _AGAIN) from error
 
 
+@contextmanager
+def open_weights(archive: KerasArchive) -> Iterator["h5py.File"]:
+    """A model's weights as an open HDF5 file that refers to nothing outside itself.
+
+    Raises:
+      ModelFormatError: the weights are damaged; also where damage shows only while they are read.
+    """
+    import h5py
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = archive.path if archive.kind == KERAS_H5 else _unpacked(archive, Path(folder))
+            with h5py.File(path, "r") as file:
+                check_contents(file, str(archive.path))
+                yield file
+        except _DAMAGE as error:
+            raise ModelFormatError(f"{archive.path} is damaged or cut short ({_reason(error)}).", _AGAIN) from error
+
+
+def _unpacked(archive: KerasArchive, folder: Path) -> Path:
+    """The weights of a `.keras`, rehearsed, in a file of their own."""
+    with zipfile.ZipFile(archive.path) as file:
+        if _WEIGHTS not in file.namelist():
+            raise UnsupportedModelError(
+                f"{archive.path} keeps its weights in an unusual form.", "Save it again: `model.save('model.keras')`."
+            )
+        weights = Path(file.extract(_WEIGHTS, folder))
+    rehearse(weights, str(archive.path))
+    return weights
+
+
 def _read_h5(path: Path) -> tuple[str, str]:
     import h5py
 
@@ -111,7 +148,7 @@ def _read_h5(path: Path) -> tuple[str, str]:
 def _no_model(path: Path, file: Any) -> Exception:
     if not len(file):
         return ModelFormatError(f"{path} is empty: it holds neither layers nor weights.", "Save the model again.")
-    if "layer_names" in file.attrs or "layers" in file or _OLD_LAYERS in file:
+    if "layer_names" in file.attrs or LAYERS in file or OLD_LAYERS in file:
         return UnsupportedModelError(f"{path} holds weights only, no model.", _WHOLE)
     return UnsupportedModelError(f"{path} is an HDF5 file, but no Keras model is in it.", _WHOLE)
 
@@ -140,12 +177,8 @@ def _write_h5(archive: KerasArchive, text: str, target: Path) -> Path:
 
 
 def _write_zip(archive: KerasArchive, text: str, target: Path) -> Path:
+    weights = _unpacked(archive, target.parent)
     with zipfile.ZipFile(archive.path) as old, zipfile.ZipFile(target, "w") as new:
-        if _WEIGHTS not in old.namelist():
-            raise UnsupportedModelError(
-                f"{archive.path} keeps its weights in an unusual form.", "Save it again: `model.save('model.keras')`."
-            )
-        weights = Path(old.extract(_WEIGHTS, target.parent))
         _mend_weights(archive.path, weights)
         new.writestr("config.json", text)
         new.writestr("metadata.json", old.read("metadata.json"))
@@ -157,13 +190,12 @@ def _mend_weights(path: Path, weights: Path) -> None:
     """Checks the weights of a `.keras`, and names the groups of Keras 2.12 to 2.14 as later ones do."""
     import h5py
 
-    rehearse(weights, str(path))
     with h5py.File(weights, "r+") as file:
         check_contents(file, str(path))
         old: list[str] = []
-        file.visit(lambda name: old.append(name) if name.split("/")[-1] == _OLD_LAYERS else None)
+        file.visit(lambda name: old.append(name) if name.split("/")[-1] == OLD_LAYERS else None)
         for name in sorted(old, key=len, reverse=True):
-            new = name[: -len(_OLD_LAYERS)] + "layers"
+            new = name[: -len(OLD_LAYERS)] + LAYERS
             if new not in file:
                 file.move(name, new)
 

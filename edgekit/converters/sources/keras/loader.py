@@ -16,7 +16,7 @@ from typing import Any
 
 from edgekit.converters.sources import checks
 from edgekit.converters.sources.inference import predictor, traced, without_channels
-from edgekit.converters.sources.keras.architectures import recognize
+from edgekit.converters.sources.keras.architectures import Leaf, recognize
 from edgekit.converters.sources.keras.archive import KerasArchive, read_archive, write_archive
 from edgekit.converters.sources.keras.configuration import (
     Config,
@@ -64,7 +64,7 @@ def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | No
         spec=spec,
         classes=classes,
         output=output,
-        architecture=recognize(model_names(model), list(leaves(model))),
+        architecture=recognize(model_names(model), [leaf(layer) for layer in leaves(model)]),
         labels=names.labels,
         names_from=names.origin,
         call=call,
@@ -88,6 +88,11 @@ def with_model(source: KerasSource, model: KerasModel) -> KerasSource:
         first_norm=first_norm(model, source.spec),
         build=lambda: model,
     )
+
+
+def leaf(layer: Any) -> Leaf:
+    """What a layer is recognized by."""
+    return Leaf(type(layer).__name__, str(layer.name), int(getattr(layer, "filters", 0) or 0))
 
 
 def _build(archive: KerasArchive, config: Config, trust: bool) -> tuple[Any, str]:

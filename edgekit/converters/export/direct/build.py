@@ -1,0 +1,193 @@
+"""From a Keras model as plain data to the ops that compute the same."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from edgekit.converters.export.direct.draft import Array, Draft, Step, Value
+from edgekit.converters.export.direct.fusion import fuse
+from edgekit.converters.export.direct.layer import Layer, UnknownLayerError
+from edgekit.converters.export.direct.layers import (
+    activation,
+    arithmetic,
+    convolution,
+    normalization,
+    pooling,
+    preprocessing,
+    shape,
+)
+from edgekit.converters.export.direct.topology import (
+    Call,
+    Config,
+    Reference,
+    is_model,
+    name_of,
+    references,
+    topology,
+)
+from edgekit.errors import ModelFormatError
+from edgekit.models.network import Network
+
+#: Class name → what the layer is in ops, of layers that read one tensor …
+LAYERS: Mapping[str, Callable[[Layer, Value], Value]] = {
+    **activation.LAYERS,
+    **convolution.LAYERS,
+    **normalization.LAYERS,
+    **pooling.LAYERS,
+    **preprocessing.LAYERS,
+    **shape.LAYERS,
+}
+#: … and of those that read several.
+MERGES: Mapping[str, Callable[[Layer, Sequence[Value]], Value]] = arithmetic.LAYERS
+
+#: Arguments that say nothing when they are so.
+_USUAL_ARGUMENTS: Mapping[str, tuple[object, ...]] = {"training": (None, False), "mask": (None, [None], [None, None])}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A network in ops.
+
+    Attributes:
+      draft: all ops as the layers drew them.
+      given, answer: the image and the scores.
+      keras: which Keras it is for, 2 or 3.
+    """
+
+    draft: Draft
+    given: Value
+    answer: Value
+    keras: int
+
+    def fused(self) -> list[Step]:
+        """The ops as they are exported."""
+        return fuse(self.draft.steps, self.answer)
+
+
+def input_shape(configuration: Config) -> tuple[int | None, ...]:
+    """The shape of the model's one input, None where a size is open.
+
+    Raises UnknownLayerError where it is not said, or there are several inputs.
+    """
+    plan = topology(configuration)
+    starts = [plan.layers.get(found.layer) for found in plan.inputs]
+    if len(starts) != 1:
+        raise UnknownLayerError(f"A model of {len(starts)} inputs is not known here.")
+    layer = starts[0] or next(iter(plan.layers.values()), {})
+    if is_model(layer):
+        return input_shape(layer)
+    config = layer.get("config")
+    shape = (config.get("batch_shape") or config.get("batch_input_shape")) if isinstance(config, Mapping) else None
+    if not isinstance(shape, list) or not all(size is None or type(size) is int for size in shape):
+        raise UnknownLayerError("A model that does not say what images it takes is not known here.")
+    return tuple(shape)
+
+
+def draw(network: Network, image: Sequence[int]) -> Drawn:
+    """Draws a network for one image.
+
+    Args:
+      network: of one input and one output.
+      image: (height, width, channels); where the network takes images without channels, they are of one.
+
+    Raises:
+      UnknownLayerError: a layer, an option or a way of connecting them that is not known here.
+      ModelFormatError: weights are left over, missing or of other shapes than the configuration says.
+    """
+    draft, given = Draft(), Value("image", (1, *image))
+    # What tells the two apart: how an input spells its shape.
+    keras = 3 if "'batch_shape'" in str(network.configuration) else 2
+    builder = _Builder(draft, network.weights, keras)
+    start = given
+    if len(input_shape(network.configuration)) == 3:
+        bare = Layer("Input", {"name": "image"}, (), draft=draft, keras=keras)
+        start = shape.reshaped(bare, given, given.shape[:3])
+    answers = builder.model(network.configuration, [start], "")
+    unused = sorted(set(network.weights) - builder.used)
+    if unused:
+        raise ModelFormatError(f"The weights of {', '.join(unused[:3])} belong to no layer.", "Save the model again.")
+    if len(answers) != 1:
+        raise UnknownLayerError(f"A model of {len(answers)} outputs is not known here.")
+    return Drawn(draft, given, answers[0], keras)
+
+
+class _Builder:
+    """Calls layer after layer.
+
+    Attributes:
+      used: paths of the layers whose weights have been taken.
+    """
+
+    def __init__(self, draft: Draft, weights: Mapping[str, tuple[Array, ...]], keras: int) -> None:
+        self.used: set[str] = set()
+        self._draft, self._weights, self._keras = draft, weights, keras
+
+    def model(self, described: Config, given: Sequence[Value], path: str) -> list[Value]:
+        plan = topology(described)
+        if len(plan.inputs) != len(given):
+            raise UnknownLayerError(f"A model of {len(plan.inputs)} inputs, called on {len(given)}, is not known here.")
+        values: dict[tuple[str, int], list[Value]] = {}
+        for found, value in zip(plan.inputs, given):
+            values[found.layer, found.call] = [value]
+        for call in plan.calls:
+            read = _Arguments(call, values)
+            values[call.layer, call.number] = self._call(plan.layers[call.layer], read, path)
+        return [_found(values, reference) for reference in plan.outputs]
+
+    def _call(self, described: Config, read: "_Arguments", path: str) -> list[Value]:
+        kind, inner = str(described.get("class_name")), path + name_of(described)
+        if is_model(described):
+            read.check_usual(kind, inner)
+            return self.model(described, read.values(), inner + "/")
+        config = described.get("config")
+        if not isinstance(config, Mapping):
+            raise ModelFormatError(f"Layer {inner!r} has no configuration.", "Copy or download it again.")
+        _check_origin(described, kind, inner)
+        self.used.add(inner)
+        layer = Layer(kind, config, self._weights.get(inner, ()), draft=self._draft, keras=self._keras)
+        answer = _drawn(layer, read)
+        layer.finish()
+        return [answer]
+
+
+class _Arguments:
+    """What a layer is called on."""
+
+    def __init__(self, call: Call, values: Mapping[tuple[str, int], list[Value]]) -> None:
+        self._call, self._values = call, values
+
+    def check_usual(self, kind: str, name: str) -> None:
+        """Raises UnknownLayerError for other arguments than tensors."""
+        others = {key: value for key, value in self._call.kwargs.items() if value not in _USUAL_ARGUMENTS.get(key, ())}
+        if others or len(self._call.args) != 1:
+            raise UnknownLayerError(f"{kind} layer {name[:60]!r} is called in a way that is not known here.")
+
+    def values(self) -> list[Value]:
+        """All tensors among the arguments."""
+        return [_found(self._values, reference) for reference in references(self._call.args)]
+
+
+def _drawn(layer: Layer, read: _Arguments) -> Value:
+    read.check_usual(layer.kind, layer.name)
+    values = read.values()
+    if layer.kind in MERGES:
+        return MERGES[layer.kind](layer, values)
+    if layer.kind not in LAYERS:
+        raise UnknownLayerError(f"{layer.kind} layer {layer.name[:60]!r} is not known here.")
+    if len(values) != 1:
+        raise layer.unknown(f"{len(values)} inputs")
+    return LAYERS[layer.kind](layer, values[0])
+
+
+def _check_origin(described: Config, kind: str, name: str) -> None:
+    """Raises UnknownLayerError for a class of somebody else with a name that Keras has, too."""
+    module, registered = described.get("module"), described.get("registered_name")
+    own = module is None or str(module).split(".")[0] in ("keras", "tf_keras")
+    if not own or registered not in (None, kind):
+        raise UnknownLayerError(f"{str(registered or module)[:60]} layer {name[:60]!r} is not known here.")
+
+
+def _found(values: Mapping[tuple[str, int], list[Value]], reference: Reference) -> Value:
+    answers = values.get((reference.layer, reference.call), [])
+    if reference.output >= len(answers):
+        raise ModelFormatError(f"The model's configuration is damaged: nothing computes {reference.layer[:60]!r}.")
+    return answers[reference.output]
