@@ -34,6 +34,7 @@ def saved(tmp_path_factory, keras2, keras3):
         (keras3, "keras3.h5", ".h5"),
         (keras3, "keras3.keras", ".keras"),
     ):
+        keras.utils.set_random_seed(0)
         model = classifier(keras)
         cases[name] = (save(model, folder / name), np.asarray(model(images, training=False)))
         assert suffix == cases[name][0].suffix

@@ -15,6 +15,7 @@ from edgekit.converters.sources import checks
 from edgekit.converters.sources.keras.architectures import Leaf, recognize
 from edgekit.converters.sources.keras.archive import read_archive
 from edgekit.converters.sources.keras.configuration import for_inference, refuse_code
+from edgekit.converters.sources.keras.layers import with_activation
 from edgekit.converters.sources.keras.loader import load_keras
 from edgekit.converters.sources.source import DirectSource, FirstNorm, digest
 from edgekit.converters.sources.tflite import interpreted
@@ -54,6 +55,7 @@ def open_directly(path: Path, kind: str, *, trust: bool, size: tuple[int, int] |
         classes=classes,
         output=output,
         architecture=recognize(_model_names(config), list(_leaves(config))),
+        layers=dict(_layer_kinds(config)),
         labels=names.labels,
         names_from=names.origin,
         graph=graph,
@@ -65,15 +67,26 @@ def open_directly(path: Path, kind: str, *, trust: bool, size: tuple[int, int] |
     )
 
 
-def _leaves(model: Config) -> Iterator[Leaf]:
-    """The layers in order, nested models opened up."""
+def _layers(model: Config) -> Iterator[tuple[str, str, Config]]:
+    """(class, name, configuration) of the layers in order, nested models opened up."""
     for layer in layers_of(model):
+        config = layer.get("config")
         if is_model(layer):
-            yield from _leaves(layer)
-        else:
-            config = layer.get("config")
-            filters = config.get("filters") if isinstance(config, dict) else 0
-            yield Leaf(str(layer.get("class_name")), name_of(layer), filters if isinstance(filters, int) else 0)
+            yield from _layers(layer)
+        elif isinstance(config, dict):
+            yield str(layer.get("class_name")), name_of(layer), config
+
+
+def _leaves(model: Config) -> Iterator[Leaf]:
+    for kind, name, config in _layers(model):
+        filters = config.get("filters")
+        yield Leaf(kind, name, filters if isinstance(filters, int) else 0)
+
+
+def _layer_kinds(model: Config) -> Iterator[tuple[str, str]]:
+    for kind, name, config in _layers(model):
+        activation = config.get("activation")
+        yield name, with_activation(kind, activation if isinstance(activation, str) else "linear")
 
 
 def _model_names(model: Config) -> Iterator[str]:

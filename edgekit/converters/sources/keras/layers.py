@@ -37,13 +37,16 @@ def leaves(model: Any) -> Iterator[Any]:
 
 def layer_kinds(model: Any) -> dict[str, str]:
     """Name of a layer → its class, with the activation inside where that is no usual one."""
-    return {str(layer.name): _kind(layer) for layer in leaves(model)}
+    return {str(layer.name): with_activation(type(layer).__name__, _activation(layer)) for layer in leaves(model)}
 
 
-def _kind(layer: Any) -> str:
-    activation = getattr(getattr(layer, "activation", None), "__name__", "linear")
-    kind = type(layer).__name__
+def with_activation(kind: str, activation: str) -> str:
+    """A class with the activation inside where that is no usual one."""
     return kind if activation in _USUAL_ACTIVATIONS else f"{kind} with {activation}"
+
+
+def _activation(layer: Any) -> str:
+    return str(getattr(getattr(layer, "activation", None), "__name__", "linear"))
 
 
 def model_names(model: Any) -> Iterator[str]:
