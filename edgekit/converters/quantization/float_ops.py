@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from edgekit.converters.quantization.backend import without_int8
-from edgekit.converters.sources.source import KerasSource, Source
+from edgekit.converters.sources.source import DirectSource, KerasSource, Source
 from edgekit.edgetpu.placement.operations import REPLACEMENTS
 from edgekit.errors import ConversionError
 from edgekit.tflite.graph import Graph, Op
@@ -27,7 +27,7 @@ def refuse_float_ops(graph: Graph, source: Source) -> None:
     ops = without_int8(graph)
     if not ops:
         return
-    layers = source.layers if isinstance(source, KerasSource) else {}
+    layers = source.layers if isinstance(source, KerasSource | DirectSource) else {}
     groups: dict[str, list[Op]] = {}
     for op in ops:
         groups.setdefault(_layer(graph, op, layers) or op.custom or op.opcode, []).append(op)

@@ -114,12 +114,14 @@ class DirectSource(_Trained):
       graph: the same in TFLite's float ops, for a batch of 1.
       first_norm: its first batch normalization, or None where it has none.
       through_keras: opens the file once more, with Keras.
+      layers: name of a layer → what it is, as of a KerasSource.
     """
 
     format: str
     graph: Graph = field(repr=False)
     first_norm: FirstNorm | None
     through_keras: Callable[[], KerasSource] = field(repr=False)
+    layers: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
