@@ -16,6 +16,7 @@ import numpy as np
 
 from edgekit.calibration.arrays import are_normalized, check_stack, class_indices, read_archive, spool
 from edgekit.calibration.folder import drawing_order, list_folder
+from edgekit.calibration.scale import pixels, scale_of
 from edgekit.calibration.synthetic import dead_leaves
 from edgekit.devices.interpreter import allowed_cores
 from edgekit.errors import DataError, ImageError, UsageError
@@ -147,6 +148,27 @@ class Samples:
             replace(head, candidates=(*chosen[: head.count], *spare[0::2])),
             replace(self, count=self.count - head.count, candidates=(*chosen[head.count :], *spare[1::2])),
         )
+
+    def as_images(self, spec: InputSpec) -> "Samples":
+        """The same samples as images of pixels: normalized arrays are brought back to 0..255.
+
+        Args:
+          spec: of the model, whose scale the arrays are on unless they plainly are on 0..1 or -1..1.
+
+        Raises:
+          DataError: the arrays are on another scale than the model's.
+        """
+        if not self.prepared:
+            return self
+        arrays = (self.read(candidate.position, self.spec) for candidate in self.candidates)
+        lows, highs = zip(*((float(array.min()), float(array.max())) for array in arrays), strict=True)
+        scale = scale_of(min(lows), max(highs), spec)
+
+        def read(index: int, wanted: InputSpec) -> np.ndarray:
+            image = pixels(self.read(index, self.spec), scale)
+            return image if wanted.shape == self.spec.shape else fit(image, wanted)
+
+        return replace(self, read=read, prepared=False)
 
     def resized(self, spec: InputSpec) -> "Samples":
         """The same images for another input.

@@ -19,6 +19,7 @@ from edgekit.devices.opening import open_model
 from edgekit.devices.tensors import input_spec, input_tensor, output_meaning, output_tensor
 from edgekit.evaluation.comparison import Comparison, compare_models
 from edgekit.labels import find_names
+from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress, silent
 from edgekit.tflite import Graph
 from edgekit.tflite.metadata import Metadata, pixel_input, read_metadata
@@ -55,8 +56,9 @@ def compare(
     names = candidate.labels if labels is None else tuple(labels)
     samples = open_samples(images.data, candidate.spec, count=images.count, seed=images.seed)
     samples, matching = _matched(samples, images, names, output_tensor(candidate.graph).elements)
-    reference = _reference(Path(a), candidate, samples, preprocess, trust=trust, progress=progress)
-    return compare_models(reference, candidate, samples.resized(reference.spec), matching=matching, progress=progress)
+    reference, scale = _reference(Path(a), candidate, samples, preprocess, trust=trust, progress=progress)
+    sized = samples.as_images(scale).resized(reference.spec)
+    return compare_models(reference, candidate, sized, matching=matching, progress=progress)
 
 
 def _tflite(path: Path, preprocess: str | None) -> Model:
@@ -71,18 +73,22 @@ def _tflite(path: Path, preprocess: str | None) -> Model:
 
 def _reference(
     path: Path, candidate: Model, samples: Samples, preprocess: str | None, *, trust: bool, progress: Progress
-) -> Model:
-    """A quantized `.tflite` as it is; a float model rewritten as the conversion did, so that layers match."""
+) -> tuple[Model, InputSpec]:
+    """A quantized `.tflite` as it is; a float model rewritten as the conversion did, so that layers match.
+
+    And the preprocessing that normalized arrays for it have been through.
+    """
     if sniff(path) == TFLITE and _is_no_source(open_model(path, threads=1).graph):
-        return _tflite(path, preprocess)
+        known = _tflite(path, preprocess)
+        return known, known.spec
     progress("Opening the model", 0, None)
     like = candidate.spec
     source = load_source(path, trust=trust, size=(like.height, like.width))
     sized = replace(source.spec, resize=like.resize, crop=like.crop, interpolation=like.interpolation)
     source, images = replace(source, spec=sized), samples.resized(sized)
     finding = resolve_preprocessing(source, images, preprocess, progress=progress)
-    model = float_reference(source, finding.spec, images, fold=not samples.prepared, progress=progress)
-    return replace(model, graph=split_like(model.graph, candidate.graph))
+    model = float_reference(source, finding.spec, images.as_images(finding.spec), progress=progress)
+    return replace(model, graph=split_like(model.graph, candidate.graph)), finding.spec
 
 
 def _is_no_source(graph: Graph) -> bool:

@@ -113,11 +113,10 @@ def convert(
     if verify_data is not None:
         held_out = open_samples(verify_data, spec, count=None, seed=recipe.seed)
     finding = resolve_preprocessing(replace(source, spec=spec), calibration, recipe.preprocess, progress=progress)
-    # Normalized arrays are what the model takes before its preprocessing is folded in.
-    fold = not (calibration.prepared or held_out.prepared)
+    calibration, held_out = calibration.as_images(finding.spec), held_out.as_images(finding.spec)
     student = _student(replace(source, spec=finding.spec), calibration, recipe, progress)
     made = student.source if student else source
-    model = float_reference(made, finding.spec, calibration, fold=fold, progress=progress)
+    model = float_reference(made, finding.spec, calibration, progress=progress)
     if not recipe.allow_float:
         refuse_float_ops(model.graph, made)
     risks = _risks(made, model, recipe)
@@ -126,7 +125,7 @@ def convert(
     int8 = replace(model, graph=outcome.best.quantized(io=recipe.io))
     verdict = _judge(source, model, int8, held_out, progress) if verify else None
     if student and verify:
-        original = float_reference(source, finding.spec, calibration, fold=fold, progress=progress)
+        original = float_reference(source, finding.spec, calibration, progress=progress)
         against = [_judge(source, original, candidate, held_out, progress) for candidate in (model, int8)]
         student = replace(student, verdict=against[0], int8=against[1])
     settings = {**asdict(recipe), "ranges": Path(recipe.ranges).name}

@@ -2,13 +2,16 @@
 
 In this order, the first that speaks decides:
 
-1. The model holds Rescaling or Normalization layers, or the like: it takes raw pixels.
-2. The file states it (TFLite metadata).
+1. The file states it (TFLite metadata).
+2. The model holds Rescaling or Normalization layers, or the like: it takes raw pixels, unless its statistics clearly
+   contradict (see 3): then these decide, since they are what training left.
 3. Its first batch normalization remembers the mean and variance that its input had in training.
    Sample images under the right convention give nearly the same; under a wrong one they don't.
    Two kinds of images are tried, and the better fit counts: the user's own, and synthetic ones,
    which resemble ImageNet's. For in a frozen backbone the statistics are still those of ImageNet,
    and images of low contrast (leaves on grey cloth) would put a wrong convention ahead alone.
+4. Where that is not clear, or contradicts 2, labelled images decide: under the right convention the model is right
+   more often.
 
 Where none of them speaks clearly, PreprocessingError is raised. An architecture's name is never
 taken as evidence: people train a ResNet on pixels from 0 to 1 as often as on what
@@ -16,12 +19,13 @@ taken as evidence: people train a ResNet on pixels from 0 to 1 as often as on wh
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 
 from edgekit.calibration.samples import Sample, Samples, open_samples
+from edgekit.converters.export.by_labels import by_labels
 from edgekit.converters.sources.source import FirstNorm, Source, TfliteSource
 from edgekit.errors import PreprocessingError
 from edgekit.preprocess import CONVENTIONS, InputSpec, describe, normalize
@@ -38,9 +42,13 @@ PLAUSIBLE_SCORE = 1.5
 #: Conventions that differ by half a grey level from -1..1: no statistics tell them apart, and none need.
 _ALIKE = frozenset({"lite"})
 
+SCALES = "the model scales pixels itself"
+
+#: What published models without scaling inside were trained with, by the beginning of their names.
 _USUAL: Mapping[str, str] = {
     "EfficientNetLite": "lite",
-    "EfficientNet": "raw",
+    "EfficientNetV2": "-1..1",  # these scale pixels themselves; one that does not is another port, or was cut
+    "EfficientNet": "imagenet",  # likewise
     "MobileNet": "-1..1",
     "ResNet": "caffe",
     "VGG": "caffe",
@@ -75,7 +83,8 @@ def find_preprocessing(source: Source, samples: Samples) -> Finding:
 
     Args:
       source: the model.
-      samples: images of the kind it was trained on, or synthetic ones; the first 32 are used.
+      samples: images of the kind it was trained on, or synthetic ones. The first 32 are used for its statistics,
+        and up to 200 that are labelled where these alone don't tell.
 
     Raises:
       PreprocessingError: nothing in the model tells it, or not clearly.
@@ -85,24 +94,81 @@ def find_preprocessing(source: Source, samples: Samples) -> Finding:
     norm = None if isinstance(source, TfliteSource) else source.first_norm
     if norm is None:
         if source.rescales:
-            return Finding(_spec(source, "raw"), "raw", "the model scales pixels itself", {}, True)
-        raise _unknown(source, "it has no layer that would tell")
-    scores = convention_scores(norm, source.spec, samples)
+            return Finding(_spec(source, "raw"), "raw", SCALES, {}, True)
+        return _by_labels(source, samples, {}, "it has no layer that would tell")
+    scores = _scores(source, norm, samples)
     if source.rescales:
-        return _raw(source, scores)
-    if samples.kind != "synthetic":
-        synthetic = convention_scores(norm, source.spec, open_samples(None, source.spec, count=IMAGES))
-        scores = {name: min(score, synthetic[name]) for name, score in scores.items()}
-    return _nearest(source, norm, scores)
+        return _raw_or_contradicted(source, norm, samples, scores)
+    return _nearest(source, norm, samples, scores)
 
 
-def _nearest(source: Source, norm: FirstNorm, scores: Mapping[str, float]) -> Finding:
+def _scores(source: Source, norm: FirstNorm, samples: Samples) -> dict[str, float]:
+    """Each convention's distance, on the user's images or on synthetic ones, whichever is nearer."""
+    kinds = [convention_scores(norm, source.spec, images) for images in _kinds(source, samples)]
+    return {name: min(scores[name] for scores in kinds) for name in kinds[0]}
+
+
+def _kinds(source: Source, samples: Samples) -> list[Samples]:
+    """The user's images and synthetic ones."""
+    return [samples, *([open_samples(None, source.spec, count=IMAGES)] if samples.kind != "synthetic" else [])]
+
+
+def _nearest(source: Source, norm: FirstNorm, samples: Samples, scores: Mapping[str, float]) -> Finding:
     name, runner_up = _ranked(scores)[:2]
     if scores[name] > PLAUSIBLE_SCORE:
-        raise _unknown(source, f"none of the usual scalings fits its statistics (nearest: {name})")
+        why = f"none of the usual scalings fits its statistics (nearest: {name})"
+        return _by_labels(source, samples, scores, why)
     if _lead(scores) < CLEAR_RATIO:
-        raise _unknown(source, f"{name} and {runner_up} fit its statistics about equally well")
-    how = f"{_lead(scores):.1f} times nearer than {runner_up} to the statistics stored in its layer {norm.name}"
+        return _by_labels(source, samples, scores, f"{name} and {runner_up} fit its statistics about equally well")
+    return _found(source, name, _by_statistics(norm, scores), scores)
+
+
+def _by_statistics(norm: FirstNorm, scores: Mapping[str, float]) -> str:
+    return f"{_lead(scores):.1f} times nearer than {_ranked(scores)[1]} to the statistics of its layer {norm.name}"
+
+
+def _raw_or_contradicted(source: Source, norm: FirstNorm, samples: Samples, scores: Mapping[str, float]) -> Finding:
+    """Raw pixels, unless the model was trained on pixels scaled before, whatever its layers do with them.
+
+    That is common: a model with Rescaling inside was trained on images divided by 255 as well. Its statistics are what
+    training left, its layers are what somebody meant.
+    """
+    nearest = _ranked(scores)[0]
+    if scores[nearest] > PLAUSIBLE_SCORE:
+        _refuse_undone(source, norm, samples)
+    if scores[nearest] > PLAUSIBLE_SCORE or scores["raw"] <= PLAUSIBLE_SCORE or _lead(scores) < CLEAR_RATIO:
+        return Finding(_spec(source, "raw"), "raw", SCALES, scores, True)
+    contest = by_labels(source, samples, ["raw", nearest])
+    name = contest.best if contest and contest.clear else nearest
+    told = f"; {contest}" if contest else ""
+    if name == "raw":
+        return Finding(_spec(source, "raw"), "raw", f"{SCALES}{told}", scores, True)
+    how = f"{_by_statistics(norm, scores)}, although {SCALES}{told}"
+    return Finding(_spec(source, name), name, how, scores, certain=bool(contest and contest.clear))
+
+
+def _refuse_undone(source: Source, norm: FirstNorm, samples: Samples) -> None:
+    """Raises where a layer divides pixels by 255 that, by the model's statistics, nobody divided in training."""
+    undone = replace(source.spec, mean=(0.0,) * source.spec.channels, std=(1 / 255,) * source.spec.channels)
+    if min(_distance(norm, *norm.moments(normalize(_stack(images), undone))) for images in _kinds(source, samples)) < (
+        PLAUSIBLE_SCORE
+    ):
+        raise PreprocessingError(
+            f"How {source.path} wants its images scaled is not clear: {SCALES}, and the statistics of its layer "
+            f"{norm.name} are those of pixels that were not scaled.",
+            "Remove its scaling layer, or insist on the model as it is with --preprocess raw.",
+        )
+
+
+def _by_labels(source: Source, samples: Samples, scores: Mapping[str, float], why: str) -> Finding:
+    """The convention under which the model is right most often on labelled images, where these tell."""
+    contest = by_labels(source, samples, [name for name in CONVENTIONS if name not in _ALIKE])
+    if contest is None or not contest.settles:
+        raise _unknown(source, f"{why}; {contest}" if contest else why)
+    return replace(_found(source, contest.best, str(contest), scores), certain=contest.clear)
+
+
+def _found(source: Source, name: str, how: str, scores: Mapping[str, float]) -> Finding:
     if name == "-1..1" and (source.architecture or "").startswith("EfficientNetLite"):
         name = "lite"
     return Finding(_spec(source, name), name, how, scores, True)
@@ -126,12 +192,16 @@ def convention_scores(norm: FirstNorm, spec: InputSpec, samples: Iterable[Sample
     are next to dead in both count as agreeing. Of conventions that differ by less than an image's
     noise, `_ALIKE`, one stands for both.
     """
-    pixels = np.stack([sample.pixels for sample in islice(samples, IMAGES)])
+    pixels = _stack(samples)
     return {
         name: _distance(norm, *norm.moments(normalize(pixels, spec.with_convention(name))))
         for name in CONVENTIONS
         if name not in _ALIKE
     }
+
+
+def _stack(samples: Iterable[Sample]) -> np.ndarray:
+    return np.stack([sample.pixels for sample in islice(samples, IMAGES)])
 
 
 def _distance(norm: FirstNorm, mean: np.ndarray, variance: np.ndarray) -> float:
@@ -140,16 +210,6 @@ def _distance(norm: FirstNorm, mean: np.ndarray, variance: np.ndarray) -> float:
     spread = 0.5 * np.log(seen / stored) ** 2
     shift = (mean - norm.mean) ** 2 / (seen + stored)
     return float(np.mean(spread + shift))
-
-
-def _raw(source: Source, scores: Mapping[str, float]) -> Finding:
-    """Raw pixels, since the model scales them itself; its statistics are only heard as a witness."""
-    nearest = _ranked(scores)[0]
-    contradicted = scores[nearest] <= PLAUSIBLE_SCORE < scores["raw"] and _lead(scores) >= CLEAR_RATIO
-    how = "the model scales pixels itself"
-    if contradicted:
-        how += f", although its statistics look as if it had been trained on pixels scaled to {nearest} before"
-    return Finding(_spec(source, "raw"), "raw", how, scores, not contradicted)
 
 
 def _spec(source: Source, name: str) -> InputSpec:

@@ -34,14 +34,12 @@ def resolve_preprocessing(
         return Finding(spec, describe(spec), "given with --preprocess", {}, True)
     progress("Finding the preprocessing", 0, None)
     # Arrays that are normalized already do not tell how images come to be so.
-    images = open_samples(None, source.spec, count=PROBES) if samples.prepared else samples.take(PROBES)
+    images = open_samples(None, source.spec, count=PROBES) if samples.prepared else samples
     return find_preprocessing(source, images)
 
 
-def float_reference(
-    source: Source, spec: InputSpec, samples: Samples, *, fold: bool = True, progress: Progress = silent
-) -> Model:
-    """The source as a float `.tflite`, its preprocessing folded in if asked, checked against the source.
+def float_reference(source: Source, spec: InputSpec, samples: Samples, *, progress: Progress = silent) -> Model:
+    """The source as a float `.tflite`, its preprocessing folded in, checked against the source.
 
     Args:
       spec: the source's preprocessing.
@@ -54,7 +52,7 @@ def float_reference(
 
     def change(editor: Editor, own: InputSpec) -> InputSpec | None:
         rewrite(editor)
-        return fold_in(editor, own) if fold else None
+        return fold_in(editor, own)
 
     model = export_float(source, spec, change=change)
     progress("Checking the export", 0, None)

@@ -172,7 +172,8 @@ def scales_pixels(graph: Graph) -> bool:
             gain *= max(float(np.mean(np.abs(step.gain))), 1e-12)
             shifted = shifted or bool(np.any(step.offset != 0))
         tensor = op.outputs[0]
-    return gain < 0.999 or (shifted and gain < 1.001) or (op is not None and _weight_gain(graph, op) < FOLDED_GAIN)
+    weights = _weight_gain(graph, op) if op is not None else 1.0
+    return gain < 0.999 or (shifted and gain < 1.001) or gain * weights < FOLDED_GAIN
 
 
 def _weight_gain(graph: Graph, op: Op) -> float:

@@ -1,7 +1,10 @@
+import itertools
+import warnings
 from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from edgekit.calibration.samples import open_samples
 from edgekit.converters.export.find_preprocessing import CLEAR_RATIO, convention_scores, find_preprocessing
@@ -17,6 +20,14 @@ FILTERS = np.random.default_rng(2).normal(size=(3, 8)).astype(np.float32)
 
 def photographs(seed=1, count=32):
     return open_samples(None, SPEC, count=count, seed=seed)
+
+
+def converted(model):
+    import tensorflow as tf
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return tf.lite.TFLiteConverter.from_keras_model(model).convert()
 
 
 def moments(images):
@@ -125,10 +136,135 @@ def test_a_model_that_scales_itself_takes_raw_pixels():
     assert find_preprocessing(trained_with("raw", rescales=True), photographs()).certain
 
 
-def test_a_contradiction_is_told():
+def test_statistics_that_contradict_the_layers_are_followed_and_that_is_told():
     finding = find_preprocessing(trained_with("0..1", rescales=True), photographs())
-    assert (finding.name, finding.certain) == ("raw", False)
-    assert "0..1" in finding.how
+    assert (finding.name, finding.certain) == ("0..1", False)
+    assert finding.spec == SPEC.with_convention("0..1")
+    assert "although the model scales pixels itself" in finding.how
+
+
+CLASSES = ("bright", "dark")
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    """60 images each of a bright and of a dark class."""
+    for place, name in enumerate(CLASSES):
+        (tmp_path / name).mkdir()
+        for number in range(60):
+            pixels = np.full((48, 48, 3), (131 if place == 0 else 10) + 2 * number, np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{number:02}.png")
+    return open_samples(tmp_path, SPEC)
+
+
+def right_under(convention, share=1.0, **changes):
+    """A source that tells images by their brightness where they are scaled by a convention, and guesses elsewhere."""
+    spec = SPEC.with_convention(convention)
+    low, high = (normalize(np.full(SPEC.shape, value, np.uint8), spec).mean() for value in (0, 255))
+    seen = itertools.count()
+
+    def answer(image):
+        bright = image.mean() > low + (high - low) * 0.51
+        known = low <= image.min() and image.max() <= high and next(seen) % 100 < 100 * share
+        return (0 if bright else 1) if known else next(seen) % 2
+
+    def predict(images):
+        return np.eye(2, dtype=np.float32)[[answer(image) for image in images]]
+
+    return replace(trained_with("raw", first_norm=None, labels=CLASSES), predict=predict, **changes)
+
+
+def test_labelled_images_decide_where_nothing_in_the_model_tells(labelled):
+    finding = find_preprocessing(right_under("raw"), labelled)
+    assert (finding.name, finding.certain) == ("raw", True)
+    assert "right on 120 labelled images: raw" in finding.how
+
+
+def test_labelled_images_decide_between_layers_and_statistics(labelled):
+    norm = trained_with("0..1").first_norm
+    assert find_preprocessing(right_under("raw", rescales=True, first_norm=norm), labelled).name == "raw"
+    finding = find_preprocessing(right_under("0..1", rescales=True, first_norm=norm), labelled)
+    assert (finding.name, finding.certain) == ("0..1", True)
+
+
+def test_labelled_images_on_which_a_model_only_guesses_decide_nothing(labelled):
+    with pytest.raises(PreprocessingError, match="right on 120 labelled images"):
+        find_preprocessing(right_under("raw", share=0), labelled)
+
+
+def test_folders_that_are_not_the_classes_of_the_model_decide_nothing(labelled):
+    source = replace(right_under("raw"), labels=("cat", "dog"))
+    with pytest.raises(PreprocessingError, match="no layer that would tell"):
+        find_preprocessing(source, labelled)
+
+
+def test_labels_that_do_not_tell_two_conventions_apart_settle_it_unsurely(labelled):
+    source = right_under("0..1")
+    known = source.predict
+    alike = replace(source, predict=lambda images: known(images / 255 if images.max() > 2 else images))
+    finding = find_preprocessing(alike, labelled)
+    assert finding.name in ("raw", "0..1") and not finding.certain
+    few = replace(labelled, candidates=labelled.candidates[:40], count=40)
+    with pytest.raises(PreprocessingError, match="right on 40 labelled images"):
+        find_preprocessing(alike, few)
+
+
+def test_a_scaling_layer_before_statistics_of_pixels_that_nobody_scaled_is_refused():
+    """Sequential([Rescaling(1/255), a model trained on raw pixels])."""
+    raw = trained_with("raw", rescales=True)
+    norm = raw.first_norm
+    divided = replace(norm, moments=lambda images: norm.moments(images / 255))
+    with pytest.raises(PreprocessingError, match="pixels that were not scaled"):
+        find_preprocessing(replace(raw, first_norm=divided), photographs())
+
+
+def test_statistics_that_training_never_moved_contradict_no_layer():
+    raw = trained_with("raw", rescales=True)
+    norm = raw.first_norm
+    fresh = replace(
+        norm,
+        mean=np.zeros_like(norm.mean),
+        variance=np.ones_like(norm.variance),
+        moments=lambda images: norm.moments(images / 255),
+    )
+    assert find_preprocessing(replace(raw, first_norm=fresh), photographs()).name in ("raw",)
+
+
+@pytest.mark.parametrize("name", ["EfficientNetB0", "EfficientNetV2B0"])
+def test_an_efficientnet_without_scaling_inside_is_not_said_to_take_raw_pixels(name):
+    with pytest.raises(PreprocessingError) as caught:
+        find_preprocessing(trained_with("raw", first_norm=None, architecture=name), photographs())
+    assert f"{name} is usually trained with" in caught.value.hint and "with raw" not in caught.value.hint
+
+
+@pytest.mark.parametrize("version", ["keras2", "keras3"])
+def test_arithmetic_that_stretches_wants_pixels_that_somebody_scaled(request, tmp_path, version):
+    keras = request.getfixturevalue(version)
+    cases = (
+        (lambda x: (x * 255.0 - 127.0) / 128.0, False),
+        (lambda x: (x + 1.0) * 127.5, False),
+        (lambda x: x / (1 / 255.0), False),
+        (lambda x: (x - 127.5) / 127.5, True),
+        (lambda x: x - 127.5, True),
+        (lambda x: x * (1 / 255.0), True),
+    )
+    for number, (scale, expected) in enumerate(cases):
+        given = keras.Input(SPEC.shape)
+        model = keras.Model(given, classifier(keras, shape=SPEC.shape)(scale(given)))
+        source = load_source(save(model, tmp_path / f"{number}{'.h5' if version == 'keras2' else '.keras'}"))
+        assert source.rescales == expected, number
+
+
+def test_stretching_counts_together_with_the_weights_behind_it(keras2, tmp_path):
+    """As a `.tflite`, where the batch normalization, and with it the statistics, went into the convolution."""
+    given = keras2.Input(SPEC.shape)
+    body = classifier(keras2, shape=SPEC.shape)
+    body.layers[0].set_weights([body.layers[0].get_weights()[0] / 128])
+    for name, scale, expected in (("in01", 255.0, False), ("raw", 1.0, True)):
+        model = keras2.Model(given, body(given * scale - 0.5))
+        path = tmp_path / f"{name}.tflite"
+        path.write_bytes(converted(model))
+        assert load_source(path).rescales == expected, name
 
 
 def test_what_the_file_states_is_taken():

@@ -64,7 +64,7 @@ def scales_pixels(model: Any) -> bool:
     they shrink: layers that stretch (Rescaling(2, offset=-1), or a Normalization adapted to 0…1)
     want pixels that somebody scaled before.
     """
-    gain, shifted, reckoned = 1.0, False, False
+    gain, shifted, unknown = 1.0, False, False
     for layer in leaves(model):
         kind = type(layer).__name__
         if kind == "Rescaling":
@@ -73,10 +73,11 @@ def scales_pixels(model: Any) -> bool:
             gain /= float(np.mean(np.sqrt(np.maximum(_numbers(layer.variance), 1e-12))))
             shifted = shifted or bool(np.any(np.abs(_numbers(layer.mean)) > 1))
         elif _is_arithmetic(layer, kind):
-            reckoned = True
+            factor = _factor(layer, kind)
+            gain, shifted, unknown = gain * (factor or 1.0), shifted or factor == 1, unknown or factor is None
         elif not (kind in _NEUTRAL or kind in _REORDERING or _is_linear(layer, kind)):
             break
-    return reckoned or gain < 0.999 or (shifted and gain < 1.001)
+    return unknown or gain < 0.999 or (shifted and gain < 1.001)
 
 
 def reshapes_first(model: Any) -> bool:
@@ -92,6 +93,28 @@ def reshapes_first(model: Any) -> bool:
 
 def _is_arithmetic(layer: Any, kind: str) -> bool:
     return kind in _ARITHMETIC or (kind == "TFOpLambda" and layer.get_config()["function"] in _TF_ARITHMETIC)
+
+
+def _factor(layer: Any, kind: str) -> float | None:
+    """By how much arithmetic with a constant multiplies: 1 for sums; None where the constant is not to be found."""
+    name = layer.get_config()["function"] if kind == "TFOpLambda" else kind
+    if name.split(".")[-1].lower() not in ("multiply", "truediv", "truedivide", "divide"):
+        return 1.0
+    constants = [value for value in _arguments(layer) if isinstance(value, (int, float, list, tuple, np.ndarray))]
+    size = float(np.mean(np.abs(_numbers(constants[0])))) if constants else 0.0
+    if not size:
+        return None
+    return size if name.split(".")[-1].lower() == "multiply" else 1 / size
+
+
+def _arguments(layer: Any) -> list[object]:
+    """What an operation of either Keras was called with, where it was first used."""
+    nodes = getattr(layer, "inbound_nodes", None) or getattr(layer, "_inbound_nodes", ())
+    if not nodes:
+        return []
+    call = getattr(nodes[0], "arguments", nodes[0])
+    args, kwargs = (getattr(call, short, getattr(call, f"call_{short}", ())) for short in ("args", "kwargs"))
+    return [*args, *dict(kwargs).values()]
 
 
 def _is_linear(layer: Any, kind: str) -> bool:
