@@ -23,7 +23,13 @@ def test_every_value_lies_in_its_bin(array):
     assert np.abs(np.cumsum(found.counts) - np.cumsum(expected)).max() <= doubtful.sum()
 
 
-@given(values, values)
+#: What float32 can only hold with fewer digits is lost on the way to its bin.
+normal = st.lists(st.floats(-1e6, 1e6, width=32, allow_subnormal=False), min_size=1, max_size=50).map(
+    lambda v: np.array(v, np.float32)
+)
+
+
+@given(normal, normal)
 def test_merging_is_counting_together_in_any_order(first, second):
     one, other = merge(counted(first), counted(second)), merge(counted(second), counted(first))
     together = counted(np.concatenate([first, second]))

@@ -166,7 +166,8 @@ def right_under(convention, share=1.0, **changes):
     def answer(image):
         bright = image.mean() > low + (high - low) * 0.51
         known = low <= image.min() and image.max() <= high and next(seen) % 100 < 100 * share
-        return (0 if bright else 1) if known else next(seen) % 2
+        # A third of the time, since the classes take turns: every second image would be right or wrong as a whole.
+        return (0 if bright else 1) if known else int(next(seen) % 3 == 0)
 
     def predict(images):
         return np.eye(2, dtype=np.float32)[[answer(image) for image in images]]
