@@ -98,7 +98,7 @@ def test_only_keras_models_can_be_taught(tmp_path):
 def taught(request, tmp_path_factory):
     """name → conversion of the small net of either Keras, and of the same again."""
     folder, made = tmp_path_factory.mktemp("swish"), {}
-    recipe = Recipe(surgery="relu6-no-se", preprocess="0,1", ranges="minmax", corrections="none")
+    recipe = Recipe(surgery="relu6-no-se", preprocess="127.5,36.5", ranges="minmax", corrections="none")
     for name, suffix in (("keras2", ".h5"), ("keras3", ".keras")):
         source = load_source(save(swish_net(request.getfixturevalue(name)), folder / f"{name}{suffix}"))
         made[name] = [convert(source, images(120), recipe=recipe) for _ in range(2)]
