@@ -400,7 +400,17 @@ def test_surgery_is_never_silent(place):
 
     save(swish_net(keras), place / "net.keras")
     np.save("shown.npy", images(120))
-    given = ["net.keras", "--surgery", "relu6", "--preprocess", "127.5,36.5", "--ranges", "minmax", "--data", "shown.npy"]
+    given = [
+        "net.keras",
+        "--surgery",
+        "relu6",
+        "--preprocess",
+        "127.5,36.5",
+        "--ranges",
+        "minmax",
+        "--data",
+        "shown.npy",
+    ]
     told = convert(*given)
     assert told.exit_code == 0
     assert "this is another model than net.keras (relu6: 7 x swish to ReLU6)" in told.stdout
