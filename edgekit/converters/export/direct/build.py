@@ -41,6 +41,8 @@ MERGES: Mapping[str, Callable[[Layer, Sequence[Value]], Value]] = arithmetic.LAY
 
 #: Arguments that say nothing when they are so.
 _USUAL_ARGUMENTS: Mapping[str, tuple[object, ...]] = {"training": (None, False), "mask": (None, [None], [None, None])}
+#: Layers that do the same in training; some releases of Keras 3 call them as if they were trained for ever.
+_ALIKE_IN_TRAINING = ("Activation", "Resizing")
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,10 @@ class _Arguments:
 
     def check_usual(self, kind: str, name: str) -> None:
         """Raises UnknownLayerError for other arguments than tensors."""
-        others = {key: value for key, value in self._call.kwargs.items() if value not in _USUAL_ARGUMENTS.get(key, ())}
+        said = dict(self._call.kwargs)
+        if kind in _ALIKE_IN_TRAINING:
+            said.pop("training", None)
+        others = {key: value for key, value in said.items() if value not in _USUAL_ARGUMENTS.get(key, ())}
         if others or len(self._call.args) != 1:
             raise UnknownLayerError(f"{kind} layer {name[:60]!r} is called in a way that is not known here.")
 

@@ -94,8 +94,8 @@ def topology(described: Config) -> Topology:
         return _chain(layers)
     config = described["config"]
     assert isinstance(config, Mapping)
-    calls = [call for name, layer in layers.items() for call in _calls(name, layer, layers)]
     inputs, outputs = (tuple(_ends(config.get(key))) for key in ("input_layers", "output_layers"))
+    calls = [call for name, layer in layers.items() for call in _calls(name, layer, layers, outputs)]
     return Topology(layers, _ordered(calls), inputs, outputs)
 
 
@@ -131,12 +131,12 @@ def _ordered(calls: Sequence[Call]) -> tuple[Call, ...]:
     return tuple(known[key] for key in order if key in known)
 
 
-def _calls(name: str, layer: Config, layers: Mapping[str, Config]) -> Iterator[Call]:
+def _calls(name: str, layer: Config, layers: Mapping[str, Config], outputs: Sequence[Reference]) -> Iterator[Call]:
     nodes = layer.get("inbound_nodes", [])
     if not isinstance(nodes, list):
         raise _damaged(f"layer {name!r} is connected to nothing")
     # A model's own inputs were its first call where a release of Keras counted that one.
-    first = 1 if is_model(layer) and _highest(name, layers) >= len(nodes) else 0
+    first = 1 if is_model(layer) and _highest(name, layers, outputs) >= len(nodes) else 0
     for number, node in enumerate(nodes, first):
         if isinstance(node, Mapping):
             args, kwargs = _keras3(node.get("args", [])), _keras3(node.get("kwargs", {}))
@@ -147,10 +147,10 @@ def _calls(name: str, layer: Config, layers: Mapping[str, Config]) -> Iterator[C
         yield Call(name, number, tuple(args), kwargs)
 
 
-def _highest(name: str, layers: Mapping[str, Config]) -> int:
-    """The highest number of a layer's calls that any other layer names."""
+def _highest(name: str, layers: Mapping[str, Config], outputs: Sequence[Reference]) -> int:
+    """The highest number of a layer's calls that any other layer, or the model's outputs, name."""
     nodes = [layer.get("inbound_nodes", []) for layer in layers.values()]
-    return max((found.call for found in _mentions(nodes) if found.layer == name), default=0)
+    return max((found.call for found in (*_mentions(nodes), *outputs) if found.layer == name), default=0)
 
 
 def _mentions(node: object) -> Iterator[Reference]:

@@ -105,29 +105,24 @@ def affine(layer: Layer, value: Value, gain: object, offset: object) -> Value:
 
 def _relu_layer(layer: Layer, value: Value) -> Value:
     options = layer.options
-    top, slope, threshold = (
-        options.take("max_value"),
-        options.number("negative_slope", 0.0),
-        options.number("threshold", 0.0),
-    )
+    slope, threshold = options.number("negative_slope", 0.0), options.number("threshold", 0.0)
+    top = None if options.take("max_value") is None else options.number("max_value", 6.0)
     if threshold != 0:
         raise layer.unknown(f"threshold={threshold}")
-    if slope != 0:
-        if top is not None:
-            raise layer.unknown("both negative_slope and max_value")
-        return layer.add("LEAKY_RELU", [value], value.shape, {"alpha": slope})
-    if top is None:
-        return layer.add("RELU", [value], value.shape)
-    highest = options.number("max_value", 6.0)
-    if highest == 6:
+    if slope == 0 and top == 6:
         return layer.add("RELU6", [value], value.shape)
-    return layer.add("MINIMUM", [layer.add("RELU", [value], value.shape), layer.constant(highest)], value.shape)
+    bent = _leaky(layer, value, slope) if slope else layer.add("RELU", [value], value.shape)
+    return bent if top is None else layer.add("MINIMUM", [bent, layer.constant(top)], value.shape)
+
+
+def _leaky(layer: Layer, value: Value, slope: float) -> Value:
+    return layer.add("LEAKY_RELU", [value], value.shape, {"alpha": slope})
 
 
 def _leaky_relu_layer(layer: Layer, value: Value) -> Value:
     # Keras 2 says alpha, Keras 3 negative_slope; both leave it at 0.3.
     alpha = layer.options.number("alpha", 0.3)
-    return layer.add("LEAKY_RELU", [value], value.shape, {"alpha": layer.options.number("negative_slope", alpha)})
+    return _leaky(layer, value, layer.options.number("negative_slope", alpha))
 
 
 def _elu_layer(layer: Layer, value: Value) -> Value:

@@ -58,6 +58,14 @@ def _resizing(layer: Layer, value: Value) -> Value:
     return resized(layer, value, str(how), (1, height, width, channels))
 
 
+def _upsampling(layer: Layer, value: Value) -> Value:
+    options = layer.options
+    options.channels_last()
+    (rows, columns), (height, width, channels) = options.pair("size", 2), image(layer, value)
+    how = options.one_of("interpolation", "nearest", "bilinear")
+    return resized(layer, value, str(how), (1, height * rows, width * columns, channels))
+
+
 def resized(layer: Layer, value: Value, how: str, shape: tuple[int, ...]) -> Value:
     """An image in another size; pixels are squares whose centres are compared, as in Keras."""
     opcode = "RESIZE_BILINEAR" if how == "bilinear" else "RESIZE_NEAREST_NEIGHBOR"
@@ -69,4 +77,5 @@ LAYERS: Mapping[str, Callable[[Layer, Value], Value]] = {
     "Normalization": _normalization,
     "Rescaling": _rescaling,
     "Resizing": _resizing,
+    "UpSampling2D": _upsampling,
 }
