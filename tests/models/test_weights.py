@@ -5,13 +5,13 @@ import pytest
 
 from edgekit.errors import ModelFormatError
 from edgekit.models.efficientnet import build
-from edgekit.models.family import HEAD_FILTERS, Variant, blocks
+from edgekit.models.family import HEAD_FILTERS, LITE, Variant, blocks
 from edgekit.models.weights import load_torch_weights
 from tests.support.torch_reference import forward
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="Keras is not installed")
 
-TINY = Variant("tiny", width=0.3, depth=0.6, size=37, dropout=0.0)
+TINY = Variant("tiny", LITE, width=0.3, depth=0.6, size=37, dropout=0.0)
 CLASSES = 5
 
 

@@ -44,9 +44,11 @@ _ALIKE = frozenset({"lite"})
 
 SCALES = "the model scales pixels itself"
 
+#: Members without scaling inside, which Google trained under one convention.
+_LITE = ("EfficientNetLite", "EfficientNet-EdgeTPU")
 #: What published models without scaling inside were trained with, by the beginning of their names.
 _USUAL: Mapping[str, str] = {
-    "EfficientNetLite": "lite",
+    **dict.fromkeys(_LITE, "lite"),
     "EfficientNetV2": "-1..1",  # these scale pixels themselves; one that does not is another port, or was cut
     "EfficientNet": "imagenet",  # likewise
     "MobileNet": "-1..1",
@@ -169,7 +171,7 @@ def _by_labels(source: Source, samples: Samples, scores: Mapping[str, float], wh
 
 
 def _found(source: Source, name: str, how: str, scores: Mapping[str, float]) -> Finding:
-    if name == "-1..1" and (source.architecture or "").startswith("EfficientNetLite"):
+    if name == "-1..1" and (source.architecture or "").startswith(_LITE):
         name = "lite"
     return Finding(_spec(source, name), name, how, scores, True)
 

@@ -16,6 +16,7 @@ from edgekit.converters.export.direct.topology import Config, is_model, layers_o
 from edgekit.converters.sources.keras.archive import LAYERS, OLD_LAYERS, KerasArchive, open_weights
 from edgekit.converters.sources.sniff import KERAS_H5
 from edgekit.errors import ModelFormatError, UnsupportedModelError
+from edgekit.models.kerasfile import snake_case
 
 if TYPE_CHECKING:
     import h5py
@@ -140,7 +141,7 @@ def _group_names(layers: Iterable[Config], present: set[str]) -> Iterator[tuple[
     """
     by_kind: dict[str, list[Config]] = {}
     for layer in layers:
-        by_kind.setdefault(_snake_case(str(layer.get("class_name"))), []).append(layer)
+        by_kind.setdefault(snake_case(str(layer.get("class_name"))), []).append(layer)
     for kind, alike in by_kind.items():
         names = [kind, *(f"{kind}_{number}" for number in range(1, len(alike)))]
         there = sorted(name for name in present if re.fullmatch(rf"{kind}(_\d+)?", name))
@@ -162,12 +163,6 @@ def _variables(group: "h5py.Group", path: str) -> tuple[Array, ...]:
     ):
         raise UnknownLayerError(f"The weights of layer {path[:60]!r} are kept in a form that is not known here.")
     return tuple(_array(values[name], path) for name in sorted(values, key=int))
-
-
-def _snake_case(name: str) -> str:
-    """Keras' name of a class's groups: Conv2D is conv2d, ReLU re_lu, PReLU p_re_lu."""
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def _array(stored: "h5py.Dataset", name: str) -> Array:

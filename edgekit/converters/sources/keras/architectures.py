@@ -6,29 +6,21 @@ from dataclasses import dataclass
 
 from edgekit.models.family import FAMILY, blocks
 
-#: (depthwise convolutions, channels of the last block) → compound-scaled members with squeeze-and-excitation:
-#: EfficientNet (Tan & Le 2019, table 1 and the scaling of section 3.3).
-_EFFICIENT: Mapping[tuple[int, int], str] = {
-    (16, 320): "B0",
-    (23, 320): "B1",
-    (23, 352): "B2",
-    (26, 384): "B3",
-    (32, 448): "B4",
-    (39, 512): "B5",
-    (45, 576): "B6",
-    (55, 640): "B7",
-}
-#: The same of members without it, EfficientNet-Lite.
-_LITE: Mapping[tuple[int, int], str] = {
-    (len(members), members[-1].filters): variant.name.capitalize()
+#: (whether there is squeeze-and-excitation, depthwise convolutions, channels of the last block) → a member's title.
+_MEMBERS: Mapping[tuple[bool, int, int], str] = {
+    (
+        any(block.squeezed for block in members),
+        sum(not block.fused for block in members),
+        members[-1].filters,
+    ): variant.title
     for variant, members in ((variant, list(blocks(variant))) for variant in FAMILY.values())
-    if variant.name.startswith("lite")
 }
 
 #: Names that keras.applications (and `edgekit zoo`) give their models → what people call them.
 _NAMED: tuple[tuple[str, str], ...] = (
     (r"efficientnet[-_]?(lite)-?([0-4])", "EfficientNet{}{}"),
     (r"efficientnet[-_]?(b[0-7])", "EfficientNet{}"),
+    (r"efficientnet[-_]?edgetpu[-_]?([sml])", "EfficientNet-EdgeTPU-{}"),
     (r"efficientnetv2-?(\w+)", "EfficientNetV2{}"),
     (r"mobilenetv2_.*", "MobileNetV2"),
     (r"mobilenetv3_?(small|large).*", "MobileNetV3{}"),
@@ -73,12 +65,8 @@ def _by_structure(leaves: Sequence[Leaf]) -> str | None:
     filters = [leaf.filters for leaf in leaves if leaf.kind == "Conv2D"]
     if len(filters) < 2:
         return None
-    key = (kinds.count("DepthwiseConv2D"), filters[-2])
-    squeezes = "Multiply" in kinds
-    if squeezes and key in _EFFICIENT:
-        return "EfficientNet" + _EFFICIENT[key]
-    if not squeezes and key in _LITE:
-        return "EfficientNet" + _LITE[key]
-    if not squeezes and key[0] == 17 and "expanded_conv_depthwise" in {leaf.name for leaf in leaves}:
-        return "MobileNetV2"
-    return None
+    depthwise, squeezes = kinds.count("DepthwiseConv2D"), "Multiply" in kinds
+    known = _MEMBERS.get((squeezes, depthwise, filters[-2]))
+    if known is None and not squeezes and depthwise == 17:
+        return "MobileNetV2" if "expanded_conv_depthwise" in {leaf.name for leaf in leaves} else None
+    return known

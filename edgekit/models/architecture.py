@@ -1,0 +1,105 @@
+"""From a row of the family to its layers, named as keras.applications names them, so that its weights load by name.
+
+They differ from those of keras.applications in what suits accelerators: a squeeze keeps its dimensions, which leaves
+out a reshape, and padding is the convolutions' own. Neither changes what a model computes.
+"""
+
+from collections.abc import Sequence
+
+from edgekit.models.configuration import initial_network
+from edgekit.models.family import Block, Series, Variant, blocks, head_filters, stem_filters
+from edgekit.models.network import Network
+from edgekit.models.plan import Drawing, Layer
+
+#: Share of a block's outputs that are dropped in training, at the last block; in proportion at those before it.
+_DROP = 0.2
+#: ImageNet's, on a scale of 0 to 1.
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def plan(variant: Variant, classes: int) -> tuple[Layer, ...]:
+    """The layers of a member, from the image to the probabilities of its classes."""
+    draw, series = Drawing(variant.series.momentum), variant.series
+    image = draw.add("InputLayer", "image", (), (variant.size, variant.size, 3))
+    stem = draw.convolution(_scaled(draw, image, series), "stem_conv", stem_filters(variant), 3, 2)
+    value = draw.normalized(stem, "stem_", series.activation)
+    members = list(blocks(variant))
+    for index, block in enumerate(members):
+        value = _block(draw, value, block, series, _DROP * index / len(members))
+    top = draw.normalized(draw.convolution(value, "top_conv", head_filters(variant)), "top_", series.activation)
+    pooled = draw.add("GlobalAveragePooling2D", "avg_pool", [top], top.shape[2:])
+    kept = draw.add("Dropout", "top_dropout", [pooled], pooled.shape, options={"rate": variant.dropout})
+    weights = [(pooled.shape[0], classes), (classes,)]
+    scores = {"units": classes, "activation": "softmax"}
+    draw.add("Dense", "predictions", [kept], (classes,), weights, options=scores)
+    return tuple(draw.layers)
+
+
+def member(variant: Variant, classes: int, *, seed: int = 0) -> Network:
+    """A member with fresh weights, under the name that keras.applications gives it."""
+    return initial_network(variant.series.root + variant.name, plan(variant, classes), seed=seed)
+
+
+def parameters(layers: Sequence[Layer]) -> int:
+    """How many numbers all weights are, statistics included: what Keras counts."""
+    return sum(layer.parameters for layer in layers)
+
+
+def macs(layers: Sequence[Layer]) -> int:
+    """Multiply-adds for one image: what the papers call FLOPs."""
+    return sum(layer.macs for layer in layers)
+
+
+def _scaled(draw: Drawing, image: Layer, series: Series) -> Layer:
+    """Raw pixels scaled in the model, where its series does that."""
+    if series.scaling == "lite":
+        return image
+    scaled = draw.add("Rescaling", "rescaling", [image], image.shape, options={"scale": 1 / 255, "offset": 0.0})
+    if series.scaling == "learned":
+        weights = [(3,), (3,), ()]
+        return draw.add("Normalization", "normalization", [scaled], image.shape, weights, options={"axis": [3]})
+    statistics = {"axis": [3], "mean": list(_MEAN), "variance": [value**2 for value in _DEVIATION]}
+    return draw.add("Normalization", "normalization", [scaled], image.shape, options=statistics)
+
+
+def _block(draw: Drawing, given: Layer, block: Block, series: Series, drop: float) -> Layer:
+    """Expand, filter, gate, project; add the input where the shapes agree."""
+    name = f"{block.name}_"
+    value = _expanded(draw, given, block, series)
+    if block.squeezed:
+        value = _gated(draw, value, block, series)
+    # A fused block that does not expand has its full convolution here.
+    last = block.fused and block.expansion == 1
+    window = (block.kernel, block.stride) if last else (1, 1)
+    projected = draw.convolution(value, f"{name}project_conv", block.filters, *window)
+    value = draw.normalized(projected, f"{name}project_", series.activation if last else None)
+    if not block.adds:
+        return value
+    if drop:
+        options = {"rate": drop, "noise_shape": [None, 1, 1, 1]}
+        value = draw.add("Dropout", f"{name}drop", [value], value.shape, options=options)
+    return draw.add("Add", f"{name}add", [value, given], value.shape)
+
+
+def _expanded(draw: Drawing, value: Layer, block: Block, series: Series) -> Layer:
+    """What a block projects, before its gate."""
+    name, activation = f"{block.name}_", series.activation
+    if block.expansion != 1:
+        window = (block.kernel, block.stride) if block.fused else (1, 1)
+        expanded = draw.convolution(value, f"{name}expand_conv", block.inner, *window)
+        value = draw.normalized(expanded, f"{name}expand_", activation)
+    if block.fused:
+        return value
+    filtered = draw.depthwise(value, name + series.depthwise, block.kernel, block.stride)
+    return draw.normalized(filtered, name, activation)
+
+
+def _gated(draw: Drawing, value: Layer, block: Block, series: Series) -> Layer:
+    """Squeeze-and-excitation: each channel times what a small network makes of all channels' means."""
+    name, channels = f"{block.name}_se_", value.shape[2]
+    squeezed = draw.add(
+        "GlobalAveragePooling2D", f"{name}squeeze", [value], (1, 1, channels), options={"keepdims": True}
+    )
+    reduced = draw.biased(squeezed, f"{name}reduce", block.squeezed, series.activation)
+    gate = draw.biased(reduced, f"{name}expand", channels, "sigmoid")
+    return draw.add("Multiply", f"{name}excite", [value, gate], value.shape)
