@@ -8,8 +8,10 @@ from edgekit.converters.export.direct.fusion import fuse
 from edgekit.converters.export.direct.layer import Layer, UnknownLayerError
 from edgekit.converters.export.direct.layers import (
     activation,
+    applications,
     arithmetic,
     convolution,
+    functions,
     normalization,
     pooling,
     preprocessing,
@@ -30,6 +32,7 @@ from edgekit.models.network import Network
 #: Class name → what the layer is in ops, of layers that read one tensor …
 LAYERS: Mapping[str, Callable[[Layer, Value], Value]] = {
     **activation.LAYERS,
+    **applications.LAYERS,
     **convolution.LAYERS,
     **normalization.LAYERS,
     **pooling.LAYERS,
@@ -37,7 +40,7 @@ LAYERS: Mapping[str, Callable[[Layer, Value], Value]] = {
     **shape.LAYERS,
 }
 #: … and of those that read several.
-MERGES: Mapping[str, Callable[[Layer, Sequence[Value]], Value]] = arithmetic.LAYERS
+MERGES: Mapping[str, Callable[[Layer, Sequence[Value]], Value]] = {**arithmetic.LAYERS, **applications.MERGES}
 
 #: Arguments that say nothing when they are so.
 _USUAL_ARGUMENTS: Mapping[str, tuple[object, ...]] = {"training": (None, False), "mask": (None, [None], [None, None])}
@@ -136,19 +139,31 @@ class _Builder:
         return [_found(values, reference) for reference in plan.outputs]
 
     def _call(self, described: Config, read: "_Arguments", path: str) -> list[Value]:
-        kind, inner = str(described.get("class_name")), path + name_of(described)
+        kind, inner = applications.own_name(str(described.get("class_name"))), path + name_of(described)
         if is_model(described):
             read.check_usual(kind, inner)
             return self.model(described, read.values(), inner + "/")
         config = described.get("config")
         if not isinstance(config, Mapping):
             raise ModelFormatError(f"Layer {inner!r} has no configuration.", "Copy or download it again.")
+        called = functions.find(described)
+        if called is not None:
+            return [self._function(*called, config, read)]
         _check_origin(described, kind, inner)
         self.used.add(inner)
         layer = Layer(kind, config, self._weights.get(inner, ()), draft=self._draft, keras=self._keras)
         answer = _drawn(layer, read)
         layer.finish()
         return [answer]
+
+    def _function(self, name: str, function: functions.Function | None, config: Config, read: "_Arguments") -> Value:
+        if function is None:
+            raise UnknownLayerError(f"The function {name[:60]} is not known here.")
+        said = {key: value for key, value in config.items() if key != "function"}
+        layer = Layer(name, {**said, **read.named(function)}, (), draft=self._draft, keras=self._keras)
+        answer = function.row(layer)
+        layer.finish()
+        return answer
 
 
 class _Arguments:
@@ -165,6 +180,22 @@ class _Arguments:
         others = {key: value for key, value in said.items() if value not in _USUAL_ARGUMENTS.get(key, ())}
         if others or len(self._call.args) != 1:
             raise UnknownLayerError(f"{kind} layer {name[:60]!r} is called in a way that is not known here.")
+
+    def named(self, function: functions.Function) -> dict[str, object]:
+        """All arguments of a function by their names."""
+        args, kwargs = self._filled(self._call.args), self._filled(self._call.kwargs)
+        assert isinstance(args, list) and isinstance(kwargs, Mapping)
+        return functions.named(function, args, kwargs)
+
+    def _filled(self, argument: object) -> object:
+        """An argument with the tensors in the places of their references."""
+        if isinstance(argument, Reference):
+            return _found(self._values, argument)
+        if isinstance(argument, Mapping):
+            return {key: self._filled(inner) for key, inner in argument.items()}
+        if isinstance(argument, list | tuple):
+            return [self._filled(inner) for inner in argument]
+        return argument
 
     def values(self) -> list[Value]:
         """All tensors among the arguments."""
@@ -187,7 +218,7 @@ def _check_origin(described: Config, kind: str, name: str) -> None:
     """Raises UnknownLayerError for a class of somebody else with a name that Keras has, too."""
     module, registered = described.get("module"), described.get("registered_name")
     own = module is None or str(module).split(".")[0] in ("keras", "tf_keras")
-    if not own or registered not in (None, kind):
+    if not own or registered not in (None, kind, f"Custom>{kind}"):
         raise UnknownLayerError(f"{str(registered or module)[:60]} layer {name[:60]!r} is not known here.")
 
 

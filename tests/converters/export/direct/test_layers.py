@@ -1,11 +1,11 @@
 """The direct export against Keras itself: each layer, option by option, as both Kerases save it."""
 
-import numpy as np
 import pytest
 
 from edgekit.converters.export.direct.layer import UnknownLayerError
 from edgekit.converters.export.direct.open import open_directly
 from edgekit.converters.sources.sniff import sniff
+from tests.support.keras_exports import check, randomized
 from tests.support.tiny_keras import save
 
 SHAPE = (12, 10, 3)
@@ -51,6 +51,7 @@ LAYERS = {
     "permute": lambda k: [k.Permute((2, 1, 3))],
     "zero padding": lambda k: [k.ZeroPadding2D(((0, 1), (2, 3)))],
     "zero padding, conv": lambda k: [k.ZeroPadding2D(1), k.Conv2D(3, 3, strides=2)],
+    "centre crop": lambda k: [k.CenterCrop(7, 5)],
     "cropping": lambda k: [k.Cropping2D(((1, 2), (0, 1)))],
     "upsampling nearest": lambda k: [k.UpSampling2D(2)],
     "upsampling bilinear": lambda k: [k.UpSampling2D((2, 3), interpolation="bilinear")],
@@ -70,30 +71,6 @@ ACTIVATIONS = "linear relu sigmoid tanh softmax softplus softsign elu selu expon
 MERGES = "Add Multiply Subtract Average Maximum Minimum Concatenate".split()
 
 
-def randomized(keras, model):
-    """Weights such as training leaves: none is 0 or 1, variances are positive."""
-    numbers = np.random.default_rng(0)
-    for layer in model.layers:
-        kinds = [weight.name.split("/")[-1].split(":")[0] for weight in layer.weights]
-        values = [
-            numbers.uniform(0.5, 2, w.shape) if "var" in kind or kind == "gamma" else numbers.normal(0, 0.5, w.shape)
-            for kind, w in zip(kinds, layer.weights)
-        ]
-        layer.set_weights([value.astype(w.numpy().dtype) for value, w in zip(values, layer.weights)])
-    return model
-
-
-def check(keras, model, folder, suffix):
-    """The graph answers as Keras does, and TensorFlow is not asked."""
-    path = save(model, folder / f"model{suffix}")
-    images = np.random.default_rng(1).normal(0, 1, (3, *model.input_shape[1:])).astype(np.float32)
-    expected = np.asarray(model(images, training=False))
-    source = open_directly(path, sniff(path), trust=False, size=None)
-    answered = source.predict(images)
-    assert answered.shape == expected.shape
-    np.testing.assert_allclose(answered, expected, rtol=1e-4, atol=1e-5 * max(1.0, float(np.abs(expected).max())))
-
-
 def ended(keras, layers):
     """A classifier with layers between its first convolution and its head."""
     k = keras.layers
@@ -103,14 +80,7 @@ def ended(keras, layers):
         x = layer(x)
     if len(x.shape) > 2:
         x = k.Flatten()(x)
-    return randomized(keras, keras.Model(given, k.Dense(3)(x)))
-
-
-@pytest.fixture(params=["keras2.h5", "keras3.h5", "keras3.keras"])
-def way(request, keras2, keras3):
-    """(a Keras, the suffix that it saves to)."""
-    library, suffix = request.param.split(".")
-    return (keras2 if library == "keras2" else keras3), "." + suffix
+    return randomized(keras.Model(given, k.Dense(3)(x)))
 
 
 @pytest.mark.parametrize("case", LAYERS)
@@ -120,14 +90,14 @@ def test_a_layer_computes_what_it_does_in_keras(case, way, tmp_path):
         layers = LAYERS[case](keras.layers)
     except (TypeError, ValueError, AttributeError):
         pytest.skip("this Keras has no such option")
-    check(keras, ended(keras, layers), tmp_path, suffix)
+    check(ended(keras, layers), tmp_path, suffix)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_an_activation_computes_what_it_does_in_keras(name, way, tmp_path):
     keras, suffix = way
     model = ended(keras, [keras.layers.Conv2D(4, 3, activation=name), keras.layers.Activation(name)])
-    check(keras, model, tmp_path, suffix)
+    check(model, tmp_path, suffix)
 
 
 @pytest.mark.parametrize("kind", MERGES)
@@ -137,7 +107,7 @@ def test_tensors_are_merged_as_in_keras(kind, way, tmp_path):
     parts = [k.Conv2D(4, 3, padding="same")(given), k.Conv2D(4, 1, activation="relu")(given)]
     parts += [] if kind == "Subtract" else [k.Conv2D(4, 1)(given)]
     x = k.GlobalAveragePooling2D()(getattr(k, kind)()(parts))
-    check(keras, randomized(keras, keras.Model(given, k.Dense(3)(x))), tmp_path, suffix)
+    check(randomized(keras.Model(given, k.Dense(3)(x))), tmp_path, suffix)
 
 
 def test_squeeze_and_excitation_broadcasts(way, tmp_path):
@@ -147,7 +117,7 @@ def test_squeeze_and_excitation_broadcasts(way, tmp_path):
     gate = k.Reshape((1, 1, 4))(k.GlobalAveragePooling2D()(x))
     gate = k.Conv2D(4, 1, activation="sigmoid")(k.Conv2D(2, 1, activation="swish")(gate))
     x = k.GlobalAveragePooling2D()(k.Multiply()([x, gate]))
-    check(keras, randomized(keras, keras.Model(given, k.Dense(3, activation="softmax")(x))), tmp_path, suffix)
+    check(randomized(keras.Model(given, k.Dense(3, activation="softmax")(x))), tmp_path, suffix)
 
 
 def test_a_layer_that_is_called_twice_has_one_set_of_weights(way, tmp_path):
@@ -155,7 +125,7 @@ def test_a_layer_that_is_called_twice_has_one_set_of_weights(way, tmp_path):
     k, given = keras.layers, keras.Input(SHAPE)
     shared = k.Conv2D(3, 3, padding="same", activation="relu")
     x = k.Flatten()(shared(shared(given)))
-    check(keras, randomized(keras, keras.Model(given, k.Dense(3)(x))), tmp_path, suffix)
+    check(randomized(keras.Model(given, k.Dense(3)(x))), tmp_path, suffix)
 
 
 def test_models_in_models(way, tmp_path):
@@ -166,8 +136,8 @@ def test_models_in_models(way, tmp_path):
     head = keras.Sequential([k.GlobalAveragePooling2D(), k.Dense(3, activation="softmax")], name="head")
     given = keras.Input(SHAPE)
     functional = keras.Model(given, head(backbone(given)))
-    check(keras, functional, tmp_path, suffix)
-    check(keras, keras.Sequential([keras.Input(SHAPE), functional]), tmp_path, suffix)
+    check(functional, tmp_path, suffix)
+    check(keras.Sequential([keras.Input(SHAPE), functional]), tmp_path, suffix)
 
 
 @pytest.mark.parametrize("layer", ["UnitNormalization", "GroupNormalization", "LocallyConnected2D"])

@@ -7,6 +7,7 @@ import numpy as np
 from edgekit.converters.export.direct.draft import Numbers, Value
 from edgekit.converters.export.direct.layer import Layer, image
 from edgekit.converters.export.direct.layers.activation import affine
+from edgekit.converters.export.direct.layers.shape import cut
 
 
 def _rescaling(layer: Layer, value: Value) -> Value:
@@ -58,6 +59,17 @@ def _resizing(layer: Layer, value: Value) -> Value:
     return resized(layer, value, str(how), (1, height, width, channels))
 
 
+def _center_crop(layer: Layer, value: Value) -> Value:
+    options = layer.options
+    options.channels_last()
+    height, width, channels = image(layer, value)
+    rows, columns = options.size("height"), options.size("width")
+    if rows > height or columns > width:  # Keras resizes such images first
+        raise layer.unknown(f"{rows}x{columns} pixels of {height}x{width}")
+    begin = (0, (height - rows) // 2, (width - columns) // 2, 0)
+    return cut(layer, value, begin, (1, rows, columns, channels))
+
+
 def _upsampling(layer: Layer, value: Value) -> Value:
     options = layer.options
     options.channels_last()
@@ -74,6 +86,7 @@ def resized(layer: Layer, value: Value, how: str, shape: tuple[int, ...]) -> Val
 
 
 LAYERS: Mapping[str, Callable[[Layer, Value], Value]] = {
+    "CenterCrop": _center_crop,
     "Normalization": _normalization,
     "Rescaling": _rescaling,
     "Resizing": _resizing,
