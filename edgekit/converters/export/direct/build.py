@@ -45,7 +45,7 @@ MERGES: Mapping[str, Callable[[Layer, Sequence[Value]], Value]] = {**arithmetic.
 #: Arguments that say nothing when they are so.
 _USUAL_ARGUMENTS: Mapping[str, tuple[object, ...]] = {"training": (None, False), "mask": (None, [None], [None, None])}
 #: Layers that do the same in training; some releases of Keras 3 call them as if they were trained for ever.
-_ALIKE_IN_TRAINING = ("Activation", "Resizing")
+_ALIKE_IN_TRAINING = ("Activation", "CenterCrop", "Resizing")
 
 
 @dataclass(frozen=True)

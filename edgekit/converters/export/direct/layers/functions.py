@@ -47,7 +47,10 @@ def _is_bare(described: Mapping[str, object]) -> bool:
     """Whether a node without a module is an operation: `.h5` files of Keras 3 leave it out."""
     config, nodes = described.get("config"), described.get("inbound_nodes")
     called = isinstance(nodes, list) and len(nodes) > 0 and isinstance(nodes[0], Mapping)
-    return "module" not in described and called and isinstance(config, Mapping) and "trainable" not in config
+    if "module" in described or not called or not isinstance(config, Mapping):
+        return False
+    # Every layer says one of the two, and no operation but this does.
+    return described.get("class_name") == "Cast" or not config.keys() & {"trainable", "dtype"}
 
 
 def named(function: Function, args: Sequence[object], kwargs: Mapping[str, object]) -> dict[str, object]:
