@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from edgekit.converters import load_source as load_source
     from edgekit.converters import save as save
     from edgekit.converters.comparing import compare as compare
+    from edgekit.converters.making import new as new
     from edgekit.devices import Classifier as Classifier
     from edgekit.devices import Prediction as Prediction
     from edgekit.devices.classifying import classify as classify
@@ -54,6 +55,7 @@ _PUBLIC = {
     "inspect": "edgekit.devices.inspection",
     "load_source": "edgekit.converters",
     "map_ops": "edgekit.edgetpu.placement.mapping",
+    "new": "edgekit.converters.making",
     "read_graph": "edgekit.tflite",
     "read_metadata": "edgekit.tflite",
     "save": "edgekit.converters",

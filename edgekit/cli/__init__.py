@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "doctor": "edgekit.cli.doctor",
     "evaluate": "edgekit.cli.evaluate",
     "inspect": "edgekit.cli.inspect",
+    "new": "edgekit.cli.new",
     "serve": "edgekit.cli.serve",
     "zoo": "edgekit.cli.zoo",
 }
@@ -38,6 +39,7 @@ SUMMARIES: Mapping[str, str] = {
     "doctor": "Diagnose why an Edge TPU does not work, and show how to fix it.",
     "evaluate": "Say how often a .tflite is right: top-1 and top-5 with intervals, by class, confusions.",
     "inspect": "Show what a .tflite holds: ops, tensors, quantization, metadata.",
+    "new": "Make a member of the EfficientNet family with fresh weights, to be trained.",
     "serve": "Serve a model as a live page, with /predict, /health and /metrics.",
     "zoo": "List or build models with published ImageNet weights.",
 }

@@ -6,25 +6,32 @@ from typing import Any, Optional
 import click
 
 from edgekit.cli.common import command_options, echo_json
+from edgekit.converters.making import save_pretrained
 from edgekit.errors import UsageError
 from edgekit.install import install_command
 from edgekit.models.packages import is_installed
 from edgekit.models.photos import copy_demo_photos
-from edgekit.models.zoo import CLASSES, ZOO, save_pretrained
-from edgekit.quiet import tensorflow_quiet
-from edgekit.terminal import command, echo, printable
+from edgekit.models.zoo import CLASSES, ZOO
+from edgekit.terminal import command, echo
 
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Keras file to write (.h5, .keras).")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write (.h5, .keras, .tflite).")
 @click.option("--photos", type=click.Path(path_type=Path), metavar="DIR", help="Copy a few real photographs to DIR.")
 @command_options
 def zoo(name: Optional[str], output: Optional[Path], photos: Optional[Path], as_json: bool, verbose: bool) -> None:
     """List or build models with published ImageNet weights.
 
-    Without NAME: the list. With it: builds that model as a Keras file, NAME.h5 unless -o says
-    otherwise, with its class names beside it (NAME.labels.txt).
+    Without NAME: the list. With it: builds that model, as NAME.h5 unless -o says otherwise, with its
+    class names beside it (NAME.labels.txt).
+
+    \b
+    Examples:
+      edgekit zoo
+      edgekit zoo lite0
+      edgekit zoo lite0 -o lite0.tflite
+      edgekit zoo --photos photos
     """
     if photos is not None and (name is not None or output is not None):
         raise UsageError("--photos copies photographs and goes with neither a model's name nor -o.")
@@ -33,7 +40,7 @@ def zoo(name: Optional[str], output: Optional[Path], photos: Optional[Path], as_
     if photos is not None:
         _copy(photos, as_json)
     elif name is not None:
-        _build(name, output or Path(f"{name}.h5"), as_json, verbose=verbose)
+        _build(name, output or Path(f"{name}.h5"), as_json)
     else:
         _list(as_json)
 
@@ -68,9 +75,8 @@ def _show(rows: "list[dict[str, Any]]") -> None:
     echo("\nTop-1 as Google published it (float). Build one: edgekit zoo lite0 -o lite0.h5")
 
 
-def _build(name: str, output: Path, as_json: bool, *, verbose: bool) -> None:
-    with tensorflow_quiet(verbose) as user:
-        saved = save_pretrained(name, output, progress=lambda stage, *_: print(printable(f"{stage} …"), file=user))
+def _build(name: str, output: Path, as_json: bool) -> None:
+    saved = save_pretrained(name, output, progress=lambda stage, *_: echo(f"{stage} …", err=True))
     if as_json:
         echo_json({"name": name, "model": str(saved.model), "labels": str(saved.labels), "classes": CLASSES})
         return

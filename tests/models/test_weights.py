@@ -1,23 +1,20 @@
-import importlib.util
-
 import numpy as np
 import pytest
 
 from edgekit.errors import ModelFormatError
-from edgekit.models.efficientnet import build
+from edgekit.models.architecture import plan
+from edgekit.models.configuration import configuration
 from edgekit.models.family import HEAD_FILTERS, LITE, Variant, blocks
-from edgekit.models.weights import load_torch_weights
+from edgekit.models.network import Network
+from edgekit.models.weights import from_torch
+from tests.models.test_architecture import predictions
 from tests.support.torch_reference import forward
-
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="Keras is not installed")
 
 TINY = Variant("tiny", LITE, width=0.3, depth=0.6, size=37, dropout=0.0)
 CLASSES = 5
 
 
-@pytest.fixture(scope="module")
-def model():
-    return build(TINY, CLASSES)
+LAYERS = plan(TINY, CLASSES)
 
 
 @pytest.fixture
@@ -53,41 +50,35 @@ def tensors():
     return found
 
 
-def test_the_model_computes_what_the_paper_defines(model, tensors):
-    load_torch_weights(model, TINY, tensors)
+def test_the_model_computes_what_the_paper_defines(tensors):
+    network = Network(configuration("tiny", LAYERS), from_torch(TINY, LAYERS, tensors))
     image = np.random.default_rng(1).uniform(-1, 1, (37, 37, 3)).astype(np.float32)
     expected = forward(image, tensors, [(block.kernel, block.stride) for block in blocks(TINY)])
     assert np.ptp(expected) > 0.05
-    np.testing.assert_allclose(model(image[None]).numpy()[0], expected, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(predictions(network, [image])[0], expected, rtol=1e-3, atol=1e-5)
 
 
-def test_input_output_and_names_are_what_conversion_needs(model):
-    assert model.input_shape == (None, 37, 37, 3)
-    assert model.output_shape == (None, CLASSES)
-    assert not [layer.name for layer in model.layers if layer.name.startswith("_")]
-
-
-def test_counters_may_be_absent(model, tensors):
-    load_torch_weights(model, TINY, {name: a for name, a in tensors.items() if "batches" not in name})
+def test_counters_may_be_absent(tensors):
+    from_torch(TINY, LAYERS, {name: a for name, a in tensors.items() if "batches" not in name})
 
 
 @pytest.mark.parametrize(
     "name",
     ["_conv_stem.weight", "_bn0.running_var", "_blocks.3._project_conv.weight", "_blocks.3._bn2.bias", "_fc.bias"],
 )
-def test_a_missing_tensor_is_named(model, tensors, name):
+def test_a_missing_tensor_is_named(tensors, name):
     del tensors[name]
     with pytest.raises(ModelFormatError, match=f"lack {name}"):
-        load_torch_weights(model, TINY, tensors)
+        from_torch(TINY, LAYERS, tensors)
 
 
 @pytest.mark.parametrize(
     "extra", ["_blocks.0._se_reduce.weight", "_blocks.99._bn1.weight", "_fc.num_batches_tracked", "note"]
 )
-def test_a_left_over_tensor_is_refused(model, tensors, extra):
+def test_a_left_over_tensor_is_refused(tensors, extra):
     tensors[extra] = np.zeros(3, np.float32)
     with pytest.raises(ModelFormatError, match="1 tensors"):
-        load_torch_weights(model, TINY, tensors)
+        from_torch(TINY, LAYERS, tensors)
 
 
 @pytest.mark.parametrize(
@@ -100,20 +91,20 @@ def test_a_left_over_tensor_is_refused(model, tensors, extra):
         ("_bn0.weight", np.zeros((32, 1), np.float32)),
     ],
 )
-def test_a_tensor_of_another_shape_is_refused(model, tensors, name, array):
+def test_a_tensor_of_another_shape_is_refused(tensors, name, array):
     tensors[name] = array
     with pytest.raises(ModelFormatError, match="shapes"):
-        load_torch_weights(model, TINY, tensors)
+        from_torch(TINY, LAYERS, tensors)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_values_that_are_not_finite_are_refused(model, tensors, value):
+def test_values_that_are_not_finite_are_refused(tensors, value):
     tensors["_bn1.running_mean"][3] = value
     with pytest.raises(ModelFormatError, match="not all finite"):
-        load_torch_weights(model, TINY, tensors)
+        from_torch(TINY, LAYERS, tensors)
 
 
-def test_integers_are_no_weights(model, tensors):
+def test_integers_are_no_weights(tensors):
     tensors["_fc.bias"] = np.zeros(CLASSES, np.int64)
     with pytest.raises(ModelFormatError, match="float32"):
-        load_torch_weights(model, TINY, tensors)
+        from_torch(TINY, LAYERS, tensors)
