@@ -36,6 +36,7 @@ from edgekit.terminal import echo_facts
 @click.option("--samples", default=200, show_default=True, help="How many of them to calibrate on.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the choice of images.")
 @click.option("--verify-data", type=click.Path(path_type=Path), help="Images to judge the result on (all of them).")
+@click.option("--check-export", is_flag=True, help="Compare the float model with Keras (needs TensorFlow).")
 @click.option("--no-verify", is_flag=True, help="Do not judge the result.")
 @click.option("--max-drop", help="Accuracy that may be lost, such as 1%; more is exit code 1.")
 @click.option("--min-agreement", help="Agreement with the float model to reach, such as 98%; less is exit code 1.")
@@ -145,6 +146,7 @@ def _run(model: Path, options: dict[str, Any], progress: Progress) -> Conversion
         recipe=recipe,
         verify=not options["no_verify"],
         verify_data=options["verify_data"],
+        check_export=options["check_export"],
         progress=progress,
     )
 

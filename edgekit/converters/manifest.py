@@ -19,7 +19,8 @@ from edgekit.files import write_together
 from edgekit.tflite.model import Model
 from edgekit.version import __version__
 
-_TOOLS = ("ai-edge-litert", "keras", "litert-quantizer", "numpy", "pillow", "tensorflow", "tf-keras")
+_TOOLS = ("ai-edge-litert", "litert-quantizer", "numpy", "pillow")
+_TENSORFLOW = ("keras", "tensorflow", "tf-keras")
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def provenance(
             "corrections": list(outcome.best.corrections),
         },
         "steps": [step_json(step) for step in outcome.steps],
-        "versions": tool_versions(),
+        "versions": tool_versions(source.way),
         "verdict": verdict.to_json() if verdict else None,
     }
 
@@ -86,10 +87,10 @@ def step_json(step: Step) -> dict[str, Any]:
     }
 
 
-def tool_versions() -> dict[str, str]:
-    """Versions of the packages that a model's bytes depend on, of those that are installed."""
+def tool_versions(way: str) -> dict[str, str]:
+    """Versions of the packages that a model's bytes depend on, by the way of its export."""
     found = {}
-    for name in _TOOLS:
+    for name in (*_TOOLS, *(_TENSORFLOW if way == "tensorflow" else ())):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -12,7 +12,7 @@ import numpy as np
 from edgekit.calibration import Samples, load_ranges, open_samples
 from edgekit.calibration.class_matching import match_samples
 from edgekit.converters.export.find_preprocessing import Finding
-from edgekit.converters.export.reference import float_reference, resolve_preprocessing
+from edgekit.converters.export.reference import check_with_keras, float_reference, resolve_preprocessing
 from edgekit.converters.manifest import Artefact, provenance
 from edgekit.converters.naming import named
 from edgekit.converters.quantization.backend import float_ops
@@ -22,7 +22,7 @@ from edgekit.converters.quantization.search.choose import choose, forms
 from edgekit.converters.quantization.search.explain import explain
 from edgekit.converters.quantization.search.search import Outcome
 from edgekit.converters.recipe import Recipe, sized
-from edgekit.converters.sources.source import Source
+from edgekit.converters.sources.source import DirectSource, Source
 from edgekit.converters.surgery.student import Student, make_student
 from edgekit.evaluation import Verdict, compare
 from edgekit.evaluation.sufficiency import Sufficiency, sufficiency
@@ -92,6 +92,7 @@ def convert(
     recipe: Recipe = DEFAULT,
     verify: bool = True,
     verify_data: Data = None,
+    check_export: bool = False,
     progress: Progress = silent,
 ) -> Conversion:
     """Converts a trained classifier to full int8 and judges the result.
@@ -103,6 +104,8 @@ def convert(
       verify: whether to judge the result.
       verify_data: images to judge it on. Without them a part of `data` is kept aside for that, or,
         where that is too little, synthetic images other than those of the calibration.
+      check_export: compare a float model that was exported without Keras with what Keras computes. Any other is
+        compared with its source anyway.
       progress: called as work goes on.
 
     Raises:
@@ -117,6 +120,10 @@ def convert(
     student = _student(replace(source, spec=finding.spec), calibration, recipe, progress)
     made = student.source if student else source
     model = float_reference(made, finding.spec, calibration, progress=progress)
+    difference = None
+    if check_export and isinstance(made, DirectSource):
+        progress("Comparing the export with Keras", 0, None)
+        difference = check_with_keras(made, finding.spec, model, calibration)
     if not recipe.allow_float:
         refuse_float_ops(model.graph, made)
     risks = _risks(made, model, recipe)
@@ -130,6 +137,7 @@ def convert(
         student = replace(student, verdict=against[0], int8=against[1])
     settings = {**asdict(recipe), "ranges": Path(recipe.ranges).name}
     record = provenance(source, settings, finding, (calibration, outcome), verdict)
+    record |= {"export": {"way": made.way, "off_keras": difference}}
     record |= {"float_ops": dict(Counter(float_ops(int8.graph)))}
     record |= {"surgery": student.to_json()} if student else {}
     made = named(made, calibration, verdict)

@@ -56,6 +56,7 @@ def conversion_facts(conversion: Conversion, path: Path, unmet: str | None, comp
     left = _left_in_float(conversion.artefact.provenance["float_ops"])
     made = f"int8 but for {left}" if left else "every op int8"
     rows = [("Made", f"{path} ({graph.size / 1e6:.1f} MB, {made})")]
+    rows += [("Exported", _exported(conversion.artefact.provenance["export"]))]
     rows += [("Preprocessing", f"{conversion.preprocessing.name}: {conversion.preprocessing.how}")]
     kind = "synthetic images (give --data for your own)" if calibration["kind"] == "synthetic" else "images"
     rows += [("Calibrated", f"on {calibration['images']} {kind}, ranges by {calibration['method']}")]
@@ -72,6 +73,19 @@ def conversion_facts(conversion: Conversion, path: Path, unmet: str | None, comp
         [("Not met", unmet)] if unmet else [("Next", command("edgekit", "classify", _next(path, compiled), "IMAGE"))]
     )
     return rows
+
+
+_EXPORTED = {
+    "direct": "from the file's layers, without TensorFlow; each weight used once",
+    "tensorflow": "through TensorFlow; compared with the model",
+    "none": "a float .tflite as it is",
+}
+
+
+def _exported(export: Mapping[str, float | str | None]) -> str:
+    """How the float model came to be, and how that was checked."""
+    off = export["off_keras"]
+    return _EXPORTED[str(export["way"])] + (f"; within {off:.0e} of what Keras computes" if off is not None else "")
 
 
 def _left_in_float(ops: Mapping[str, int]) -> str:

@@ -58,9 +58,14 @@ def test_the_file_is_a_whole_model_still(conversion):
 
 
 def test_versions_are_those_installed():
-    found = tool_versions()
+    found = tool_versions("tensorflow")
     assert found["numpy"] == version("numpy")
+    assert found["tensorflow"] == version("tensorflow")
     assert "edgekit" not in found
+
+
+def test_the_same_bytes_come_out_whether_or_not_tensorflow_is_installed():
+    assert not tool_versions("direct").keys() & {"tensorflow", "keras", "tf-keras"}
 
 
 @pytest.mark.parametrize(("sqnr", "expected"), [(12.3456, 12.35), (math.inf, None), (-math.inf, None)])

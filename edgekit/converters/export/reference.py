@@ -5,7 +5,7 @@ from edgekit.converters.export.find_preprocessing import Finding, find_preproces
 from edgekit.converters.export.fold import fold_in
 from edgekit.converters.export.rewrite import rewrite
 from edgekit.converters.export.through_tensorflow import check_export, export_float
-from edgekit.converters.sources.source import Source
+from edgekit.converters.sources.source import DirectSource, Source
 from edgekit.preprocess import InputSpec, describe, parse_preprocess
 from edgekit.progress import Progress, silent
 from edgekit.tflite.editor import Editor
@@ -58,3 +58,20 @@ def float_reference(source: Source, spec: InputSpec, samples: Samples, *, progre
     progress("Checking the export", 0, None)
     check_export(source, spec, model, samples.take(EXPORT_CHECKS))
     return model
+
+
+def check_with_keras(source: DirectSource, spec: InputSpec, model: Model, samples: Samples) -> float:
+    """Compares a model that was exported without Keras with what Keras computes.
+
+    Args:
+      spec: the source's own preprocessing.
+      samples: images to compare on; the first few are used.
+
+    Returns:
+      The largest difference, relative to the largest magnitude in Keras' output.
+
+    Raises:
+      ConversionError: they differ by more than float rounding explains.
+      MissingDependencyError: Keras or TensorFlow is not installed.
+    """
+    return check_export(source.through_keras(), spec, model, samples.take(EXPORT_CHECKS))

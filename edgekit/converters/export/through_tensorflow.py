@@ -106,7 +106,7 @@ def _convert(path: str, call: Traced) -> bytes:
         import tensorflow as tf
         from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2_as_graph
     except ImportError as error:
-        raise not_importable("Converting a Keras model", "TensorFlow", "convert", error) from error
+        raise not_importable("Converting a Keras model", "TensorFlow", "tensorflow", error) from error
     try:
         function = call.get_concrete_function()
         graph = function.graph.as_graph_def()

@@ -68,6 +68,8 @@ class _Trained:
       names_from: where they are from, in words; or that there are none.
       rescales: whether the model itself scales raw 0–255 pixels.
       notes: sentences for the user about what was changed or assumed.
+      way: how its float `.tflite` comes to be: "direct" from the file's layers, through "tensorflow", or "none" where
+        it is one.
       predict: float32 array (n, height, width, channels) → float32 array (n, classes).
       architecture: a known family member such as "EfficientNetB0", or None.
     """
@@ -82,6 +84,7 @@ class _Trained:
     names_from: str = NAMELESS
     rescales: bool
     notes: tuple[str, ...] = ()
+    way: ClassVar[str] = "tensorflow"
     predict: Callable[[np.ndarray], np.ndarray] = field(repr=False)
     architecture: str | None = None
 
@@ -117,6 +120,7 @@ class DirectSource(_Trained):
       layers: name of a layer → what it is, as of a KerasSource.
     """
 
+    way: ClassVar[str] = "direct"
     format: str
     graph: Graph = field(repr=False)
     first_norm: FirstNorm | None
@@ -148,6 +152,7 @@ class TfliteSource(_Trained):
     """
 
     format: ClassVar[str] = "tflite"
+    way: ClassVar[str] = "none"
     content: bytes = field(repr=False)
     stated: InputSpec | None
 

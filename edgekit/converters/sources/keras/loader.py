@@ -129,7 +129,7 @@ def _import(library: str) -> ModuleType:
     try:
         keras = import_module(library)
     except ImportError as error:
-        raise not_importable("Opening this model", library, "convert", error) from error
+        raise not_importable("Opening this model", library, "tensorflow", error) from error
     if library == "keras" and keras.config.backend() != "tensorflow":
         raise MissingDependencyError(
             f"Keras is set to its {keras.config.backend()} backend; converting needs TensorFlow's.",

@@ -60,7 +60,7 @@ def _read(path: Path) -> Any:
     try:
         from tensorflow.python.saved_model.loader_impl import parse_saved_model
     except ImportError as error:
-        raise not_importable("Opening this model", "TensorFlow", "convert", error) from error
+        raise not_importable("Opening this model", "TensorFlow", "tensorflow", error) from error
     try:
         message = parse_saved_model(str(path))
     except Exception as error:  # the file system's, protobuf's own or TensorFlow's
