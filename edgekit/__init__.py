@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edgekit.converters import save as save
     from edgekit.converters.comparing import compare as compare
     from edgekit.converters.making import new as new
+    from edgekit.converters.scale import scale as scale
     from edgekit.devices import Classifier as Classifier
     from edgekit.devices import Prediction as Prediction
     from edgekit.devices.classifying import classify as classify
@@ -59,6 +60,7 @@ _PUBLIC = {
     "read_graph": "edgekit.tflite",
     "read_metadata": "edgekit.tflite",
     "save": "edgekit.converters",
+    "scale": "edgekit.converters.scale",
 }
 
 __all__ = sorted(_PUBLIC)

@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "evaluate": "edgekit.cli.evaluate",
     "inspect": "edgekit.cli.inspect",
     "new": "edgekit.cli.new",
+    "scale": "edgekit.cli.scale",
     "serve": "edgekit.cli.serve",
     "zoo": "edgekit.cli.zoo",
 }
@@ -40,6 +41,7 @@ SUMMARIES: Mapping[str, str] = {
     "evaluate": "Say how often a .tflite is right: top-1 and top-5 with intervals, by class, confusions.",
     "inspect": "Show what a .tflite holds: ops, tensors, quantization, metadata.",
     "new": "Make a member of the EfficientNet family with fresh weights, to be trained.",
+    "scale": "Compare the EfficientNet family on the Edge TPU: what fits, and why the next does not.",
     "serve": "Serve a model as a live page, with /predict, /health and /metrics.",
     "zoo": "List or build models with published ImageNet weights.",
 }

@@ -1,7 +1,8 @@
 """From a row of the family to its layers, named as keras.applications names them, so that its weights load by name.
 
 They differ from those of keras.applications in what suits accelerators: a squeeze keeps its dimensions, which leaves
-out a reshape, and padding is the convolutions' own. Neither changes what a model computes.
+out a reshape; a mean over a large image is that of means over its parts, since the Edge TPU takes no other; and padding
+is the convolutions' own. None of it changes what a model computes.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ from edgekit.models.plan import Drawing, Layer
 
 #: Share of a block's outputs that are dropped in training, at the last block; in proportion at those before it.
 _DROP = 0.2
+#: Height × width of the largest image that a mean on the Edge TPU is known to take (`edgetpu.placement.size_rules`).
+MEAN_POSITIONS = 8192
 #: ImageNet's, on a scale of 0 to 1.
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -102,9 +105,22 @@ def _expanded(draw: Drawing, value: Layer, block: Block, series: Series) -> Laye
 def _gated(draw: Drawing, value: Layer, block: Block, series: Series) -> Layer:
     """Squeeze-and-excitation: each channel times what a small network makes of all channels' means."""
     name, channels = f"{block.name}_se_", value.shape[2]
+    pooled = _parts(draw, value, f"{name}pool")
     squeezed = draw.add(
-        "GlobalAveragePooling2D", f"{name}squeeze", [value], (1, 1, channels), options={"keepdims": True}
+        "GlobalAveragePooling2D", f"{name}squeeze", [pooled], (1, 1, channels), options={"keepdims": True}
     )
     reduced = draw.biased(squeezed, f"{name}reduce", block.squeezed, series.activation)
     gate = draw.biased(reduced, f"{name}expand", channels, "sigmoid")
     return draw.add("Multiply", f"{name}excite", [value, gate], value.shape)
+
+
+def _parts(draw: Drawing, value: Layer, name: str) -> Layer:
+    """A large image's means over equal parts, where there are some, as few as an accelerator's mean takes."""
+    height, width, channels = value.shape
+    sides = [side for side in range(2, height) if height % side == width % side == 0]
+    fitting = [side for side in sides if height * width <= MEAN_POSITIONS * side**2]
+    if height * width <= MEAN_POSITIONS or not fitting:
+        return value
+    side = fitting[0]
+    options = {"pool_size": [side] * 2, "strides": [side] * 2, "padding": "valid"}
+    return draw.add("AveragePooling2D", name, [value], (height // side, width // side, channels), options=options)

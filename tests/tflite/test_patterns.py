@@ -88,8 +88,9 @@ def test_an_op_is_found_behind_those_that_hand_its_values_on():
     assert computed_by(graph, graph.inputs[0]) is None
 
 
-def test_swishes_and_gates_of_a_block():
-    graph = read_graph(Net().content)
+@pytest.mark.parametrize("parts", [False, True], ids=["a mean", "a mean of means"])
+def test_swishes_and_gates_of_a_block(parts):
+    graph = read_graph(Net(parts=parts).content)
     found = list(swishes(graph))
     assert [graph.tensors[swish.x].name for swish in found] == ["x"]
     assert is_sigmoid(graph, found[0].sigmoid.outputs[0]) and not is_sigmoid(graph, found[0].x)

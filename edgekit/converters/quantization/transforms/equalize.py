@@ -173,6 +173,8 @@ def _hands_on(graph: Graph, op: Op, tensor: int) -> bool:
     if op.opcode == "MUL":  # by a gate: any other tensor, which has no factor of its own
         gates = [index for index in op.inputs if index != tensor]
         return len(gates) == 1 and not patterns.fused(op) and patterns.is_sigmoid(graph, gates[0])
+    if op.opcode == "AVERAGE_POOL_2D":
+        return not patterns.fused(op)
     return op.opcode in ("PAD", "RESHAPE")
 
 

@@ -14,8 +14,9 @@ def split(content):
     return split_swish(read_graph(content), observe(model_of(content, SPEC), SAMPLES))
 
 
-def test_the_function_stays_and_channels_come_to_one_size():
-    content = Net().content
+@pytest.mark.parametrize("parts", [False, True], ids=["a mean", "a mean of means"])
+def test_the_function_stays_and_channels_come_to_one_size(parts):
+    content = Net(parts=parts).content
     result = split(content)
     assert result.changes == 1
     np.testing.assert_allclose(answers(result.graph.content), answers(content), rtol=1e-4, atol=1e-4)
