@@ -61,6 +61,8 @@ from edgekit.terminal import echo_facts
     help="nearest, bilinear, bicubic or lanczos.",
 )
 @click.option("--size", help="Image size for models that leave it open: 224 or 224x320 (height x width).")
+@click.option("--output-name", help="The output that holds the scores, by name or number, where there are several.")
+@click.option("--signature", help="The signature to convert, of a SavedModel or .tflite with several.")
 @click.option(
     "--ranges",
     default="auto",
@@ -137,7 +139,13 @@ def _run(model: Path, options: dict[str, Any], progress: Progress) -> Conversion
     recipe = Recipe(**{field.name: options[field.name] for field in fields(Recipe)})
     progress("Opening the model", 0, None)
     with _without_collecting():
-        source = load_source(model, trust=options["trust"], size=_size(options["size"]))
+        source = load_source(
+            model,
+            trust=options["trust"],
+            size=_size(options["size"]),
+            output=options["output_name"],
+            signature=options["signature"],
+        )
     if options["labels"]:
         source = with_labels(source, options["labels"])
     return run_conversion(

@@ -31,6 +31,7 @@ from edgekit.progress import Progress, silent
 from edgekit.tflite import read_graph
 from edgekit.tflite.metadata import Metadata, write_metadata
 from edgekit.tflite.model import Model
+from edgekit.tflite.signatures import signed
 
 #: What a user who says nothing gets.
 DEFAULT = Recipe()
@@ -141,7 +142,7 @@ def convert(
     record |= {"float_ops": dict(Counter(float_ops(int8.graph)))}
     record |= {"surgery": student.to_json()} if student else {}
     made = named(made, calibration, verdict)
-    described = read_graph(write_metadata(int8.graph.content, _metadata(made, model, record)))
+    described = read_graph(write_metadata(signed(int8.graph.content), _metadata(made, model, record)))
     noted = replace(made, notes=(*made.notes, *explain(outcome.steps)))
     skipped = {**calibration.skipped, **(held_out.skipped if verify else {})}
     artefact = Artefact(replace(int8, graph=described, labels=made.labels), outcome.best.ranges, record)

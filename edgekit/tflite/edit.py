@@ -181,6 +181,29 @@ def set_versions(model: Object, versions: Sequence[int]) -> None:
     model.operatorCodes = codes
 
 
+def signatures(model: Object) -> Dict[str, Dict[str, int]]:
+    """Signature of the main subgraph → name of an output → its tensor."""
+    return {
+        signature.signatureKey.decode(): {one.name.decode(): int(one.tensorIndex) for one in signature.outputs or ()}
+        for signature in model.signatureDefs or ()
+        if signature.subgraphIndex == 0 and signature.signatureKey
+    }
+
+
+def set_signature(model: Object, key: str, inputs: Mapping[str, int], outputs: Mapping[str, int]) -> None:
+    """Gives the main subgraph one signature in place of any: name of an input or output → its tensor."""
+    from ai_edge_litert.schema_py_generated import SignatureDefT, TensorMapT
+
+    signature = SignatureDefT()
+    signature.signatureKey, signature.subgraphIndex = key.encode(), 0
+    for field, ends in (("inputs", inputs), ("outputs", outputs)):
+        made = [TensorMapT() for _ in ends]
+        for one, (name, tensor) in zip(made, ends.items()):
+            one.name, one.tensorIndex = name.encode(), tensor
+        setattr(signature, field, made)
+    model.signatureDefs = [signature]
+
+
 def set_metadata(model: Object, name: str, record: bytes) -> None:
     """Stores a metadata entry in place of any of that name."""
     from ai_edge_litert.schema_py_generated import BufferT, MetadataT

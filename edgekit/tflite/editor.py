@@ -190,6 +190,12 @@ class Editor:
         gone = {op.index for op in ops}
         self._order, self._links = [name for name in self._order if name not in gone], None
 
+    def remove_dead(self) -> None:
+        """Takes out the ops whose outputs nothing reads."""
+        for op in reversed(self.ops):
+            if not any(self.consumers(index) or index in self.outputs for index in op.outputs):
+                self.remove([op])
+
     # The graph.
 
     def set_inputs(self, tensors: Sequence[int]) -> None:

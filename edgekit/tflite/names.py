@@ -17,6 +17,9 @@ PREPROCESS_OUTPUT = "edgekit/preprocess/output"
 #: A grey image with its axis of channels, before a model that takes it without, and the shape without.
 IMAGE = "edgekit/image"
 IMAGE_SHAPE = "edgekit/image_shape"
+#: Scores that stood in axes of size 1, as a row, and its shape.
+ROW = "edgekit/scores"
+ROW_SHAPE = "edgekit/scores_shape"
 
 # What litert-quantizer appends to the name of a constant that several ops share, once each has its own steps …
 _DUPLICATED = re.compile(r"_duplicated_\d+$")

@@ -135,9 +135,7 @@ def _set_static_shapes(editor: Editor) -> None:
         if op.opcode == "RESHAPE" and len(op.inputs) > 1 and not editor.tensors[op.inputs[1]].is_constant:
             shape = editor.tensors[op.outputs[0]].shape
             editor.set_constant_input(op, 1, names.static_shape(op.index), np.array(shape, np.int32))
-    for op in reversed(editor.ops):
-        if not any(editor.consumers(index) or index in editor.outputs for index in op.outputs):
-            editor.remove([op])
+    editor.remove_dead()
 
 
 def _check_interface(graph: Graph, source: Source) -> None:

@@ -1,9 +1,7 @@
 """Whether a loaded model is an image classifier: the checks that all formats share."""
 
 import math
-from collections.abc import Callable, Sequence
-
-import numpy as np
+from collections.abc import Sequence
 
 from edgekit.errors import UnsupportedModelError
 from edgekit.preprocess import InputSpec
@@ -32,7 +30,7 @@ def image_spec(name: str, shape: Shape, size: tuple[int, int] | None, *, reshape
     if len(dims) == 3 and reshaped:
         dims = [*dims, _GREY]
     if len(dims) != 4:
-        what = f"{name} takes an input of shape {_drawn(dims)}, which is no image."
+        what = f"{name} takes an input of shape {drawn(dims)}, which is no image."
         raise UnsupportedModelError(what, _as_image(dims) or _ONE_INPUT)
     _, height, width, channels = dims
     if channels not in (1, 3):
@@ -76,24 +74,33 @@ def _put_before(shape: str, what: str, layer: str) -> str:
 def _channel_problem(name: str, dims: Shape) -> tuple[str, str]:
     if dims[1] in (1, 3):
         return (
-            f"{name} takes channels-first images {_drawn(dims)}.",
+            f"{name} takes channels-first images {drawn(dims)}.",
             "Rebuild it with data_format='channels_last': TFLite and the Edge TPU know no other order.",
         )
     return f"{name} takes {dims[3] or 'an open number of'} channels, not 1 (grey) or 3 (colour).", _ONE_INPUT
 
 
+def scores_in(shape: Shape) -> int | None:
+    """How many scores an output holds where it is one row of them, be it within axes of size 1; else None."""
+    dims = [None if dim is None or dim < 0 else int(dim) for dim in shape[1:]]
+    sizes = [size for size in dims if size != 1]
+    if not dims or not all(dims) or len(sizes) > 1:
+        return None
+    return sizes[0] if sizes else 1
+
+
 def class_count(name: str, shape: Shape) -> int:
-    """The number of classes in an output of shape (batch, classes).
+    """The number of classes in an output of shape (batch, classes), or (batch, 1, 1, classes).
 
     Raises:
       UnsupportedModelError: a map, a list of boxes, or anything else that is no row of class scores.
     """
-    dims = [None if dim is None or dim < 0 else int(dim) for dim in shape]
-    if len(dims) == 2 and dims[1]:
-        return dims[1]
+    classes, dims = scores_in(shape), list(shape)
+    if classes is not None:
+        return classes
     kind = {3: "boxes or a sequence", 4: "a feature map or a segmentation"}.get(len(dims), "something else")
     raise UnsupportedModelError(
-        f"{name} answers with {kind} of shape {_drawn(dims)}, not with one score per class.",
+        f"{name} answers with {kind} of shape {drawn(dims)}, not with one score per class.",
         "edgekit converts classifiers; a backbone without its head wants GlobalAveragePooling2D and Dense on top.",
     )
 
@@ -105,23 +112,7 @@ def single(name: str, what: str, names: Sequence[str]) -> None:
         raise UnsupportedModelError(f"{name} has {len(names)} {what}s ({listed}), expected one.", _ONE_INPUT)
 
 
-def output_kind(predict: Callable[[np.ndarray], np.ndarray], spec: InputSpec) -> tuple[str, tuple[str, ...]]:
-    """("probabilities" or "logits", notes), judged by what the model answers to a few odd images.
-
-    Scores that sum to 1 in every row are a softmax's; scores that only stay within 0…1 are sigmoids'.
-    """
-    ramp = np.linspace(0, 1, spec.height * spec.width, dtype=np.float32).reshape(1, spec.height, spec.width, 1)
-    noise = np.random.default_rng(0).random((2, *spec.shape), dtype=np.float32)
-    images = np.concatenate([np.repeat(ramp, spec.channels, axis=3), noise[:1] * 2 - 1])
-    scores = np.concatenate([predict(images), predict(images * 255)])
-    if np.any(~np.isfinite(scores)) or np.any((scores < 0) | (scores > 1)):
-        return "logits", ()
-    if scores.shape[1] == 1:
-        return "probabilities", ("One sigmoid output: its score is the probability of the second of two classes.",)
-    if np.allclose(scores.sum(axis=1), 1, atol=1e-3):
-        return "probabilities", ()
-    return "probabilities", ("Independent scores per class (sigmoid): they need not sum to 1.",)
-
-
-def _drawn(dims: Shape) -> str:
+def drawn(shape: Shape) -> str:
+    """A shape in print, open sizes as «?»."""
+    dims = [None if dim is None or dim < 0 else int(dim) for dim in shape]
     return "(" + ", ".join("?" if dim is None else str(dim) for dim in dims) + ")"

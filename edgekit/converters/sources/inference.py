@@ -10,6 +10,7 @@ from edgekit.errors import UnsupportedModelError
 from edgekit.preprocess import InputSpec
 
 # Keras prints its messages in bold.
+_HANDING_ON = ("Identity", "Reshape", "Squeeze", "Cast", "StopGradient", "EnsureShape")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -22,6 +23,21 @@ def without_channels(call: Callable[[Any], Any], shape: Sequence[object]) -> Cal
     import tensorflow as tf
 
     return (lambda images: call(tf.squeeze(images, -1))) if len(shape) == 3 else call
+
+
+def as_row(call: Callable[[Any], Any], shape: Sequence[object]) -> Callable[[Any], Any]:
+    """The call with scores of this shape, batch first, as one row: (1, classes)."""
+    import tensorflow as tf
+
+    return call if len(shape) == 2 else (lambda images: tf.reshape(call(images), (1, -1)))
+
+
+def last_op(function: Any) -> str:
+    """Kind of the last op that computes anything in a traced function, such as "Softmax"."""
+    op = function.outputs[0].op
+    while op.type in _HANDING_ON and op.inputs:
+        op = op.inputs[0].op
+    return str(op.type)
 
 
 def traced(call: Callable[[Any], Any], spec: InputSpec) -> Any:

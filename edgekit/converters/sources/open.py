@@ -16,37 +16,50 @@ from edgekit.errors import MissingDependencyError, UsageError
 Size = tuple[int, int] | int | None
 
 
-def load_source(path: str | Path, *, trust: bool = False, size: Size = None) -> Source:
+def load_source(
+    path: str | Path,
+    *,
+    trust: bool = False,
+    size: Size = None,
+    output: str | None = None,
+    signature: str | None = None,
+) -> Source:
     """Opens a trained model of any supported format, judged by its content and not by its name.
 
     Args:
       path: a `.keras` or `.h5` file of Keras 2 or 3, a SavedModel folder, or a float `.tflite`.
       trust: let the file run its own code: Lambda and custom layers, operations that read or write files.
       size: image size for models that leave it open.
+      output: name, or place from 0 on, of the output that holds the scores; None to find it.
+      signature: of a SavedModel or `.tflite`, the signature to call; None for the usual one.
 
     Raises:
       ModelFormatError: missing, damaged, truncated, or no model.
       UnsafeModelError: opening it would run code from the file and `trust` is not set.
       UnsupportedModelError: readable, but no image classifier that edgekit can convert.
       MissingDependencyError: TensorFlow or tf_keras is not installed.
-      UsageError: `size` is no image size.
+      UsageError: `size` is no image size, or there is no such output or signature.
     """
     location, wanted = Path(path), _checked_size(size)
     kind = sniff(location)
     if kind == TFLITE:
-        return load_tflite(location, size=wanted)
+        return load_tflite(location, size=wanted, output=output, signature=signature)
     if kind == SAVEDMODEL:
-        return load_savedmodel(location, size=wanted, trust=trust)
-    return _load_keras(location, kind, trust=trust, size=wanted)
+        return load_savedmodel(location, size=wanted, trust=trust, output=output, signature=signature)
+    if signature is not None:
+        raise UsageError(
+            f"{location} is a Keras file, which has no signatures.", "Choose an output with --output-name."
+        )
+    return _load_keras(location, kind, trust=trust, size=wanted, output=output)
 
 
-def _load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | None) -> Source:
+def _load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | None, output: str | None) -> Source:
     """Without Keras where all of its layers are known, else with it."""
     try:
-        return open_directly(path, kind, trust=trust, size=size)
+        return open_directly(path, kind, trust=trust, size=size, output=output)
     except UnknownLayerError as unknown:
         try:
-            source = load_keras(path, kind, trust=trust, size=size)
+            source = load_keras(path, kind, trust=trust, size=size, output=output)
         except MissingDependencyError as error:
             raise MissingDependencyError(f"{unknown.message} {error.message}", error.hint) from error
         return replace(source, notes=(*source.notes, f"Exported through TensorFlow: {unknown.message}"))

@@ -1,47 +1,47 @@
 """Opening a float `.tflite` as a source."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from edgekit.converters.sources import checks
+from edgekit.converters.sources.ends import Predict, output_kind
+from edgekit.converters.sources.plain_ends import as_classifier
 from edgekit.converters.sources.source import TfliteSource, digest
 from edgekit.devices.admission import admit
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import EdgekitError, UnsupportedModelError
 from edgekit.labels import find_names
 from edgekit.preprocess import InputSpec
-from edgekit.tflite import names
-from edgekit.tflite.editor import Editor
 from edgekit.tflite.graph import Graph, Op, Tensor
 from edgekit.tflite.metadata import Metadata, read_metadata
 from edgekit.tflite.ops import facts, is_compiled, is_quantized
-from edgekit.tflite.patterns import affine_step
+from edgekit.tflite.patterns import affine_step, computed_by
 from edgekit.tflite.reader import constant, read_graph
 
 #: Initializations keep a convolution's gain near 1, and so do training and batch normalization; on raw
 #: pixels, whose spread is about 60, it is 1/60 or less. Measured: 0.008 (1/255 folded in) against 0.9 to 5.
 FOLDED_GAIN = 0.1
-_RESHAPES = {"RESHAPE", "EXPAND_DIMS"}
 _RESIZES = ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
 
 
-def load_tflite(path: Path, *, size: tuple[int, int] | None) -> TfliteSource:
+def load_tflite(
+    path: Path, *, size: tuple[int, int] | None, output: str | None = None, signature: str | None = None
+) -> TfliteSource:
     """Opens a float `.tflite`; see `edgekit.converters.sources.open.load_source` for errors."""
     name = str(path)
-    graph = _with_channels(read_graph(path))
+    graph = read_graph(path)
     _refuse_quantized(name, graph)
+    graph, choice = as_classifier(name, graph, output, signature)
     checks.single(name, "input", [graph.tensors[i].name for i in graph.inputs])
-    checks.single(name, "output", [graph.tensors[i].name for i in graph.outputs])
     given, answer = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
     _refuse_other_types(name, given, answer)
     spec = checks.image_spec(name, given.signature, size)
     classes = checks.class_count(name, answer.signature)
     admit(graph, name, shape=(_batch(given), *spec.shape) if given.is_dynamic else ())
     predict = interpreted(graph, name, spec, classes)
-    output, notes = checks.output_kind(predict, spec)
+    meaning, notes = kind_of_output(graph, predict, spec)
     metadata = read_metadata(graph) or Metadata()
     found = find_names(path, classes, metadata.labels)
     return TfliteSource(
@@ -50,39 +50,15 @@ def load_tflite(path: Path, *, size: tuple[int, int] | None) -> TfliteSource:
         sha256=digest(path),
         spec=spec,
         classes=classes,
-        output=output,
+        output=meaning,
         labels=found.labels,
         names_from=found.origin,
         content=graph.content,
         stated=_stated(metadata, spec),
         rescales=scales_pixels(graph),
-        notes=notes + found.notes,
+        notes=choice + notes + found.notes,
         predict=predict,
     )
-
-
-def _with_channels(graph: Graph) -> Graph:
-    """The model with an axis of channels, where it takes grey images without one and begins by reshaping them."""
-    given = graph.tensors[graph.inputs[0]] if len(graph.inputs) == 1 else None
-    if given is None or len(given.shape) != 3 or -1 in given.signature[1:] or given.dtype != "float32":
-        return graph
-    if not _reshapes_first(graph):
-        return graph
-    editor = Editor(graph)
-    image = editor.add_tensor(names.IMAGE, (*given.shape, 1))
-    shape = editor.add_constant(names.IMAGE_SHAPE, np.array(given.shape, np.int32))
-    editor.insert_after(None, "RESHAPE", [image, shape], [given.index], {"new_shape": given.shape})
-    editor.set_inputs([image])
-    return editor.finish()
-
-
-def _reshapes_first(graph: Graph) -> bool:
-    """Whether a model begins by giving its input another shape, scaling set aside."""
-    tensor, step = graph.inputs[0], affine_step(graph, graph.inputs[0])
-    while step is not None:
-        tensor, step = step.op.outputs[0], affine_step(graph, step.op.outputs[0])
-    made = [graph.tensors[op.outputs[0]] for op in graph.consumers(tensor) if op.opcode in _RESHAPES]
-    return any(checks.is_whole_image(one.shape) for one in made)
 
 
 def _refuse_quantized(name: str, graph: Graph) -> None:
@@ -114,7 +90,7 @@ def _batch(given: Tensor) -> int:
     return max(1, given.signature[0])
 
 
-def interpreted(graph: Graph, name: str, spec: InputSpec, classes: int) -> Callable[[np.ndarray], np.ndarray]:
+def interpreted(graph: Graph, name: str, spec: InputSpec, classes: int) -> Predict:
     """A function from arrays (n, height, width, channels) to float32 arrays (n, classes), by the interpreter.
 
     It runs image by image; a model with a fixed batch gets the image repeated.
@@ -144,6 +120,12 @@ def interpreted(graph: Graph, name: str, spec: InputSpec, classes: int) -> Calla
         return scores
 
     return predict
+
+
+def kind_of_output(graph: Graph, predict: Predict, spec: InputSpec) -> tuple[str, tuple[str, ...]]:
+    """("probabilities" or "logits", notes), by the op that a graph ends in."""
+    last = computed_by(graph, graph.outputs[0])
+    return output_kind(last.opcode if last else "", predict, spec)
 
 
 def _stated(metadata: Metadata, spec: InputSpec) -> InputSpec | None:

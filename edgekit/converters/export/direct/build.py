@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 from edgekit.converters.export.direct.draft import Array, Draft, Step, Value
 from edgekit.converters.export.direct.fusion import fuse
@@ -54,18 +55,24 @@ class Drawn:
 
     Attributes:
       draft: all ops as the layers drew them.
-      given, answer: the image and the scores.
+      given: the image.
+      outputs: the outputs in order, each with its name.
       keras: which Keras it is for, 2 or 3.
     """
 
     draft: Draft
     given: Value
-    answer: Value
+    outputs: tuple[tuple[str, Value], ...]
     keras: int
 
-    def fused(self) -> list[Step]:
-        """The ops as they are exported."""
-        return fuse(self.draft.steps, self.answer)
+    def fused(self, answer: Value) -> list[Step]:
+        """The ops as they are exported, up to an answer."""
+        return fuse(self.draft.steps, answer)
+
+    def as_row(self, answer: Value) -> Value:
+        """An answer in axes of size 1 as a row (1, classes)."""
+        layer = Layer("Reshape", {"name": "scores"}, (), draft=self.draft, keras=self.keras)
+        return shape.reshaped(layer, answer, (1, prod(answer.shape)))
 
 
 def input_shape(configuration: Config) -> tuple[int | None, ...]:
@@ -91,7 +98,7 @@ def draw(network: Network, image: Sequence[int]) -> Drawn:
     """Draws a network for one image.
 
     Args:
-      network: of one input and one output.
+      network: of one input.
       image: (height, width, channels); where the network takes images without channels, they are of one.
 
     Raises:
@@ -110,9 +117,8 @@ def draw(network: Network, image: Sequence[int]) -> Drawn:
     unused = sorted(set(network.weights) - builder.used)
     if unused:
         raise ModelFormatError(f"The weights of {', '.join(unused[:3])} belong to no layer.", "Save the model again.")
-    if len(answers) != 1:
-        raise UnknownLayerError(f"A model of {len(answers)} outputs is not known here.")
-    return Drawn(draft, given, answers[0], keras)
+    titles = [found.layer for found in topology(network.configuration).outputs]
+    return Drawn(draft, given, tuple(zip(titles, answers, strict=True)), keras)
 
 
 class _Builder:

@@ -12,20 +12,23 @@ from edgekit.converters.export.direct.emit import emit
 from edgekit.converters.export.direct.topology import Config, is_model, layers_of, name_of
 from edgekit.converters.export.direct.weights import read_weights
 from edgekit.converters.sources import checks
+from edgekit.converters.sources.ends import End, about_choice, choose_output
 from edgekit.converters.sources.keras.architectures import Leaf, recognize
 from edgekit.converters.sources.keras.archive import read_archive
 from edgekit.converters.sources.keras.configuration import for_inference, refuse_code
 from edgekit.converters.sources.keras.layers import with_activation
 from edgekit.converters.sources.keras.loader import load_keras
 from edgekit.converters.sources.source import DirectSource, FirstNorm, digest
-from edgekit.converters.sources.tflite import interpreted
+from edgekit.converters.sources.tflite import interpreted, kind_of_output
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.labels import find_names
 from edgekit.models.network import Network
 from edgekit.tflite.graph import Graph
 
 
-def open_directly(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | None) -> DirectSource:
+def open_directly(
+    path: Path, kind: str, *, trust: bool, size: tuple[int, int] | None, output: str | None = None
+) -> DirectSource:
     """Opens a `.keras` or `.h5` file; see `edgekit.converters.sources.open.load_source` for further errors.
 
     Raises:
@@ -41,10 +44,13 @@ def open_directly(path: Path, kind: str, *, trust: bool, size: tuple[int, int] |
     drawn = draw(Network(config, read_weights(archive, config)), spec.shape)
     if len(shape) == 3 and not _reshapes_first(drawn):
         checks.image_spec(name, shape, size)
-    classes = checks.class_count(name, drawn.answer.shape)
-    graph = emit(drawn.fused(), drawn.given, drawn.answer)
+    ends = [End(title, value.shape) for title, value in drawn.outputs]
+    place = choose_output(name, ends, output)
+    classes = checks.class_count(name, ends[place].shape)
+    answer = drawn.as_row(drawn.outputs[place][1])
+    graph = emit(drawn.fused(answer), drawn.given, answer)
     predict = interpreted(graph, name, spec, classes)
-    output, output_notes = checks.output_kind(predict, spec)
+    meaning, output_notes = kind_of_output(graph, predict, spec)
     names = find_names(path, classes)
     return DirectSource(
         path=name,
@@ -53,7 +59,7 @@ def open_directly(path: Path, kind: str, *, trust: bool, size: tuple[int, int] |
         sha256=digest(path),
         spec=spec,
         classes=classes,
-        output=output,
+        output=meaning,
         architecture=recognize(_model_names(config), list(_leaves(config))),
         layers=dict(_layer_kinds(config)),
         labels=names.labels,
@@ -61,9 +67,9 @@ def open_directly(path: Path, kind: str, *, trust: bool, size: tuple[int, int] |
         graph=graph,
         rescales=_scales_pixels(drawn),
         first_norm=_first_norm(drawn),
-        notes=notes + output_notes + names.notes,
+        notes=notes + about_choice(ends, place) + output_notes + names.notes,
         predict=predict,
-        through_keras=lambda: load_keras(path, kind, trust=trust, size=size),
+        through_keras=lambda: load_keras(path, kind, trust=trust, size=size, output=output),
     )
 
 

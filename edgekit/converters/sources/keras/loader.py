@@ -15,7 +15,8 @@ from types import ModuleType
 from typing import Any
 
 from edgekit.converters.sources import checks
-from edgekit.converters.sources.inference import predictor, traced, without_channels
+from edgekit.converters.sources.ends import End, about_choice, choose_output, output_kind
+from edgekit.converters.sources.inference import as_row, last_op, predictor, traced, without_channels
 from edgekit.converters.sources.keras.architectures import Leaf, recognize
 from edgekit.converters.sources.keras.archive import KerasArchive, read_archive, write_archive
 from edgekit.converters.sources.keras.configuration import (
@@ -39,7 +40,9 @@ from edgekit.install import not_importable
 from edgekit.labels import find_names
 
 
-def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | None) -> KerasSource:
+def load_keras(
+    path: Path, kind: str, *, trust: bool, size: tuple[int, int] | None, output: str | None = None
+) -> KerasSource:
     """Opens a `.keras` or `.h5` file; see `edgekit.converters.sources.open.load_source` for errors."""
     archive = read_archive(path, kind)
     config, notes = for_inference(archive.config)
@@ -49,12 +52,14 @@ def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | No
     name = str(path)
     inputs, outputs = _ends(model, name)
     checks.single(name, "input", [tensor.name for tensor in inputs])
-    checks.single(name, "output", [tensor.name for tensor in outputs])
+    ends = [End(*end) for end in zip(model.output_names, (one.shape for one in outputs), map(_dtype, outputs))]
+    place = choose_output(name, ends, output)
+    model = _with_output(model, library, place=place)
     spec = checks.image_spec(name, tuple(inputs[0].shape), size, reshaped=reshapes_first(model))
-    classes = checks.class_count(name, tuple(outputs[0].shape))
-    call = traced(without_channels(_inference(model, library), inputs[0].shape), spec)
+    classes = checks.class_count(name, tuple(outputs[place].shape))
+    call = traced(as_row(without_channels(_inference(model, library), inputs[0].shape), outputs[place].shape), spec)
     predict = predictor(call, name)
-    output, output_notes = checks.output_kind(predict, spec)
+    meaning, output_notes = output_kind(last_op(call.get_concrete_function()), predict, spec)
     names = find_names(path, classes)
     return KerasSource(
         path=name,
@@ -63,16 +68,16 @@ def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | No
         sha256=digest(path),
         spec=spec,
         classes=classes,
-        output=output,
+        output=meaning,
         architecture=recognize(model_names(model), [leaf(layer) for layer in leaves(model)]),
         labels=names.labels,
         names_from=names.origin,
         call=call,
         rescales=scales_pixels(model),
         first_norm=first_norm(model, spec),
-        notes=notes + output_notes + names.notes,
+        notes=notes + about_choice(ends, place) + output_notes + names.notes,
         predict=predict,
-        build=lambda: _build(archive, config, trust)[0],
+        build=lambda: _with_output(*_build(archive, config, trust), place=place),
         layers=layer_kinds(model),
     )
 
@@ -80,7 +85,8 @@ def load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | No
 def with_model(source: KerasSource, model: KerasModel) -> KerasSource:
     """A Keras source with another model of the same ends in its place."""
     library = "tf_keras" if source.format == "keras2" else "keras"
-    call = traced(without_channels(_inference(model, library), model.inputs[0].shape), source.spec)
+    call = without_channels(_inference(model, library), model.inputs[0].shape)
+    call = traced(as_row(call, model.outputs[0].shape), source.spec)
     return replace(
         source,
         call=call,
@@ -167,6 +173,17 @@ def _ends(model: Any, name: str) -> tuple[list[Any], list[Any]]:
             f"{name} does not say what input it takes: it was saved before it was ever built.",
             "Call it once on an image and save it again.",
         ) from None
+
+
+def _dtype(tensor: Any) -> str:
+    return str(getattr(tensor.dtype, "name", tensor.dtype))
+
+
+def _with_output(model: Any, library: str, *, place: int) -> Any:
+    """The model with one of its outputs; itself where it has no other."""
+    if len(model.outputs) == 1:
+        return model
+    return import_module(library).Model(model.inputs, model.outputs[place], name=model.name)
 
 
 def _inference(model: Any, library: str) -> Callable[[Any], Any]:

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.converters.sources import checks
-from edgekit.converters.sources.inference import predictor, traced, without_channels
+from edgekit.converters.sources.ends import End, about_choice, choose_output, output_kind
+from edgekit.converters.sources.inference import as_row, last_op, predictor, traced, without_channels
 from edgekit.converters.sources.savedmodel.frozen_graph import first_norm, freeze, reshapes_first, scales_pixels
 from edgekit.converters.sources.savedmodel.safety import HOUSEKEEPING, refuse_reaching_out
 from edgekit.converters.sources.source import SavedModelSource, digest
-from edgekit.errors import ModelFormatError, UnsupportedModelError
+from edgekit.errors import ModelFormatError, UnsupportedModelError, UsageError
 from edgekit.install import not_importable
 from edgekit.labels import find_names
 
@@ -18,25 +19,34 @@ _SIGNATURES = ("serving_default", "serve")
 _REMEDY = "Save it again with a signature: Keras's `model.export('folder')`, or `tf.saved_model.save(…, signatures=…)`."
 
 
-def load_savedmodel(path: Path, *, trust: bool, size: tuple[int, int] | None) -> SavedModelSource:
+def load_savedmodel(
+    path: Path,
+    *,
+    trust: bool,
+    size: tuple[int, int] | None,
+    output: str | None = None,
+    signature: str | None = None,
+) -> SavedModelSource:
     """Opens a SavedModel folder; see `edgekit.converters.sources.open.load_source` for errors."""
     name, saved = str(path), _read(path)
-    wanted = _choose(saved, name)
+    wanted = _choose(saved, name, signature)
     if not trust:
         refuse_reaching_out(saved, wanted, name)
-    signature = _signature(_load(path), wanted, name)
+    function = _signature(_load(path), wanted, name)
     version = saved.meta_graphs[0].meta_info_def.tensorflow_version
-    given, answer = _ends(signature, name)
+    given, ends = _ends(function, name)
+    place = choose_output(name, ends, output)
     shape = _dims(given, name)
     spec = checks.image_spec(name, shape, size, reshaped=True)
-    classes = checks.class_count(name, _dims(signature.structured_outputs[answer], name))
+    classes = checks.class_count(name, ends[place].shape)
     _refuse_fixed_batch(given, name)
-    call = traced(without_channels(_inference(signature, given, answer), shape), spec)
+    call = without_channels(_inference(function, given, ends[place].name), shape)
+    call = traced(as_row(call, ends[place].shape), spec)
     frozen = freeze(call)
     if len(shape) == 3 and not reshapes_first(frozen):
         checks.image_spec(name, shape, size)
     predict = predictor(call, name)
-    output, notes = checks.output_kind(predict, spec)
+    meaning, notes = output_kind(last_op(frozen), predict, spec)
     names = find_names(path, classes)
     return SavedModelSource(
         path=name,
@@ -44,13 +54,13 @@ def load_savedmodel(path: Path, *, trust: bool, size: tuple[int, int] | None) ->
         sha256=digest(path),
         spec=spec,
         classes=classes,
-        output=output,
+        output=meaning,
         labels=names.labels,
         names_from=names.origin,
         call=call,
         rescales=scales_pixels(frozen),
         first_norm=first_norm(frozen),
-        notes=notes + names.notes,
+        notes=about_choice(ends, place) + notes + names.notes,
         predict=predict,
     )
 
@@ -70,14 +80,18 @@ def _read(path: Path) -> Any:
     return message
 
 
-def _choose(saved: Any, name: str) -> str:
-    """The name of the signature to call."""
+def _choose(saved: Any, name: str, given: str | None) -> str:
+    """The name of the signature to call: the given one, a usual one, or the only one."""
     names = sorted(set(saved.meta_graphs[0].signature_def) - HOUSEKEEPING)
+    if given is not None and given not in names:
+        raise UsageError(f"{name} has no signature {given!r}.", f"Choose one of: {', '.join(names)}.")
+    if given is not None:
+        return given
     usual = [wanted for wanted in _SIGNATURES if wanted in names]
     if usual or len(names) == 1:
         return (usual or names)[0]
     found = f"several signatures ({', '.join(names)})" if names else "no signature to call it by"
-    raise UnsupportedModelError(f"{name} has {found}.", _REMEDY)
+    raise UnsupportedModelError(f"{name} has {found}.", "Choose one with --signature." if names else _REMEDY)
 
 
 def _load(path: Path) -> Any:
@@ -104,13 +118,15 @@ def _signature(loaded: Any, wanted: str, name: str) -> Any:
     return signatures[wanted]
 
 
-def _ends(signature: Any, name: str) -> tuple[Any, str]:
-    """(TensorSpec of the one input, name of the one output)."""
+def _ends(signature: Any, name: str) -> tuple[Any, list[End]]:
+    """(TensorSpec of the one input, the outputs)."""
     inputs = signature.structured_input_signature[1]
     checks.single(name, "input", sorted(inputs))
     outputs = signature.structured_outputs
-    checks.single(name, "output", sorted(outputs) if isinstance(outputs, dict) else ["?"] * 2)
-    return next(iter(inputs.values())), next(iter(outputs))
+    if not isinstance(outputs, dict):
+        checks.single(name, "output", ["?"] * 2)
+    ends = [End(one, _dims(outputs[one], name), outputs[one].dtype.name) for one in sorted(outputs)]
+    return next(iter(inputs.values())), ends
 
 
 def _dims(spec: Any, name: str) -> list[int | None]:
