@@ -4,7 +4,7 @@ It stands beside the conversion because the float side has to be made as the con
 preprocessing found and folded in, its swishes split, so that its layers are those of the int8 file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,13 +82,25 @@ def _reference(
         known = _tflite(path, preprocess)
         return known, known.spec
     progress("Opening the model", 0, None)
-    like = candidate.spec
-    source = load_source(path, trust=trust, size=(like.height, like.width))
+    like, chosen = candidate.spec, _chosen(candidate)
+    source = load_source(
+        path,
+        trust=trust,
+        size=(like.height, like.width),
+        output=chosen.get("output"),
+        signature=chosen.get("signature"),
+    )
     sized = replace(source.spec, resize=like.resize, crop=like.crop, interpolation=like.interpolation)
     source, images = replace(source, spec=sized), samples.resized(sized)
     finding = resolve_preprocessing(source, images, preprocess, progress=progress)
     model = float_reference(source, finding.spec, images.as_images(finding.spec), progress=progress)
     return replace(model, graph=split_like(model.graph, candidate.graph)), finding.spec
+
+
+def _chosen(candidate: Model) -> Mapping[str, str]:
+    """Which output and signature of its original a model was made from, as its record says."""
+    made_from = (read_metadata(candidate.graph) or Metadata()).provenance.get("source", {})
+    return {key: name for key, name in dict(made_from).items() if isinstance(name, str)}
 
 
 def _is_no_source(graph: Graph) -> bool:

@@ -56,6 +56,7 @@ def provenance(
             "framework": source.framework,
             "sha256": source.sha256,
             "architecture": source.architecture,
+            **source.chosen,
         },
         "recipe": dict(recipe),
         "preprocessing": {"name": finding.name, "how": finding.how},

@@ -28,3 +28,18 @@ def save(model, path):
         warnings.simplefilter("ignore")
         model.save(str(path))
     return path
+
+
+def saved_as(kind, model, tmp_path):
+    """Saves a model in a folder as a .keras or .h5 file, a SavedModel or a float .tflite."""
+    if kind in ("keras", "h5"):
+        return save(model, tmp_path / f"m.{kind}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if kind == "savedmodel":
+            model.export(str(tmp_path / "m"), verbose=False)
+            return tmp_path / "m"
+        import tensorflow as tf
+
+        (tmp_path / "m.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+        return tmp_path / "m.tflite"

@@ -42,15 +42,16 @@ def load_source(
     """
     location, wanted = Path(path), _checked_size(size)
     kind = sniff(location)
+    chosen = {key: name for key, name in (("output", output), ("signature", signature)) if name is not None}
     if kind == TFLITE:
-        return load_tflite(location, size=wanted, output=output, signature=signature)
-    if kind == SAVEDMODEL:
-        return load_savedmodel(location, size=wanted, trust=trust, output=output, signature=signature)
-    if signature is not None:
-        raise UsageError(
-            f"{location} is a Keras file, which has no signatures.", "Choose an output with --output-name."
-        )
-    return _load_keras(location, kind, trust=trust, size=wanted, output=output)
+        source: Source = load_tflite(location, size=wanted, output=output, signature=signature)
+    elif kind == SAVEDMODEL:
+        source = load_savedmodel(location, size=wanted, trust=trust, output=output, signature=signature)
+    elif signature is not None:
+        raise UsageError(f"{location} is a Keras file: it has no signatures.", "Choose an output with --output-name.")
+    else:
+        source = _load_keras(location, kind, trust=trust, size=wanted, output=output)
+    return replace(source, chosen=chosen)
 
 
 def _load_keras(path: Path, kind: str, *, trust: bool, size: tuple[int, int] | None, output: str | None) -> Source:

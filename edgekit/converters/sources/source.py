@@ -72,6 +72,7 @@ class _Trained:
         it is one.
       predict: float32 array (n, height, width, channels) → float32 array (n, classes).
       architecture: a known family member such as "EfficientNetB0", or None.
+      chosen: what the user chose of the file: "output" and "signature", by what names it; {} where nothing.
     """
 
     path: str
@@ -87,6 +88,7 @@ class _Trained:
     way: ClassVar[str] = "tensorflow"
     predict: Callable[[np.ndarray], np.ndarray] = field(repr=False)
     architecture: str | None = None
+    chosen: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,5 @@
 """Models that take an image's pixels in another shape, and models with settings of training inside."""
 
-import warnings
-
 import numpy as np
 import pytest
 
@@ -10,7 +8,7 @@ from edgekit.converters.export.reference import float_reference
 from edgekit.converters.sources.open import load_source
 from edgekit.errors import UnsupportedModelError
 from edgekit.preprocess import parse_preprocess
-from tests.support.tiny_keras import classifier, save
+from tests.support.tiny_keras import classifier, save, saved_as
 
 IMAGES = np.random.default_rng(0).random((2, 12, 10, 1), dtype=np.float32)
 
@@ -20,20 +18,6 @@ def grey(keras, *, shape=(12, 10), scaled=False, flat=False):
     body = [layers.Flatten()] if flat else [layers.Reshape((12, 10, 1)), layers.Conv2D(4, 3), layers.Flatten()]
     before = [layers.Rescaling(1 / 255)] if scaled else []
     return keras.Sequential([keras.Input(shape), *before, *body, layers.Dense(3, activation="softmax")])
-
-
-def saved_as(kind, model, tmp_path):
-    """The model in a file of this kind."""
-    if kind in ("keras", "h5"):
-        return save(model, tmp_path / f"m.{kind}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if kind == "savedmodel":
-            model.export(str(tmp_path / "m"), verbose=False)
-            return tmp_path / "m"
-        tf = pytest.importorskip("tensorflow")
-        (tmp_path / "m.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
-        return tmp_path / "m.tflite"
 
 
 @pytest.mark.parametrize("kind", ["keras", "savedmodel", "tflite"])

@@ -52,7 +52,9 @@ def load_keras(
     name = str(path)
     inputs, outputs = _ends(model, name)
     checks.single(name, "input", [tensor.name for tensor in inputs])
-    ends = [End(*end) for end in zip(model.output_names, (one.shape for one in outputs), map(_dtype, outputs))]
+    # A Sequential of Keras 3 has no names of outputs.
+    titles = getattr(model, "output_names", [model.layers[-1].name])
+    ends = [End(*end) for end in zip(titles, (one.shape for one in outputs), map(_dtype, outputs), strict=True)]
     place = choose_output(name, ends, output)
     model = _with_output(model, library, place=place)
     spec = checks.image_spec(name, tuple(inputs[0].shape), size, reshaped=reshapes_first(model))
