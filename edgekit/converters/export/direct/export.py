@@ -18,4 +18,7 @@ def export_network(network: Network) -> Graph:
     if len(sizes) != 3:
         raise UnknownLayerError("A model that does not say what images it takes is not known here.")
     drawn = draw(network, sizes)
-    return emit(drawn.fused(), drawn.given, drawn.answer)
+    if len(drawn.outputs) != 1:
+        raise UnknownLayerError(f"A model of {len(drawn.outputs)} outputs is not known here.")
+    ((_, answer),) = drawn.outputs
+    return emit(drawn.fused(answer), drawn.given, answer)
