@@ -38,7 +38,7 @@ def new_lines(made: "NewModel") -> Iterator[str]:
     if made.path.suffix.lower() != ".tflite":
         yield f"In Keras: keras.models.load_model({str(made.path)!r})"
     else:
-        yield f"Look at it: {command('edgekit', 'inspect', made.path, '--edgetpu')}"
+        yield f"Look at it: {command('edgekit', 'inspect', made.path)}"
 
 
 def scale_to_json(found: "Scale") -> List[Dict[str, object]]:
