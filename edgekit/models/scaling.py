@@ -42,7 +42,7 @@ def find_member(name: str, phi: float | None = None) -> Variant:
 def scaled(baseline: Variant, phi: float) -> Variant:
     """A baseline scaled by a coefficient: 0 is the baseline itself, one unit more about doubles the multiply-adds.
 
-    Factors are rounded to tenths, as the published ones are: 0.5, 1 and 2 have the layers of B1, B2 and B3. Channels
+    Factors are rounded to tenths, as the published ones are: 0.5, 1, 2 and 3.25 have the layers of B1 to B4. Channels
     and blocks are then rounded as in all members, image sizes to multiples of 8.
 
     Raises:
