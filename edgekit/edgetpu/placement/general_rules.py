@@ -12,7 +12,6 @@ from edgekit.edgetpu.placement.case import (
     fails,
     operand,
     text,
-    unsure,
 )
 from edgekit.edgetpu.placement.operations import DEFAULT_RUNTIMES, OPERATIONS, REPLACEMENTS
 from edgekit.edgetpu.statuses import BAD_DTYPE, BAD_RANK, NOT_SUPPORTED
@@ -35,15 +34,18 @@ def has_its_tensors(case: Case) -> Optional[Finding]:
     return None if case.graph.op_outputs(case.op) else fails("It has no output")
 
 
-@rule(confidence="documented", status=BAD_RANK)
-def three_dimensions(case: Case) -> Optional[Finding]:
-    """Only the three innermost dimensions of a tensor may be larger than 1.
+_INNER = 3
 
-    Use a batch of 1, and shapes of three dimensions or fewer beside it.
+
+@rule(confidence="documented", status=BAD_RANK, numbers={"inner": _INNER})
+def three_dimensions(case: Case) -> Optional[Finding]:
+    """Only the {inner} innermost dimensions of a tensor may be larger than 1.
+
+    Use a batch of 1, and shapes of {inner} dimensions or fewer beside it.
     """
     parameters = {case.op.inputs[position] for position in _parameters(case)}
     for tensor in activations(case):
-        if tensor.index not in parameters and any(size > 1 for size in tensor.shape[:-3]):
+        if tensor.index not in parameters and any(size > 1 for size in tensor.shape[:-_INNER]):
             return fails(f"A tensor is {text(tensor.shape)}")
     return None
 
@@ -82,16 +84,21 @@ def known_operation(case: Case) -> Optional[Finding]:
     name = case.op.custom or case.op.opcode
     if case.op.opcode not in OPERATIONS:
         return fails(f"The Edge TPU does not support {name}", remedy=REPLACEMENTS.get(name, ""))
-    if OPERATIONS[name].confidence == "unknown":
-        return unsure(f"Whether the Edge TPU supports {name} is not confirmed")
     return None
 
 
-@rule(confidence="documented", status=NOT_SUPPORTED)
+_NEWEST = max(DEFAULT_RUNTIMES, key=int)
+
+
+@rule(
+    confidence="documented",
+    status=NOT_SUPPORTED,
+    numbers={"runtime": DEFAULT_RUNTIMES[_NEWEST], "compiler": int(_NEWEST)},
+)
 def known_to_the_runtime(case: Case) -> Optional[Finding]:
     """The operation must be supported by the oldest Edge TPU runtime that is to run the model.
 
-    Compile for a newer runtime (`--min-runtime 14`) with compiler 16, and update the devices.
+    Compile for a newer runtime (`--min-runtime {runtime}`) with compiler {compiler}, and update the devices.
     """
     runtime = case.options.min_runtime_version or DEFAULT_RUNTIMES[case.options.compiler_version.split(".")[0]]
     needed = OPERATIONS[case.op.opcode].runtime if case.op.opcode in OPERATIONS else 0

@@ -10,8 +10,8 @@ from edgekit.tflite.graph import Op
 
 EDGETPU, CPU = "edgetpu", "cpu"
 
-#: How well a rule is known: in the vendor's table; seen in compiled models and logs; told by users; not at all.
-CONFIDENCES = ("documented", "seen", "reported", "unknown")
+#: How well a rule is known: in the vendor's table; seen in compiled models and logs; told by users.
+CONFIDENCES = ("documented", "seen", "reported")
 
 
 @dataclass(frozen=True)

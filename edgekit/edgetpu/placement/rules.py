@@ -51,12 +51,14 @@ def no_fused_activation(case: Case) -> Optional[Finding]:
 
 @rule("CONV_2D", "DEPTHWISE_CONV_2D", confidence="documented")
 def same_dilation(case: Case) -> Optional[Finding]:
-    """A convolution's dilation must be the same in x and y.
+    """A convolution's dilation must be the same in x and y, unless its kernel is 1 along one of them.
 
-    Use one dilation rate for both axes.
+    Use one dilation rate for both axes, or one convolution for each axis (kernels of n×1 and 1×n).
     """
     x, y = case.op.option("dilation_w_factor", 1), case.op.option("dilation_h_factor", 1)
-    return None if x == y else fails(f"The dilation is {x} in x and {y} in y")
+    weights = operand(case, 1)
+    kernel = weights.shape[1:3] if weights is not None else ()
+    return None if x == y or 1 in kernel else fails(f"The dilation is {x} in x and {y} in y")
 
 
 @rule("CONCATENATION", confidence="documented")
@@ -88,14 +90,22 @@ def default_weights_format(case: Case) -> Optional[Finding]:
     return None if stored == "DEFAULT" else fails(f"They are {stored}")
 
 
-@rule("FULLY_CONNECTED", confidence="documented")
-def one_vector(case: Case) -> Optional[Finding]:
-    """A dense layer's output must be one vector.
+_ROWS_COMPILER = 16
 
-    Use a 1×1 convolution for several vectors at once.
+
+@rule("FULLY_CONNECTED", confidence="reported", numbers={"compiler": _ROWS_COMPILER})
+def one_vector(case: Case) -> Optional[Finding]:
+    """Before compiler {compiler} a dense layer's output must be one vector (issues 25 and 27).
+
+    Use compiler {compiler}, or a 1×1 convolution for several vectors at once.
     """
     shape = output(case).shape
-    return fails(f"It is {text(shape)}") if any(size > 1 for size in shape[:-1]) else None
+    several = any(size > 1 for size in shape[:-1])
+    return fails(f"It is {text(shape)}") if several and _release(case) < _ROWS_COMPILER else None
+
+
+def _release(case: Case) -> int:
+    return int(case.options.compiler_version.split(".")[0])
 
 
 _NEW_DENSE = 9
@@ -124,7 +134,7 @@ def resize_version(case: Case) -> Optional[Finding]:
 
     Use compiler {compiler}, or resize without half_pixel_centers and align_corners.
     """
-    old = int(case.options.compiler_version.split(".")[0]) < _RESIZE_COMPILER
+    old = _release(case) < _RESIZE_COMPILER
     return fails(f"It is version {case.op.version}") if old and case.op.version >= _NEW_RESIZE else None
 
 
@@ -174,14 +184,14 @@ def no_batch_packing(case: Case) -> Optional[Finding]:
     return fails(f"It stacks to {text(shape)} along axis 0") if len(shape) > 3 and axis == 0 else None
 
 
-@rule("SPLIT", confidence="documented")
-def no_batch_splitting(case: Case) -> Optional[Finding]:
-    """The batch dimension must not be split.
+@rule("SPLIT", confidence="seen")
+def no_splitting_of_axis_0(case: Case) -> Optional[Finding]:
+    """The first axis of a tensor must not be split, be it the batch or not.
 
     Split along another axis.
     """
     source, axis = operand(case, 1), numbers(case, 0)
-    if source is None or len(source.shape) != 4 or not axis or axis[0] % 4 != 0:
+    if source is None or not source.shape or not axis or axis[0] % len(source.shape) != 0:
         return None
     return fails(f"It splits axis 0 of {text(source.shape)}") if case.op.option("num_splits", 1) > 1 else None
 

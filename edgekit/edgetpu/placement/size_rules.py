@@ -27,8 +27,9 @@ from edgekit.edgetpu.placement.case import (
 RULES = Rules()
 rule = RULES.rule
 
-_MEAN, _SOFTMAX, _TRANSPOSE = Seen(64 * 128, 256 * 128), Seen(16_384, None), Seen(57_600, 134_400)
+_MEAN, _SOFTMAX, _TRANSPOSE = Seen(64 * 128, 256 * 128), Seen(16_384, None), Seen(69_696, 112_896)
 _RESHAPE, _LONG_ROWS = Seen(134_400, 230_400), Seen(176_400, 230_400)
+_RESIZE_OUTPUT = Seen(2_097_152, 4_194_304)
 _RESIZE_MAPPED, _RESIZE_ON_CPU = 2, 15.5
 _RESIZE = {"mapped": _RESIZE_MAPPED, "on_cpu": _RESIZE_ON_CPU}
 
@@ -60,9 +61,18 @@ def resize_factor(case: Case) -> Optional[Finding]:
     return unsure(f"{value}, and nothing is known between {_RESIZE_MAPPED} and {_RESIZE_ON_CPU}")
 
 
+@rule("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", confidence="seen", numbers=_RESIZE_OUTPUT.numbers)
+def resize_output(case: Case) -> Optional[Finding]:
+    """Resizing to large outputs is not mapped: {mapped:,} elements were seen mapped, {on_cpu:,} were not.
+
+    Make the tensor smaller before it is resized, in height, width or channels, or leave the resizing to the program.
+    """
+    return between(output(case).elements, _RESIZE_OUTPUT, "The element count")
+
+
 @rule("SOFTMAX", confidence="seen", numbers=_SOFTMAX.numbers)
 def softmax_size(case: Case) -> Optional[Finding]:
-    """Softmax is documented for up to 16,000 values; {mapped:,} were seen mapped.
+    """Softmax is mapped for up to {mapped:,} values; of more nothing is known.
 
     Use fewer classes, or leave softmax to the program.
     """

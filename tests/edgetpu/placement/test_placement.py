@@ -228,3 +228,20 @@ def test_real_placements_are_predicted(shared, part):
     models = [model for model in read_models(shared / "edgetpu", part) if model.facts["n_custom_ops"] <= 1]
     exact = sum(right_ops(m, map_ops(m.graph, flags(m))) == len(m.mapped) for m in models)
     assert exact >= 0.95 * len(models)
+
+
+@pytest.mark.shared
+def test_models_that_were_compiled_with_other_flags_are_predicted_exactly(shared):
+    import csv
+    import json
+    from collections import defaultdict
+
+    folder, truth = shared / "edgetpu" / "later", defaultdict(list)
+    with (folder / "ops.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            truth[row["model"]].append("t" if row["mapped"] == "1" else "c")
+    for facts in json.loads((folder / "models.json").read_text()):
+        options = CompilerOptions(all_subgraphs=facts["flags"] == "-a")
+        placement = map_ops(read_graph(folder / f"{facts['name']}.tflite"), options)
+        assert (devices(placement), placement.subgraphs) == ("".join(truth[facts["name"]]), facts["n_custom_ops"])
+    assert len(truth) == 7

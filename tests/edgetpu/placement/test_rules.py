@@ -27,6 +27,24 @@ def pads(*rows):
     return np.array(rows, np.int32)
 
 
+def dense(rows):
+    return one_op("FULLY_CONNECTED", activation(rows, 16), np.ones((4, 16), np.int8), out=activation(rows, 4))
+
+
+def dilated(opcode, kernel, x, y):
+    weights = np.ones(kernel, np.int8)
+    return one_op(opcode, X, weights, BIAS, options={"dilationWFactor": x, "dilationHFactor": y})
+
+
+def split(axis, source, parts):
+    return one_op("SPLIT", ints(axis).reshape(()), source, options={"numSplits": parts})
+
+
+def resized(height, width, channels):
+    source = activation(1, height // 2, width // 2, channels)
+    return one_op("RESIZE_BILINEAR", source, ints(height, width), out=activation(1, height, width, channels))
+
+
 def only(model, **options):
     (placed,) = map_ops(read_graph(model), CompilerOptions(**options)).ops
     return placed
@@ -49,15 +67,20 @@ MAPS = [
     ("constant_parameters", one_op("FULLY_CONNECTED", activation(1, 16), activation(4, 16), out=activation(1, 4)), {}),
     ("no_fused_activation", one_op("MAX_POOL_2D", X, options={"fusedActivationFunction": 0}), {}),
     ("same_dilation", one_op("CONV_2D", X, WEIGHTS, BIAS, options={"dilationWFactor": 2, "dilationHFactor": 2}), {}),
+    ("same_dilation", dilated("CONV_2D", (16, 3, 1, 16), x=1, y=4), {}),
+    ("same_dilation", dilated("CONV_2D", (16, 1, 3, 16), x=4, y=1), {}),
+    ("same_dilation", dilated("DEPTHWISE_CONV_2D", (1, 3, 1, 16), x=1, y=2), {}),
     ("concatenated_constants", one_op("CONCATENATION", X, np.zeros((1, 8, 8, 4), np.int8), options={}), {}),
     ("concatenated_constants", one_op("CONCATENATION", X, X, X, options={}), {}),
     ("concatenated_constants", one_op("CONCATENATION", X, (np.full((1, 8, 8, 4), 7, np.int8), (0.5, 7))), {}),
     ("default_weights_format", one_op("FULLY_CONNECTED", activation(1, 16), np.ones((4, 16), np.int8), options={}), {}),
-    ("one_vector", one_op("FULLY_CONNECTED", activation(1, 16), np.ones((4, 16), np.int8), out=activation(1, 4)), {}),
+    ("one_vector", dense(2), {"compiler_version": "16.0"}),
+    ("one_vector", dense(1), {"compiler_version": "15.0"}),
     ("dense_version", one_op("FULLY_CONNECTED", activation(1, 16), np.ones((4, 16), np.int8), version=8), {}),
     ("resize_version", one_op("RESIZE_BILINEAR", X, ints(8, 8), version=3), {"compiler_version": "16.0"}),
     ("resize_version", one_op("RESIZE_BILINEAR", X, ints(8, 8), version=2), {"compiler_version": "15.0"}),
     ("resize_factor", one_op("RESIZE_BILINEAR", X, ints(16, 16), out=activation(1, 16, 16, 16)), {}),
+    ("resize_output", resized(128, 256, 64), {}),
     ("no_reduction_over_batch", one_op("MEAN", X, ints(1, 2), out=activation(1, 16)), {}),
     ("no_reduction_over_batch", one_op("SUM", activation(4, 16), ints(0), out=activation(16)), {}),
     ("mean_over_channels", one_op("MEAN", X, ints(3), out=activation(1, 8, 8)), {}),
@@ -65,13 +88,17 @@ MAPS = [
     ("mean_over_large_images", one_op("MEAN", activation(1, 64, 128, 3), ints(1, 2), out=activation(1, 3)), {}),
     ("no_batch_padding", one_op("PAD", X, pads((0, 0), (1, 1), (1, 1), (0, 4)), out=activation(1, 10, 10, 20)), {}),
     ("no_batch_packing", one_op("PACK", activation(4, 8), activation(4, 8), out=activation(2, 4, 8), options={}), {}),
-    ("no_batch_splitting", one_op("SPLIT", ints(3).reshape(()), X, options={"numSplits": 2}), {}),
-    ("no_batch_splitting", one_op("SPLIT", ints(0).reshape(()), X, options={"numSplits": 1}), {}),
+    ("no_splitting_of_axis_0", split(3, X, 2), {}),
+    ("no_splitting_of_axis_0", split(-1, activation(4, 8), 2), {}),
+    ("no_splitting_of_axis_0", split(1, activation(4, 8, 2), 2), {}),
+    ("no_splitting_of_axis_0", split(0, X, 1), {}),
     ("one_slope_per_channel", one_op("PRELU", X, np.ones((1, 1, 16), np.int8)), {}),
     ("leading_ones", one_op("SQUEEZE", activation(1, 1, 1, 10), out=activation(1, 10)), {}),
     ("plain_slices", one_op("STRIDED_SLICE", X, ints(0), ints(0), ints(1, 1, 1, 1), options={}), {}),
     ("softmax_size", one_op("SOFTMAX", activation(1, 16_384)), {}),
-    ("transpose_size", one_op("TRANSPOSE", activation(1, 20, 20, 144), ints(0, 3, 1, 2)), {}),
+    ("transpose_size", one_op("TRANSPOSE", activation(1, 264, 264), ints(0, 2, 1)), {}),
+    ("known_operation", one_op("RSQRT", X), {}),
+    ("known_operation", one_op("SQUARED_DIFFERENCE", X, X), {}),
     ("reshape_size", one_op("RESHAPE", activation(1, 64, 2100), ints(1, 4, 16, 2100)), {}),
     ("long_rows", one_op("LOGISTIC", activation(1, 84, 2100)), {}),
     ("long_rows", one_op("LOGISTIC", activation(1, 8400, 80)), {}),
@@ -109,9 +136,11 @@ STAYS = [
         "RELU6",
     ),
     (
-        *("same_dilation", one_op("DEPTHWISE_CONV_2D", X, WEIGHTS, BIAS, options={"dilationWFactor": 2})),
+        *("same_dilation", dilated("DEPTHWISE_CONV_2D", (1, 3, 3, 16), x=2, y=1)),
         *({}, LIMITED, "2 in x and 1 in y"),
     ),
+    ("same_dilation", dilated("CONV_2D", (16, 3, 2, 16), x=1, y=4), {}, LIMITED, "1 in x and 4 in y"),
+    ("same_dilation", dilated("CONV_2D", (1, 3, 3, 16), x=2, y=1), {}, LIMITED, "2 in x and 1 in y"),
     ("concatenated_constants", one_op("CONCATENATION", X, np.ones((1, 8, 8, 4), np.int8)), {}, LIMITED, "not all zero"),
     (
         *("concatenated_constants", one_op("CONCATENATION", X, X, np.zeros((1, 8, 8, 4), np.int8))),
@@ -123,8 +152,8 @@ STAYS = [
         *({}, LIMITED, "SHUFFLED4x16INT8"),
     ),
     (
-        *("one_vector", one_op("FULLY_CONNECTED", activation(2, 16), np.ones((4, 16), np.int8), out=activation(2, 4))),
-        *({}, LIMITED, "2×4"),
+        *("one_vector", dense(2)),
+        *({"compiler_version": "15.0"}, LIMITED, "2×4"),
     ),
     (
         *("dense_version", one_op("FULLY_CONNECTED", activation(1, 16), np.ones((4, 16), np.int8), version=9)),
@@ -158,7 +187,10 @@ STAYS = [
         LIMITED,
         "axis 0",
     ),
-    ("no_batch_splitting", one_op("SPLIT", ints(0).reshape(()), X, options={"numSplits": 2}), {}, LIMITED, "axis 0"),
+    ("no_splitting_of_axis_0", split(0, X, 2), {}, LIMITED, "axis 0 of 1×8×8×16"),
+    ("no_splitting_of_axis_0", split(0, activation(4, 8, 2), 2), {}, LIMITED, "axis 0 of 4×8×2"),
+    ("no_splitting_of_axis_0", split(-2, activation(4, 8), 2), {}, LIMITED, "axis 0 of 4×8"),
+    ("no_splitting_of_axis_0", split(0, activation(8), 2), {}, LIMITED, "axis 0 of 8"),
     ("one_slope_per_channel", one_op("PRELU", X, np.ones((8, 8, 16), np.int8)), {}, LIMITED, "8×8×16"),
     ("leading_ones", one_op("SQUEEZE", activation(1, 7, 1, 10), out=activation(1, 7, 10)), {}, LIMITED, "1×7×1×10"),
     (
@@ -169,7 +201,8 @@ STAYS = [
         *("plain_slices", one_op("STRIDED_SLICE", X, ints(0), ints(0), ints(1), options={"newAxisMask": 1})),
         *({}, LIMITED, "new axis mask"),
     ),
-    ("transpose_size", one_op("TRANSPOSE", activation(1, 64, 2100), ints(0, 2, 1)), {}, LIMITED, "134,400"),
+    ("transpose_size", one_op("TRANSPOSE", activation(1, 336, 336), ints(0, 2, 1)), {}, LIMITED, "112,896"),
+    ("resize_output", resized(256, 256, 64), {}, LIMITED, "4,194,304"),
     (
         "reshape_size",
         one_op("RESHAPE", activation(1, 144, 40, 40), ints(1), out=activation(1, 144, 1600)),
@@ -182,11 +215,12 @@ STAYS = [
 
 UNKNOWN = [
     # rule, model, part of what the op has
-    ("known_operation", one_op("RSQRT", X), "not confirmed"),
+    ("resize_output", resized(130, 256, 64), "between 2,097,152 and 4,194,304"),
     ("resize_factor", one_op("RESIZE_BILINEAR", X, ints(24, 24), out=activation(1, 24, 24, 16)), "between 2 and 15.5"),
     ("mean_over_large_images", one_op("MEAN", activation(1, 128, 128, 3), ints(1, 2)), "between 8,192 and 32,768"),
     ("softmax_size", one_op("SOFTMAX", activation(1, 16_385)), "above 16,384"),
-    ("transpose_size", one_op("TRANSPOSE", activation(1, 1, 57_601), ints(0, 2, 1)), "between 57,600 and 134,400"),
+    ("transpose_size", one_op("TRANSPOSE", activation(1, 1, 69_697), ints(0, 2, 1)), "between 69,696 and 112,896"),
+    ("transpose_size", one_op("TRANSPOSE", activation(1, 1, 112_895), ints(0, 2, 1)), "between 69,696 and 112,896"),
     ("transpose_conv_size", one_op("TRANSPOSE_CONV", ints(1), WEIGHTS, X), "1×8×8×16"),
     (
         "reshape_size",
