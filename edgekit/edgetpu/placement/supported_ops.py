@@ -17,8 +17,8 @@ Generated from the rules in `edgekit/edgetpu/placement` by
 
 How well each line is known: **documented** in the vendor's table (<https://coral.ai/docs/edgetpu/models-intro>),
 **seen** in real compiled models and logs, or **reported** by users (issues of google-coral/edgetpu, by number).
-Between two sizes that were seen nothing is invented: `edgekit inspect --edgetpu` takes such an op as mapped and marks it
-uncertain. The compiler's word, where there is one, stands above all of this.
+Between two sizes that were seen nothing is invented: `edgekit inspect --edgetpu` takes such an op as mapped and
+marks it uncertain. The compiler's word, where there is one, stands above all of this.
 
 By default the compiler maps one part of the model: TFLite's delegate partitioner forms parts of operations that are
 supported or not, and the first supported part is kept. Supported operations behind it get «More than one subgraph is
