@@ -33,6 +33,9 @@ INTERPOLATIONS = tuple(_FILTERS)
 #: Longest side of a model's input, in pixels. EfficientNet-B7 takes 600.
 MAX_SIDE = 8192
 
+# Two ways to scale pixels are alike within this part of the range: no model minds.
+_ALIKE = 0.1
+
 # Most pixels of an image between its two passes of resizing; ordinary ones stay below a third of it.
 _MOST_BETWEEN = 1 << 24
 
@@ -129,10 +132,33 @@ def describe(spec: InputSpec) -> str:
     """One phrase for people: the convention's name where there is one, else mean and std."""
     for name in CONVENTIONS:
         known = spec.with_convention(name)
-        if (known.mean, known.std, known.order) == (spec.mean, spec.std, spec.order):
+        # What metadata hold went through float32.
+        if known.order == spec.order and np.allclose(known.mean + known.std, spec.mean + spec.std, rtol=1e-5):
             return {"raw": "raw pixels 0..255", "caffe": "caffe (BGR, mean subtracted)"}.get(name, name)
     mean, std = (", ".join(f"{v:g}" for v in values) for values in (spec.mean, spec.std))
     return f"(x - [{mean}]) / [{std}] {spec.order.upper()}"
+
+
+def contradiction(given: InputSpec, known: InputSpec, why: str) -> str:
+    """What to tell of a preprocessing that somebody gave and the model contradicts; "" where the two are alike.
+
+    Args:
+      given, known: what was said, and what the model shows.
+      why: how it shows that.
+    """
+    apart = [abs(a - b) for a, b in zip(_ends(given), _ends(known))]
+    low, high = min(_ends(known)), max(_ends(known))
+    if given.order == known.order and max(apart) <= _ALIKE * (high - low):
+        return ""
+    return (
+        f"--preprocess says {describe(given)}, the model says {describe(known)} ({why}): "
+        "unless you are sure, leave --preprocess out."
+    )
+
+
+def _ends(spec: InputSpec) -> Tuple[float, ...]:
+    """What black and white become, channel by channel."""
+    return tuple((pixel - mean) / std for mean, std in zip(spec.mean, spec.std) for pixel in (0, 255))
 
 
 def parse_preprocess(text: str, spec: InputSpec) -> InputSpec:

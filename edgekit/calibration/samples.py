@@ -87,6 +87,10 @@ class Samples:
     def __len__(self) -> int:
         return self.count
 
+    def unlabelled(self) -> "Samples":
+        """The same images without what is known of their classes."""
+        return replace(self, class_names=(), candidates=[replace(one, label=None) for one in self.candidates])
+
     def __iter__(self) -> Iterator[Sample]:
         """Gives `count` images; one that cannot be decoded is noted and replaced by the next in line.
 

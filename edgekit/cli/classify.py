@@ -43,6 +43,8 @@ def classify(
             echo(f"Class names: {classifier.names.origin}.")
             for note in classifier.names.notes:
                 echo(note)
+        if classifier.alarm:
+            echo(classifier.alarm, title="Alarm: ", colour="yellow", err=True)
         for answer in classify_files(classifier, files, k=top):
             answers.append(answer)
             if not as_json:

@@ -56,9 +56,10 @@ def compare(
     names = candidate.labels if labels is None else tuple(labels)
     samples = open_samples(images.data, candidate.spec, count=images.count, seed=images.seed)
     samples, matching = _matched(samples, images, names, output_tensor(candidate.graph).elements)
-    reference, scale = _reference(Path(a), candidate, samples, preprocess, trust=trust, progress=progress)
+    reference, scale, alarm = _reference(Path(a), candidate, samples, preprocess, trust=trust, progress=progress)
     sized = samples.as_images(scale).resized(reference.spec)
-    return compare_models(reference, candidate, sized, matching=matching, progress=progress)
+    found = compare_models(reference, candidate, sized, matching=matching, progress=progress)
+    return replace(found, contradicted=alarm)
 
 
 def _tflite(path: Path, preprocess: str | None) -> Model:
@@ -73,14 +74,14 @@ def _tflite(path: Path, preprocess: str | None) -> Model:
 
 def _reference(
     path: Path, candidate: Model, samples: Samples, preprocess: str | None, *, trust: bool, progress: Progress
-) -> tuple[Model, InputSpec]:
+) -> tuple[Model, InputSpec, str]:
     """A quantized `.tflite` as it is; a float model rewritten as the conversion did, so that layers match.
 
-    And the preprocessing that normalized arrays for it have been through.
+    And the preprocessing that normalized arrays for it have been through, and what contradicts it.
     """
     if sniff(path) == TFLITE and _is_no_source(open_model(path, threads=1).graph):
         known = _tflite(path, preprocess)
-        return known, known.spec
+        return known, known.spec, ""
     progress("Opening the model", 0, None)
     like, chosen = candidate.spec, _chosen(candidate)
     source = load_source(
@@ -94,7 +95,7 @@ def _reference(
     source, images = replace(source, spec=sized), samples.resized(sized)
     finding = resolve_preprocessing(source, images, preprocess, progress=progress)
     model = float_reference(source, finding.spec, images.as_images(finding.spec), progress=progress)
-    return replace(model, graph=split_like(model.graph, candidate.graph)), finding.spec
+    return replace(model, graph=split_like(model.graph, candidate.graph)), finding.spec, finding.contradicted
 
 
 def _chosen(candidate: Model) -> Mapping[str, str]:

@@ -77,6 +77,12 @@ class Conversion:
     skipped: dict[str, str]
     student: Student | None = None
 
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """What makes the figures unbelievable, in sentences; () where nothing does."""
+        contradicted = self.preprocessing.contradicted
+        return (*((contradicted,) if contradicted else ()), *(self.verdict.alarms if self.verdict else ()))
+
     def unmet(self, max_drop: float | None, min_agreement: float | None) -> str | None:
         """Which of these demands the verdict does not meet, in words; None where it meets them.
 

@@ -25,7 +25,7 @@ from edgekit.devices.tensors import (
 from edgekit.errors import DeviceError, ModelFormatError, UsageError
 from edgekit.image import ImageLike
 from edgekit.labels.finding import NAMELESS, Names, find_names, fitting, remedy
-from edgekit.preprocess import InputSpec, fit
+from edgekit.preprocess import InputSpec, contradiction, fit
 
 _Model = Union[OpenModel, SteadyModel]
 
@@ -86,6 +86,8 @@ class Classifier:
         self._output = output_tensor(opened.graph)
         self._meaning = output_meaning(opened.graph, metadata)
         self.spec = input_spec(self._input, metadata, preprocess)
+        stated = metadata.input if preprocess is not None else None
+        self.alarm = contradiction(self.spec, stated, "stated in its metadata") if stated else ""
         self._encode = encoder(self._input, self.spec)
         self.names = _names(model, self._output.elements, metadata.labels, labels)
         self.labels = self.names.labels

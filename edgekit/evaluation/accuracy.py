@@ -67,6 +67,7 @@ class Evaluation:
       plausibility: whether `top1` can be believed.
       names_from: where `labels` are from, in words.
       notes: sentences about names that were found and do not fit.
+      contradicted: what the model says against the preprocessing that was given; "" where nothing.
     """
 
     images: int
@@ -83,11 +84,12 @@ class Evaluation:
     plausibility: Plausibility | None = None
     names_from: str = "from the classes of the images"
     notes: tuple[str, ...] = ()
+    contradicted: str = ""
 
     @property
     def alarms(self) -> tuple[str, ...]:
         """What makes the accuracy unbelievable, in sentences; () where nothing does."""
-        return alarms(self.plausibility, "The model")
+        return (*((self.contradicted,) if self.contradicted else ()), *alarms(self.plausibility, "The model"))
 
     def unmet(self, min_top1: float | None) -> str | None:
         """In words how top-1 misses what was asked for, 0–1; None where it does not."""
@@ -121,10 +123,11 @@ def evaluate(
     """
     images = data if isinstance(data, ImageSet) else ImageSet(data)
     with Classifier(str(model), threads=1, labels=labels, preprocess=preprocess) as classifier:
-        names = classifier.names
+        names, contradicted = classifier.names, classifier.alarm
     subject = Subject(read_graph(model).content, names.labels, preprocess)
     found = measure(subject, open_labelled(images, *subject.classes()), scheduler=scheduler, progress=progress)
-    return replace(found, names_from=names.origin if names.labels else found.names_from, notes=names.notes)
+    origin = names.origin if names.labels else found.names_from
+    return replace(found, names_from=origin, notes=names.notes, contradicted=contradicted)
 
 
 def measure(

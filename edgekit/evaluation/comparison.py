@@ -22,11 +22,18 @@ class Comparison:
       verdict: the second against the first.
       layers: both errors of every layer, in order; () where the two have no float and int8 layer in common.
       skipped: image → why it could not be used.
+      contradicted: what the first model says against the preprocessing that was given; "" where nothing.
     """
 
     verdict: Verdict
     layers: tuple[Layer, ...]
     skipped: dict[str, str]
+    contradicted: str = ""
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """What makes the figures unbelievable, in sentences; () where nothing does."""
+        return (*((self.contradicted,) if self.contradicted else ()), *self.verdict.alarms)
 
     @property
     def worst(self) -> tuple[Layer, ...]:

@@ -32,7 +32,7 @@ def comparison_facts(found: Comparison) -> Facts:
     else:
         yield "Accuracy", f"{accuracy_text(verdict, 'A', 'B')}; {significance(verdict)}"
         yield "Classes", verdict.matching
-    for alarm in verdict.alarms:
+    for alarm in found.alarms:
         yield "Alarm", alarm
     for name, reason in list(found.skipped.items())[:3]:
         yield "Skipped", f"{name}: {reason}"
@@ -84,6 +84,7 @@ def comparison_to_json(found: Comparison) -> dict[str, object]:
     verdict = found.verdict
     return {
         **verdict.to_json(),
+        "alarms": list(found.alarms),
         "p": verdict.p_value if verdict.labelled else None,
         "significance": significance(verdict) or None,
         "layers": [_layer_to_json(layer) for layer in found.layers],

@@ -39,6 +39,7 @@ def conversion_to_json(
         "preprocess": conversion.preprocessing.name,
         "float_ops": conversion.artefact.provenance["float_ops"],
         "provenance": conversion.artefact.provenance,
+        "alarms": list(conversion.alarms),
         "notes": list(conversion.source.notes),
         "skipped": [{"image": name, "reason": reason} for name, reason in conversion.skipped.items()],
         "compiled": compiled.outputs[0] if isinstance(compiled, CompileReport) else None,
@@ -65,7 +66,7 @@ def conversion_facts(conversion: Conversion, path: Path, unmet: str | None, comp
     rows += [("Class names", _names(conversion.source))]
     rows += [("Verdict", line) for line in _verdict_lines(conversion.verdict)]
     rows += [("Verdict", f"not full int8: {left}, with casts around; for phones and CPUs")] if left else []
-    rows += [("Alarm", line) for line in (conversion.verdict.alarms if conversion.verdict else ())]
+    rows += [("Alarm", line) for line in conversion.alarms]
     rows += [("Edge TPU", _placement(graph, compiled))]
     rows += [("Note", note) for note in conversion.source.notes]
     rows += [("Skipped", line) for line in _skipped_lines(conversion.skipped)]

@@ -71,6 +71,7 @@ class Finding:
       how: one sentence for the user: where it was found and how surely.
       scores: convention → distance to the model's own statistics (0 is the same); {} without them.
       certain: False where the evidence contradicts itself.
+      contradicted: what the model says against a preprocessing that was given; "" where nothing.
     """
 
     spec: InputSpec
@@ -78,6 +79,7 @@ class Finding:
     how: str
     scores: Mapping[str, float]
     certain: bool
+    contradicted: str = ""
 
 
 def find_preprocessing(source: Source, samples: Samples) -> Finding:

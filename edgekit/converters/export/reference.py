@@ -6,7 +6,8 @@ from edgekit.converters.export.fold import fold_in
 from edgekit.converters.export.rewrite import rewrite
 from edgekit.converters.export.through_tensorflow import check_export, export_float
 from edgekit.converters.sources.source import DirectSource, Source
-from edgekit.preprocess import InputSpec, describe, parse_preprocess
+from edgekit.errors import PreprocessingError
+from edgekit.preprocess import InputSpec, contradiction, describe, parse_preprocess
 from edgekit.progress import Progress, silent
 from edgekit.tflite.editor import Editor
 from edgekit.tflite.model import Model
@@ -31,11 +32,24 @@ def resolve_preprocessing(
     """
     if given is not None:
         spec = parse_preprocess(given, source.spec)
-        return Finding(spec, describe(spec), "given with --preprocess", {}, True)
+        against = _contradiction(source, _telling(source, samples), spec)
+        return Finding(spec, describe(spec), "given with --preprocess", {}, True, contradicted=against)
     progress("Finding the preprocessing", 0, None)
-    # Arrays that are normalized already do not tell how images come to be so.
-    images = open_samples(None, source.spec, count=PROBES) if samples.prepared else samples
-    return find_preprocessing(source, images)
+    return find_preprocessing(source, _telling(source, samples))
+
+
+def _telling(source: Source, samples: Samples) -> Samples:
+    """The samples, or others: arrays that are normalized already do not tell how images come to be so."""
+    return open_samples(None, source.spec, count=PROBES) if samples.prepared else samples
+
+
+def _contradiction(source: Source, samples: Samples, given: InputSpec) -> str:
+    """What the model clearly says against a preprocessing; "" where it says nothing, or nothing clear."""
+    try:
+        found = find_preprocessing(source, samples.unlabelled())
+    except PreprocessingError:
+        return ""
+    return contradiction(given, found.spec, found.how) if found.certain else ""
 
 
 def float_reference(source: Source, spec: InputSpec, samples: Samples, *, progress: Progress = silent) -> Model:

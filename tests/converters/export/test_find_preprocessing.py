@@ -7,10 +7,11 @@ from PIL import Image
 
 from edgekit.calibration.samples import open_samples
 from edgekit.converters.export.find_preprocessing import CLEAR_RATIO, convention_scores, find_preprocessing
+from edgekit.converters.export.reference import resolve_preprocessing
 from edgekit.converters.sources.open import load_source
 from edgekit.converters.sources.source import FirstNorm, KerasSource, TfliteSource
 from edgekit.errors import PreprocessingError
-from edgekit.preprocess import CONVENTIONS, InputSpec, normalize
+from edgekit.preprocess import CONVENTIONS, InputSpec, describe, normalize, parse_preprocess
 from tests.support.tiny_keras import classifier, save
 
 SPEC = InputSpec(48, 48)
@@ -333,3 +334,26 @@ def test_real_networks(shared):
         source = load_source(shared / model)
         samples = open_samples(shared / "imagenet/calibration", source.spec, count=32)
         assert find_preprocessing(source, samples).name == convention
+
+
+@pytest.mark.parametrize(
+    ("trained", "given", "told"),
+    [
+        ("imagenet", "0..1", True),
+        ("raw", "caffe", True),
+        ("0..1", "0,1", True),
+        ("imagenet", "imagenet", False),
+        ("-1..1", "lite", False),
+        ("-1..1", "127,128", False),
+        ("imagenet", "127.5,57", False),
+    ],
+)
+def test_a_given_scaling_that_the_statistics_clearly_contradict_is_told(trained, given, told):
+    finding = resolve_preprocessing(trained_with(trained), photographs(), given)
+    assert finding.spec == parse_preprocess(given, SPEC)
+    assert bool(finding.contradicted) == told
+    assert not told or f"the model says {describe(SPEC.with_convention(trained))} (" in finding.contradicted
+
+
+def test_nothing_contradicts_where_the_model_does_not_tell():
+    assert not resolve_preprocessing(trained_with("0..1", first_norm=None), photographs(), "caffe").contradicted
