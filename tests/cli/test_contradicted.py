@@ -46,10 +46,10 @@ def test_evaluate(files):
     assert f"{SAYS} 0..1 (stated in its metadata)" in run(
         "evaluate", files[1], "--data", files[2], "--preprocess", "caffe"
     )
-    assert "Alarm" not in run("evaluate", files[1], "--data", files[2], "--preprocess", "raw")
+    assert "Alarm" not in run("evaluate", files[1], "--data", files[2], "--preprocess", "0..1")
 
 
 def test_classify(files):
     image = next(files[2].glob("red/*.png"))
     assert f"{SAYS} 0..1 (stated in its metadata)" in run("classify", files[1], image, "--preprocess", "caffe")
-    assert "Alarm" not in run("classify", files[1], image, "--preprocess", "raw")
+    assert "Alarm" not in run("classify", files[1], image, "--preprocess", "0..1")
