@@ -16,7 +16,8 @@ from edgekit.calibration.class_matching import match_samples
 from edgekit.converters import Recipe, load_source
 from edgekit.converters.export.reference import float_reference, resolve_preprocessing
 from edgekit.converters.quantization.corrections import adjustments
-from edgekit.converters.quantization.search.choose import SELECTION, choose, forms, ranges_of
+from edgekit.converters.quantization.search.choose import choose, forms, ranges_of
+from edgekit.converters.quantization.search.effort import EFFORTS
 from edgekit.converters.quantization.search.search import Candidate, Search
 from edgekit.converters.recipe import sized
 from edgekit.evaluation import Verdict, compare
@@ -40,7 +41,7 @@ def main() -> None:
     matching = match_samples(held_out, source.labels, source.classes)
     print(f"{arguments.model.name}: {arguments.samples} images to calibrate, {held_out.count} to judge")
     print(f"{'corrections, ranges':<33}  SQNR  agreement              top-1 float / int8")
-    search = Search(candidates[0], images.take(SELECTION))
+    search = Search(candidates[0], images.take(EFFORTS["auto"].selection))
     for form in candidates:
         for method in METHODS:
             search.attempt(Candidate(form, ranges_of(form, method)))

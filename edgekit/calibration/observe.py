@@ -6,14 +6,14 @@ Of each image alone, no more is kept than what its tails say (10 kB of an image 
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from edgekit.calibration.histogram import Histogram, histogram, merge, tail_values
 from edgekit.calibration.parallel import map_samples
-from edgekit.calibration.samples import Sample
+from edgekit.calibration.samples import Sample, Samples
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import ConversionError, DataError
 from edgekit.preprocess import InputSpec
@@ -24,8 +24,9 @@ from edgekit.tflite.model import Model
 
 #: Parts of a tensor's values that a percentile method leaves outside of the range on each side.
 TAILS = (0.0, 0.0001, 0.0005, 0.001, 0.005)
-#: Larger tensors are counted at evenly spaced positions only, all channels of each; their extremes are exact.
-COUNTED = 1 << 16
+#: Larger tensors are counted at evenly spaced positions only, all channels of each; their extremes are exact. Of many
+#: images fewer values of each do: ALTOGETHER of them, but never less than FEWEST.
+COUNTED, FEWEST, ALTOGETHER = 1 << 16, 1 << 14, 1 << 21
 
 #: Numbers side by side in the reductions over positions.
 _WIDE = 2048
@@ -105,23 +106,27 @@ class Observations:
     labels: tuple[int | None, ...] = ()
 
 
-def observe(model: Model, samples: Iterable[Sample], *, progress: Progress = silent) -> Observations:
+def observe(
+    model: Model, samples: Iterable[Sample], *, tensors: Collection[str] | None = None, progress: Progress = silent
+) -> Observations:
     """Runs images through a float model on all cores and gathers every tensor's statistics.
 
     Args:
       model: float, with a static batch of 1.
       samples: representative images; passed over once, a few of them in memory at a time.
+      tensors: names of those to look at; None for all.
 
     Raises:
       DataError: there is no image.
       ConversionError: the model does not run, or computes NaN or infinity.
     """
-    watched, names = expose_activations(model.graph)
+    watched, names = expose_activations(model.graph, tensors)
     digest, gathered = hashlib.sha256(), list[Statistics]()
     each: list[np.ndarray] = []
     seen: list[tuple[str, int | None]] = []
-    total = getattr(samples, "count", None)
-    for sample, row in map_samples(lambda: _Watcher(watched, model.spec), samples):
+    total = samples.count if isinstance(samples, Samples) else None
+    counted = min(COUNTED, max(FEWEST, ALTOGETHER // total)) if total else COUNTED
+    for sample, row in map_samples(lambda: _Watcher(watched, model.spec, counted), samples):
         _check_finite(row, names)
         digest.update(np.ascontiguousarray(sample.pixels).data)
         gathered = [_added(sums, one) for sums, one in zip(gathered, row, strict=True)] if gathered else row
@@ -135,10 +140,43 @@ def observe(model: Model, samples: Iterable[Sample], *, progress: Progress = sil
     return Observations(tensors, len(seen), digest.hexdigest(), np.stack(each), images, labels)
 
 
-def expose_activations(graph: Graph) -> tuple[bytes, tuple[str, ...]]:
-    """The file of a model whose outputs are the graph's input and all float activations, and their names."""
+def observe_anew(
+    model: Model,
+    samples: Iterable[Sample],
+    known: Observations,
+    changed: Collection[str],
+    *,
+    progress: Progress = silent,
+) -> Observations:
+    """As `observe`, for a model that computes what another does but for some tensors.
+
+    Args:
+      known: of the other, on the same images.
+      changed: names of tensors that take on other values than in the other, where it has them.
+    """
+    names = activations(model.graph)
+    wanted = [name for name in names if name in changed or name not in known.tensors]
+    fresh = observe(model, samples, tensors=wanted, progress=progress)
+    tensors = {**known.tensors, **fresh.tensors}
+    rows = {name: known.each[:, place] for place, name in enumerate(known.tensors)}
+    rows.update({name: fresh.each[:, place] for place, name in enumerate(fresh.tensors)})
+    each = np.stack([rows[name] for name in names], axis=1)
+    return replace(fresh, tensors={name: tensors[name] for name in names}, each=each)
+
+
+def activations(graph: Graph) -> tuple[str, ...]:
+    """Names of the graph's input and of all that it computes in float, in order."""
+    return tuple(graph.tensors[index].name for index in _activations(graph))
+
+
+def _activations(graph: Graph) -> list[int]:
     computed = [index for op in graph.ops for index in op.outputs]
-    wanted = [index for index in (graph.inputs[0], *computed) if graph.tensors[index].dtype == "float32"]
+    return [index for index in (graph.inputs[0], *computed) if graph.tensors[index].dtype == "float32"]
+
+
+def expose_activations(graph: Graph, names: Collection[str] | None = None) -> tuple[bytes, tuple[str, ...]]:
+    """The file of a model whose outputs are its float activations, all or those with these names; their names."""
+    wanted = [index for index in _activations(graph) if names is None or graph.tensors[index].name in names]
     return exposed(graph, wanted).content, tuple(graph.tensors[index].name for index in wanted)
 
 
@@ -162,7 +200,8 @@ def _means(sums: Statistics, images: int) -> Statistics:
 class _Watcher:
     """An interpreter that sums up each of its outputs, for one thread."""
 
-    def __init__(self, content: bytes, spec: InputSpec) -> None:
+    def __init__(self, content: bytes, spec: InputSpec, counted: int) -> None:
+        self._counted = counted
         self._interpreter, self._spec = open_interpreter(content, threads=1), spec
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
@@ -173,23 +212,23 @@ class _Watcher:
             self._interpreter.invoke()
         except RuntimeError as error:
             raise ConversionError(f"The float model does not run: {str(error).splitlines()[0]}.") from error
-        return [_summary(self._interpreter.tensor(index)()) for index in self._outputs]
+        return [_summary(self._interpreter.tensor(index)(), self._counted) for index in self._outputs]
 
 
-def _summary(values: np.ndarray) -> Statistics:
-    """The statistics of one tensor in one image."""
+def _summary(values: np.ndarray, counted: int = COUNTED) -> Statistics:
+    """The statistics of one tensor in one image, about so many of its values counted."""
     rows = values.reshape(-1, values.shape[-1] if values.ndim else 1)
     channels = _channel_extremes(rows)
     low, high = float(channels.low.min()), float(channels.high.max())
     if not np.isfinite(high - low):
         nothing = Ends(*np.full((2, len(TAILS)), np.nan))
         return Statistics(nothing, nothing, channels, channels, channels.low, histogram(np.zeros(0, np.float32), 0.0))
-    some = rows[:: -(-values.size // COUNTED)]
-    counted = histogram(some, max(-low, high))
-    below, above = tail_values(counted, np.array(TAILS))
+    some = rows[:: -(-values.size // counted)]
+    found = histogram(some, max(-low, high))
+    below, above = tail_values(found, np.array(TAILS))
     below[0], above[0] = low, high
     tails = Ends(np.clip(below, low, high), np.clip(above, low, high))
-    return Statistics(tails, tails, channels, channels, some.mean(axis=0, dtype=np.float64), counted)
+    return Statistics(tails, tails, channels, channels, some.mean(axis=0, dtype=np.float64), found)
 
 
 def _channel_extremes(rows: np.ndarray) -> Ends:

@@ -18,6 +18,7 @@ from edgekit.converters import Conversion, Recipe, load_source, save, with_label
 from edgekit.converters import convert as run_conversion
 from edgekit.converters.quantization.backend import IO_TYPES
 from edgekit.converters.quantization.corrections import CORRECTIONS
+from edgekit.converters.quantization.search.effort import EFFORTS
 from edgekit.converters.surgery.surgery import SURGERIES
 from edgekit.edgetpu.compiler.compiler import CompileReport, compile_model
 from edgekit.errors import CompilerError, UsageError
@@ -76,6 +77,13 @@ from edgekit.terminal import echo_facts
     show_default=True,
     shell_complete=suggest("auto", "none", *(each.name for each in CORRECTIONS)),
     help="Rewrites for int8: auto, none, split-swish, rounding.",
+)
+@click.option(
+    "--effort",
+    default="auto",
+    show_default=True,
+    shell_complete=suggest(*EFFORTS),
+    help="How much to try: fast (no search), auto, full (minutes).",
 )
 @click.option(
     "--surgery",

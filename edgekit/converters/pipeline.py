@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from edgekit.calibration import Samples, load_ranges, open_samples
 from edgekit.calibration.class_matching import match_samples
@@ -16,9 +17,11 @@ from edgekit.converters.export.reference import check_with_keras, float_referenc
 from edgekit.converters.manifest import Artefact, provenance
 from edgekit.converters.naming import named
 from edgekit.converters.quantization.backend import float_ops
+from edgekit.converters.quantization.corrections import AUTO
 from edgekit.converters.quantization.float_ops import refuse_float_ops
 from edgekit.converters.quantization.risks import Risks, assess_risks
 from edgekit.converters.quantization.search.choose import choose, forms
+from edgekit.converters.quantization.search.effort import EFFORTS
 from edgekit.converters.quantization.search.explain import explain
 from edgekit.converters.quantization.search.search import Outcome
 from edgekit.converters.recipe import Recipe, sized
@@ -134,7 +137,10 @@ def convert(
     if not recipe.allow_float:
         refuse_float_ops(model.graph, made)
     risks = _risks(made, model, recipe)
-    outcome = _search(model, calibration, recipe, progress)
+    # Two threads share small matrices so poorly that they take five times as long as one; and on another machine they
+    # would add up in another order, to other bytes.
+    with threadpool_limits(limits=1, user_api="blas"):
+        outcome = _search(model, calibration, recipe, progress)
     progress("Quantizing", 0, None)
     int8 = replace(model, graph=outcome.best.quantized(io=recipe.io))
     verdict = _judge(source, model, int8, held_out, progress) if verify else None
@@ -184,10 +190,12 @@ def _risks(source: Source, model: Model, recipe: Recipe) -> Risks | None:
 
 
 def _search(model: Model, calibration: Samples, recipe: Recipe, progress: Progress) -> Outcome:
+    effort = EFFORTS[recipe.effort]
     ranges = load_ranges(recipe.ranges) if Path(recipe.ranges).suffix == ".json" else recipe.ranges
-    corrections = recipe.corrections
+    ranges = effort.ranges if ranges == AUTO else ranges
+    corrections = effort.corrections if recipe.corrections == AUTO else recipe.corrections
     candidates = forms(model, calibration, corrections, allow_float=recipe.allow_float, progress=progress)
-    return choose(candidates, calibration, ranges=ranges, corrections=corrections, progress=progress)
+    return choose(candidates, calibration, ranges=ranges, corrections=corrections, effort=effort, progress=progress)
 
 
 def _sufficiency(outcome: Outcome, calibration: Samples, recipe: Recipe) -> Sufficiency | None:

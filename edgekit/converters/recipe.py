@@ -9,6 +9,7 @@ from pathlib import Path
 from edgekit.calibration import METHODS
 from edgekit.converters.quantization.backend import IO_TYPES
 from edgekit.converters.quantization.corrections import parse_corrections
+from edgekit.converters.quantization.search.effort import EFFORTS
 from edgekit.converters.surgery.surgery import SURGERIES
 from edgekit.errors import UsageError
 from edgekit.preprocess import INTERPOLATIONS, InputSpec
@@ -28,6 +29,7 @@ class Recipe:
       ranges: a range method (`calibration.METHODS`), "auto" for the best of them, or the path of ranges saved as JSON.
       corrections: what may be done for the int8 form, as `corrections.parse_corrections` takes it: "auto" for what
         helps, "none", or names such as "split-swish,rounding".
+      effort: how much to try for what is left to "auto", a key of `search.effort.EFFORTS`.
       samples: how many images to calibrate on.
       seed: of the choice of images, and of synthetic ones.
       preprocess: a convention or «mean/std» as `parse_preprocess` takes them; None to find it.
@@ -41,6 +43,7 @@ class Recipe:
     io: str = "uint8"
     ranges: str = "auto"
     corrections: str = "auto"
+    effort: str = "auto"
     samples: int = 200
     seed: int = 0
     preprocess: str | None = None
@@ -54,6 +57,7 @@ class Recipe:
         """Raises UsageError where a field names nothing: before minutes of work, not after."""
         _check_choice("input and output type", self.io, IO_TYPES)
         parse_corrections(self.corrections)
+        _check_choice("effort", self.effort, EFFORTS)
         _check_choice("interpolation", self.interpolation, INTERPOLATIONS)
         _check_choice("surgery", self.surgery, ("none", *SURGERIES))
         if not 0 < self.surgery_minutes < math.inf:

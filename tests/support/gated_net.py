@@ -8,7 +8,14 @@ from edgekit.preprocess import InputSpec
 from tests.support.build import GraphBuilder
 
 SPEC = InputSpec(8, 8, std=(255.0,) * 3)
-SAMPLES = open_samples(np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), np.uint8), SPEC)
+
+
+def images(count):
+    """Images of noise, always the same."""
+    return open_samples(np.random.default_rng(0).integers(0, 256, (count, 8, 8, 3), np.uint8), SPEC, count=count)
+
+
+SAMPLES = images(6)
 CONV = {"padding": 0, "strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
 POOL = {"padding": 1, "strideH": 2, "strideW": 2, "filterHeight": 2, "filterWidth": 2, "fusedActivationFunction": 0}
 NONE = {"fusedActivationFunction": 0}

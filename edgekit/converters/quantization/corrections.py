@@ -6,7 +6,8 @@ Each correction keeps what the float model computes. They are tried in this orde
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from edgekit.calibration import Bounds, Observations, Samples, observe
+from edgekit.calibration import Bounds, Observations, Samples
+from edgekit.calibration.observe import observe_anew
 from edgekit.converters.quantization.scores import check_same
 from edgekit.converters.quantization.transforms.equalize import split_swish
 from edgekit.converters.quantization.transforms.rewritten import Rewritten
@@ -63,7 +64,7 @@ class Rewrite:
         return replace(
             form,
             model=model,
-            observations=observe(model, samples, progress=progress),
+            observations=observe_anew(model, samples, form.observations, found.changed, progress=progress),
             limits={**form.limits, **found.limits},
             corrections=(*form.corrections, self.name),
             changes=form.changes + found.changes,

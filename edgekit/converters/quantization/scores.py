@@ -1,6 +1,6 @@
 """How near one form of a model comes to another: both models' scores on the same images."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 import numpy as np
 
@@ -21,7 +21,7 @@ BEST_DB = 60.0
 _LEAST = 1e-12
 
 
-def scores(model: Model, images: list[Sample]) -> Iterator[np.ndarray]:
+def scores(model: Model, images: list[Sample]) -> Generator[np.ndarray, None, None]:
     """The model's scores before any softmax, float64 (classes,), for each image."""
     scoring = patched(model.graph, outputs=[score_tensor(model.graph).index]).content
 
@@ -40,8 +40,13 @@ def mean_sqnr(expected: np.ndarray, found: np.ndarray) -> float:
     Args:
       expected, found: float arrays (images, classes).
     """
+    return float(np.mean(image_sqnr(expected, found)))
+
+
+def image_sqnr(expected: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """float64 (images,): the SQNR of each image's scores, in dB."""
     signal, noise = (np.square(centred(values)).sum(axis=1) for values in (expected, found - expected))
-    return float(np.mean([min(decibels(max(s, _LEAST), n), BEST_DB) for s, n in zip(signal, noise, strict=True)]))
+    return np.array([min(decibels(max(s, _LEAST), n), BEST_DB) for s, n in zip(signal, noise, strict=True)])
 
 
 def check_same(before: Model, after: Model, samples: Samples, correction: str) -> None:

@@ -13,15 +13,14 @@ from dataclasses import replace
 
 from edgekit.calibration import METHODS, Ranges, Samples, choose_ranges, limited, observe
 from edgekit.converters.quantization.corrections import AUTO, Form, adjustments, parse_corrections, rewrites
-from edgekit.converters.quantization.search.refine import REFINEMENTS, refine
+from edgekit.converters.quantization.search.effort import EFFORTS, Effort
+from edgekit.converters.quantization.search.refine import refine
 from edgekit.converters.quantization.search.search import Candidate, Outcome, Search, Step
 from edgekit.converters.quantization.search.tensor_groups import tied
 from edgekit.progress import Progress, silent
 from edgekit.tflite.model import Model
 from edgekit.tflite.scores import score_tensor
 
-#: Images to compare candidates on: with more of them the order of the candidates stays the same.
-SELECTION = 64
 #: Range methods that "auto" tries. KL was never the best: it lost 3 to 20 dB to the best on Lite0 and two B0s.
 CANDIDATES = tuple(method for method in METHODS if method != "kl")
 #: A form that is so far behind another one, both with the first range method, is tried with no other method.
@@ -58,23 +57,25 @@ def choose(
     *,
     ranges: str | Ranges = AUTO,
     corrections: str = AUTO,
+    effort: Effort = EFFORTS["auto"],
     progress: Progress = silent,
 ) -> Outcome:
     """The candidate that comes nearest to the float model.
 
     Args:
       candidates: from `forms`, on the same images, with the same `corrections`.
-      samples: representative images; the first SELECTION are run.
+      samples: representative images; the first of them are run.
       ranges: a key of METHODS, "auto" to try all CANDIDATES, or ranges that were chosen before, which are taken as they
         are with the form of the model that they name.
+      effort: how much to try.
     """
     wanted = parse_corrections(corrections)
     given = tuple(correction.name for correction in adjustments(wanted)) if wanted is not None else ()
     if wanted is not None and ranges != AUTO:
         return Outcome(_given(candidates, ranges, given))
-    extra = len(adjustments(None)) * (wanted is None) + REFINEMENTS * (ranges == AUTO)
+    extra = len(adjustments(None)) * (wanted is None) + effort.refinements * (ranges == AUTO)
     tried = 1 if isinstance(ranges, Ranges) else len(candidates) * (len(CANDIDATES) if ranges == AUTO else 1)
-    search = Search(candidates[0], samples.take(SELECTION), most=tried + extra, progress=progress)
+    search = Search(candidates[0], samples.take(effort.selection), most=tried + extra, progress=progress)
     if isinstance(ranges, Ranges):
         search.attempt(_given(candidates, ranges, given))
     else:
@@ -83,7 +84,7 @@ def choose(
         adjusted = (*search.best.adjusted, adjustment.name)
         search.attempt(replace(search.best, adjusted=adjusted), "adjustment")
     if ranges == AUTO:
-        refine(search, {method: ranges_of(search.best.form, method) for method in CANDIDATES})
+        refine(search, {method: ranges_of(search.best.form, method) for method in CANDIDATES}, effort)
     return search.outcome()
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from edgekit.calibration import Ranges, Sample
 from edgekit.calibration.parallel import map_samples
+from edgekit.converters.quantization.search.effort import Effort
 from edgekit.converters.quantization.search.search import Search
 from edgekit.converters.quantization.search.tensor_groups import tensor_groups, tied
 from edgekit.devices.interpreter import open_interpreter
@@ -23,12 +24,10 @@ from edgekit.tflite.expose import exposed
 from edgekit.tflite.model import Model
 from edgekit.tflite.quant import choose_qparams, fake_quantize
 
-#: Images to measure the sensitivity of each group and method on. On four, worse changes were tried first on two B0.
-MEASURED = 8
-#: The most candidates that are tried.
-REFINEMENTS = 12
 #: Gains less than this are not worth a trial, in dB.
 LEAST_GAIN = 0.05
+#: A group that costs less than this part of all noise is left alone: LEAST_GAIN is 1.1 % of it.
+_WORTH = 0.005
 #: What remains of the noise at least, by the estimate: no group explains all of it.
 _REST = 0.05
 
@@ -36,18 +35,21 @@ _REST = 0.05
 Sensitivities = Mapping[tuple[str, str], np.ndarray]
 
 
-def refine(search: Search, methods: Mapping[str, Ranges]) -> None:
+def refine(search: Search, methods: Mapping[str, Ranges], effort: Effort) -> None:
     """Tries changes of the best candidate.
 
     Args:
       methods: range method → the ranges of the best candidate's form by it; that candidate has one of them.
+      effort: how many images to measure on, and how many changes to try.
     """
     model = search.best.form.model
     groups = tensor_groups(model.graph)
-    sensitivities = group_sensitivities(model, groups, methods, search.images[:MEASURED])
     current = dict.fromkeys(groups, search.best.ranges.method)
+    ordered = {name: methods[name] for name in sorted(methods, key=lambda name: name != search.best.ranges.method)}
+    measured = list(zip(search.images, search.noise))[: effort.measured]
+    sensitivities = group_sensitivities(model, groups, ordered, measured)
     tried = {(group, method) for group, method in current.items()}
-    for _ in range(REFINEMENTS):
+    for _ in range(effort.refinements):
         gains = {key: _gain(key, current, sensitivities, search.noise) for key in sensitivities if key not in tried}
         best = max(gains, key=lambda key: gains[key], default=None)
         if best is None or gains[best] < LEAST_GAIN:
@@ -69,14 +71,19 @@ def _gain(key: tuple[str, str], current: Mapping[str, str], found: Sensitivities
 
 
 def group_sensitivities(
-    model: Model, groups: Mapping[str, Sequence[str]], methods: Mapping[str, Ranges], images: Sequence[Sample]
+    model: Model,
+    groups: Mapping[str, Sequence[str]],
+    methods: Mapping[str, Ranges],
+    images: Sequence[tuple[Sample, float]],
 ) -> Sensitivities:
     """What fake-quantizing the tensors of each group, and nothing else, does to the float model's scores.
 
     Args:
       model: the float model.
       groups: group → names of its tensors.
-      methods: range method → ranges of all these tensors.
+      methods: range method → ranges of all these tensors. The first is the present one: where that costs an image next
+        to nothing, no other is tried.
+      images: each with the power of all that its scores suffer at present; 0 to try everything.
     """
     rows = [row for _, row in map_samples(lambda: _worker(model, groups, methods), images)]
     return {key: np.array([row[key] for row in rows]) for key in rows[0]}
@@ -84,7 +91,7 @@ def group_sensitivities(
 
 def _worker(
     model: Model, groups: Mapping[str, Sequence[str]], methods: Mapping[str, Ranges]
-) -> Callable[[Sample], dict[tuple[str, str], float]]:
+) -> Callable[[tuple[Sample, float]], dict[tuple[str, str], float]]:
     graph = model.graph
     wanted = {name for names in groups.values() for name in names}
     tensors = [tensor for tensor in graph.tensors if tensor.name in wanted]
@@ -92,13 +99,17 @@ def _worker(
     watched, disturbed = open_interpreter(exposed(graph, indices).content, threads=1), Disturbed(graph, indices)
     places = {tensor.name: tensor.index for tensor in tensors}
 
-    def measure(sample: Sample) -> dict[tuple[str, str], float]:
+    def measure(image: tuple[Sample, float]) -> dict[tuple[str, str], float]:
+        sample, noise = image
         batch = sample.input(model.spec)
         feed(watched, batch)
         expected, found = disturbed.show(batch), dict[tuple[str, str], float]()
         for group, names in groups.items():
             known: dict[tuple[tuple[float, float], ...], float] = {}
             for method, ranges in methods.items():
+                if known and next(iter(known.values())) < _WORTH * noise:
+                    found[group, method] = next(iter(known.values()))
+                    continue
                 bounds = tuple(ranges.bounds[name] for name in names)
                 if bounds not in known:
                     errors = {places[name]: _error(watched.get_tensor(places[name]), ranges, name) for name in names}

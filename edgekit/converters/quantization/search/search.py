@@ -5,6 +5,7 @@ kept and what it gained is read from the steps, by whoever tells it.
 """
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -13,12 +14,16 @@ import numpy as np
 from edgekit.calibration import Ranges, Samples
 from edgekit.converters.quantization.backend import quantize_int8
 from edgekit.converters.quantization.corrections import Form, adjustments
-from edgekit.converters.quantization.scores import mean_sqnr, scores
+from edgekit.converters.quantization.scores import image_sqnr, mean_sqnr, scores
 from edgekit.converters.quantization.template import Template, template
 from edgekit.progress import Progress, silent
 from edgekit.tflite.graph import Graph
 from edgekit.tflite.scores import centred
 
+#: Every so many images, a candidate that is certainly worse than the best is given up.
+STAGE = 16
+#: How certain: standard errors of the mean difference, image by image.
+CERTAIN = 1.0
 #: What a step changes: the ranges of all tensors, weights and biases, or the ranges of one group of tensors.
 Kind = Literal["ranges", "adjustment", "group"]
 
@@ -66,7 +71,8 @@ class Step:
       candidate: the int8 model it led to.
       method: the range method it brought.
       group: the tensors that got it, see `tensor_groups.py`; "" for all.
-      sqnr_db: mean over the images of the scores' signal to quantization noise ratio, in dB.
+      sqnr_db: mean over the images of the scores' signal to quantization noise ratio, in dB; what the first images let
+        expect, where the step was given up after these.
       before_db: that of the best candidate so far; minus infinity for the first.
     """
 
@@ -118,6 +124,7 @@ class Search:
         self._expected = np.stack(list(scores(plain.model, self.images)))
         self._found, self._best_db = self._expected, -np.inf
         self._templates: dict[tuple[str, ...], Template | None] = {}
+        self._once: set[tuple[str, ...]] = set()
 
     @property
     def best(self) -> Candidate:
@@ -134,14 +141,35 @@ class Search:
     def attempt(self, candidate: Candidate, kind: Kind = "ranges", *, method: str = "", group: str = "") -> bool:
         """Measures a candidate; whether it is the best so far."""
         self._progress("Choosing ranges", len(self.steps), self._most)
-        model = replace(candidate.form.model, graph=self._quantized(candidate))
-        found = np.stack(list(scores(model, self.images)))
-        sqnr = mean_sqnr(self._expected, found)
+        found = self._scores(candidate)
+        seen = len(found)
+        sqnr = mean_sqnr(self._expected[:seen], found)
+        if seen < len(self.images):  # what the best lost on these images says how they compare with all
+            sqnr += self._best_db - mean_sqnr(self._expected[:seen], self._found[:seen])
         self.steps.append(Step(kind, candidate, method or candidate.ranges.method, group, sqnr, self._best_db))
         if sqnr <= self._best_db:
             return False
         self._best_db, self._found = sqnr, found
         return True
+
+    def _scores(self, candidate: Candidate) -> np.ndarray:
+        """The candidate's scores; only of the first images where these leave no hope that it is the best."""
+        model = replace(candidate.form.model, graph=self._quantized(candidate))
+        found: list[np.ndarray] = []
+        with closing(scores(model, self.images)) as answers:
+            for answer in answers:
+                found.append(answer)
+                if len(found) % STAGE == 0 and self._is_behind(np.stack(found)):
+                    break
+        return np.stack(found)
+
+    def _is_behind(self, found: np.ndarray) -> bool:
+        """Whether scores of the first images are worse than the best's by more than chance makes them."""
+        if self._best_db == -np.inf:
+            return False
+        expected, best = self._expected[: len(found)], self._found[: len(found)]
+        gains = image_sqnr(expected, found) - image_sqnr(expected, best)
+        return bool(gains.mean() + CERTAIN * gains.std(ddof=1) / np.sqrt(len(gains)) < 0)
 
     def outcome(self) -> Outcome:
         """The best candidate with all steps; without them where there was only one."""
@@ -149,6 +177,9 @@ class Search:
 
     def _quantized(self, candidate: Candidate) -> Graph:
         form = candidate.form
+        if form.corrections not in self._once:  # a template takes the quantizer twice
+            self._once.add(form.corrections)
+            return candidate.quantized()
         if form.corrections not in self._templates:
             known = template(form.model.graph, candidate.ranges, form.model.spec, allow_float=form.allow_float)
             self._templates[form.corrections] = known

@@ -59,14 +59,16 @@ def split_swish(graph: Graph, observations: Observations) -> Rewritten:
       observations: of this model, on representative images.
     """
     editor, limits, found = Editor(graph), dict[str, Bounds](), list(_swishes(graph))
+    changed: set[int] = set()
     for number, swish in enumerate(found):
+        changed |= _scaled(graph, swish)
         scale, x = _scale_of(editor, swish, observations), graph.tensors[swish.x].name
         _double(editor, swish, scale, number)
         deepest = np.clip(-observations.tensors[x].channels.low, 0, DEPTH)
         limits[x] = (-SATURATION, SATURATION)
         limits[names.split_swish(number, "scaled")] = (-float((deepest * scale).max()), math.inf)
     editor.drop_unused()
-    return Rewritten(editor.finish(), limits, len(found))
+    return Rewritten(editor.finish(), limits, frozenset(graph.tensors[index].name for index in changed), len(found))
 
 
 def split_like(graph: Graph, quantized: Graph) -> Graph:
@@ -153,6 +155,17 @@ def _undoers(graph: Graph, tensor: int) -> tuple[Op, ...]:
             return ()
         found += [other for other in beyond if other not in found]
     return tuple(found)
+
+
+def _scaled(graph: Graph, swish: _Swish) -> set[int]:
+    """The tensors that have the factors: the product, and what hands it on to the readers."""
+    readers, found, left = {op.index for op in swish.readers}, {swish.y}, [swish.y]
+    while left:
+        for op in graph.consumers(left.pop()):
+            if op.index not in readers:
+                left += [index for index in op.outputs if index not in found]
+                found.update(op.outputs)
+    return found
 
 
 def _takes_back(graph: Graph, op: Op, tensor: int) -> bool:

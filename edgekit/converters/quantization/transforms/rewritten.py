@@ -14,9 +14,11 @@ class Rewritten:
     Attributes:
       graph: the new graph.
       limits: tensor name → the most that its range may hold, in addition to what its values say.
+      changed: names of the tensors that take on other values than in the other graph.
       changes: how many places were rewritten.
     """
 
     graph: Graph = field(repr=False)
     limits: Mapping[str, Bounds] = field(repr=False)
+    changed: frozenset[str] = field(repr=False)
     changes: int

@@ -10,6 +10,8 @@ each other. Two remedies cost nothing at run time:
   section 4.2, with observed means in the place of inferred ones).
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from edgekit.calibration.observe import Observations
@@ -67,6 +69,13 @@ def cancelled(kernel: np.ndarray) -> np.ndarray:
     Returns:
       float64 whole numbers of the same shape, each at most a step away from its weight.
     """
+    return _cancelled(np.ascontiguousarray(kernel, np.float64).tobytes(), kernel.shape)
+
+
+# A search asks for the same kernels with every candidate.
+@lru_cache(maxsize=128)
+def _cancelled(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    kernel = np.frombuffer(content, np.float64).reshape(shape)
     places = np.argwhere(np.ones(kernel.shape[:2]))
     distances = np.sqrt(np.square(places[:, None] - places).sum(axis=-1))
     alike = CORRELATION**distances

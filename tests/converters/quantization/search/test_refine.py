@@ -7,7 +7,8 @@ import pytest
 
 from edgekit.calibration import METHODS, observe
 from edgekit.converters.quantization.search.choose import forms, ranges_of
-from edgekit.converters.quantization.search.refine import REFINEMENTS, group_sensitivities, refine
+from edgekit.converters.quantization.search.effort import EFFORTS
+from edgekit.converters.quantization.search.refine import group_sensitivities, refine
 from edgekit.converters.quantization.search.search import Candidate, Search, kept
 from edgekit.converters.quantization.search.tensor_groups import tensor_groups
 from edgekit.tflite.quant import choose_qparams, dequantize, quantize
@@ -19,6 +20,8 @@ MODEL = model_of(NET.content, SPEC, "logits")
 GROUPS = tensor_groups(MODEL.graph)
 (FORM,) = forms(MODEL, SAMPLES, "none")
 BY_METHOD = {method: ranges_of(FORM, method) for method in METHODS}
+AUTO = EFFORTS["auto"]
+EVERYTHING = [(sample, 0.0) for sample in SAMPLES]
 
 
 def search(*ranges):
@@ -29,7 +32,7 @@ def search(*ranges):
 
 
 def test_the_sensitivity_of_the_last_layer_is_that_of_quantizing_its_answers():
-    found = group_sensitivities(MODEL, GROUPS, BY_METHOD, list(SAMPLES))
+    found = group_sensitivities(MODEL, GROUPS, BY_METHOD, EVERYTHING)
     expected = answers(NET.content)
     for method, ranges in BY_METHOD.items():
         scale, zero_point = choose_qparams(*ranges.bounds["end"])
@@ -40,7 +43,7 @@ def test_the_sensitivity_of_the_last_layer_is_that_of_quantizing_its_answers():
 
 def test_a_range_that_cuts_everything_costs_more():
     cut = replace(BY_METHOD["minmax"], bounds={**BY_METHOD["minmax"].bounds, "x": (-1e-3, 1e-3)})
-    found = group_sensitivities(MODEL, GROUPS, {"minmax": BY_METHOD["minmax"], "cut": cut}, list(SAMPLES))
+    found = group_sensitivities(MODEL, GROUPS, {"minmax": BY_METHOD["minmax"], "cut": cut}, EVERYTHING)
     group = next(group for group, names in GROUPS.items() if "x" in names)
     assert (found[group, "cut"] > 10 * found[group, "minmax"]).all()
     others = [found[other, "cut"] == found[other, "minmax"] for other in GROUPS if other != group]
@@ -51,10 +54,10 @@ def test_a_bad_range_is_replaced_where_another_method_has_a_better_one():
     bad = replace(BY_METHOD["mse"], bounds={**BY_METHOD["mse"].bounds, "product": (-0.01, 0.01)})
     known = search(bad)
     start = known.noise.sum()
-    refine(known, {**BY_METHOD, "mse": bad})
+    refine(known, {**BY_METHOD, "mse": bad}, AUTO)
     first, *others = (step for step in known.steps if step.kind == "group")
     assert first.group == next(group for group, names in GROUPS.items() if "product" in names)
-    assert first.sqnr_db > known.steps[0].sqnr_db + 3 and len(others) < REFINEMENTS
+    assert first.sqnr_db > known.steps[0].sqnr_db + 3 and len(others) < AUTO.refinements
     assert known.noise.sum() < start / 2
     assert known.best.ranges.bounds["product"] == BY_METHOD[first.method].bounds["product"]
 
@@ -62,9 +65,9 @@ def test_a_bad_range_is_replaced_where_another_method_has_a_better_one():
 def test_what_brings_nothing_is_not_kept():
     known = search(*BY_METHOD.values())
     best = max(step.sqnr_db for step in known.steps)
-    refine(known, BY_METHOD)
+    refine(known, BY_METHOD, AUTO)
     tried = [step for step in known.steps if step.kind == "group"]
-    assert len(tried) <= REFINEMENTS
+    assert len(tried) <= AUTO.refinements
     assert kept(known.steps, "group") == tuple(step for step in tried if step.sqnr_db > step.before_db)
     assert max(step.sqnr_db for step in known.steps) >= best
 
@@ -72,3 +75,13 @@ def test_what_brings_nothing_is_not_kept():
 def test_observations_name_every_tensor_of_a_group():
     known = observe(model_of(NET.content, SPEC), SAMPLES).tensors
     assert {name for names in GROUPS.values() for name in names} <= set(known)
+
+
+def test_groups_that_cost_next_to_nothing_are_not_measured_further():
+    everything = group_sensitivities(MODEL, GROUPS, BY_METHOD, EVERYTHING)
+    first = next(iter(BY_METHOD))
+    noise = float(max(powers.max() for (_, method), powers in everything.items() if method == first))
+    found = group_sensitivities(MODEL, GROUPS, BY_METHOD, [(sample, noise) for sample in SAMPLES])
+    for (group, method), powers in found.items():
+        left = everything[group, first] < 0.005 * noise
+        np.testing.assert_array_equal(powers, np.where(left, everything[group, first], everything[group, method]))
