@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from edgekit.camera.watch import Sighting
+from edgekit.devices.prediction import spoken
 from edgekit.errors import DeviceError
 
 if TYPE_CHECKING:  # needs Tk, which a board may lack
@@ -24,7 +25,7 @@ def overlay(sighting: Sighting) -> Image.Image:
     best = sighting.classes[0] if sighting.classes else None
     said = f"{best.label}  {best.score:.0%}" if best else "nothing seen"
     _line(draw, said, image.height - 2 * size, size)
-    _line(draw, f"{sighting.fps:.0f} fps  {sighting.prediction.device.upper()}", 0, size)
+    _line(draw, f"{sighting.fps:.0f} fps  {spoken(sighting.prediction.device)}", 0, size)
     return image
 
 

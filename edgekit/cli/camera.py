@@ -115,6 +115,8 @@ def _heed_signals(control: "Control") -> None:
 
 def _printer(hidden: bool) -> Sink:
     """Prints a line when the best class changes."""
+    from edgekit.devices.prediction import spoken
+
     last = ""
 
     def show(sighting: "Sighting") -> None:
@@ -122,7 +124,7 @@ def _printer(hidden: bool) -> Sink:
         best = sighting.classes[0]
         if best.label != last and not hidden:
             fps = f"{sighting.fps:.0f} fps, " if sighting.fps else ""
-            device = sighting.prediction.device.upper()
+            device = spoken(sighting.prediction.device)
             echo(f"{sighting.frame.name}: {best.label} {best.score:.1%} ({fps}{device})")
         last = best.label
 

@@ -30,6 +30,7 @@ def classify(
     """
     from edgekit.devices.classifying import classify as classify_files
     from edgekit.devices.classifying import image_files
+    from edgekit.devices.prediction import spoken
     from edgekit.quiet import tensorflow_quiet
     from edgekit.reports.prediction import answer_lines, answer_to_json
 
@@ -39,7 +40,7 @@ def classify(
     answers = []
     with classifier:
         if not as_json:
-            echo(f"{Path(choice.model).name} on the {classifier.device.upper()}: {classifier.reason}.")
+            echo(f"{Path(choice.model).name} on the {spoken(classifier.device)}: {classifier.reason}.")
             echo(f"Class names: {classifier.names.origin}.")
             for note in classifier.names.notes:
                 echo(note)

@@ -12,6 +12,7 @@ from edgekit.calibration.class_matching import Matching, match_samples
 from edgekit.calibration.labelled import ImageSet, from_csv, with_table
 from edgekit.calibration.samples import Data, Samples, open_samples
 from edgekit.converters.export.reference import float_reference, resolve_preprocessing
+from edgekit.converters.manifest import tried
 from edgekit.converters.quantization.transforms.equalize import split_like
 from edgekit.converters.sources.open import load_source
 from edgekit.converters.sources.sniff import TFLITE, sniff
@@ -59,7 +60,8 @@ def compare(
     reference, scale, alarm = _reference(Path(a), candidate, samples, preprocess, trust=trust, progress=progress)
     sized = samples.as_images(scale).resized(reference.spec)
     found = compare_models(reference, candidate, sized, matching=matching, progress=progress)
-    return replace(found, contradicted=alarm)
+    record = (read_metadata(candidate.graph) or Metadata()).provenance
+    return replace(found, contradicted=alarm, tried=tried(record))
 
 
 def _tflite(path: Path, preprocess: str | None) -> Model:

@@ -11,6 +11,7 @@ from typing import Any
 
 from edgekit.calibration import Ranges, Samples
 from edgekit.converters.export.find_preprocessing import Finding
+from edgekit.converters.quantization.corrections import AUTO, CORRECTIONS, NONE
 from edgekit.converters.quantization.search.search import Outcome, Step
 from edgekit.converters.sources.source import Source
 from edgekit.devices.admission import vouch
@@ -86,6 +87,17 @@ def step_json(step: Step) -> dict[str, Any]:
         "gain_db": round(step.sqnr_db - step.before_db, 2) if math.isfinite(step.before_db) else None,
         "kept": step.kept,
     }
+
+
+def tried(record: Mapping[str, Any]) -> frozenset[str]:
+    """Range methods and corrections that a model's record says it has, or was worse with; none for another's record."""
+    steps, recipe = record.get("steps"), record.get("recipe")
+    if not isinstance(steps, list) or not isinstance(recipe, Mapping):
+        return frozenset()
+    names = {str(step.get("ranges")) for step in steps if isinstance(step, Mapping) and not step.get("group")}
+    given = str(recipe.get("corrections", NONE))
+    names |= {correction.name for correction in CORRECTIONS} if given == AUTO else set(given.split(","))
+    return frozenset(names | {str(recipe.get("ranges"))})
 
 
 def tool_versions(way: str) -> dict[str, str]:

@@ -41,6 +41,13 @@ class Latency:
         return self.preprocess + self.inference + self.postprocess
 
 
+def spoken(device: str) -> str:
+    """A device as people call it: "CPU", "Edge TPU", "Edge TPU usb:1", "emulated Edge TPU"."""
+    kind, _, _ = device.partition(":")
+    known = {"cpu": "CPU", "edgetpu": "Edge TPU", "emulated": "emulated Edge TPU"}
+    return known.get(kind, f"Edge TPU {device}")
+
+
 @dataclass(frozen=True)
 class Prediction:
     """The prediction for one image.

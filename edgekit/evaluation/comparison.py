@@ -23,12 +23,14 @@ class Comparison:
       layers: both errors of every layer, in order; () where the two have no float and int8 layer in common.
       skipped: image → why it could not be used.
       contradicted: what the first model says against the preprocessing that was given; "" where nothing.
+      tried: range methods and corrections that the second was made with, or that were worse, as its record says.
     """
 
     verdict: Verdict
     layers: tuple[Layer, ...]
     skipped: dict[str, str]
     contradicted: str = ""
+    tried: frozenset[str] = frozenset()
 
     @property
     def alarms(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """What causes a quantized layer's error, told from the error's parts, and what edgekit can do about it."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,47 +16,78 @@ DISPARATE = 8.0
 
 
 @dataclass(frozen=True)
+class Way:
+    """Something to do about an error.
+
+    Attributes:
+      text: what, with the options of `edgekit convert` for it.
+      names: the range methods and corrections that this tries; () where a conversion never tries it by itself.
+    """
+
+    text: str
+    names: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Cause:
     """What most of a layer's error comes from.
 
     Attributes:
       name: for machines, such as "clipped".
       meaning: the same for people.
-      remedy: what to do about it.
+      ways: what to do about it.
     """
 
     name: str
     meaning: str
-    remedy: str
+    ways: tuple[Way, ...]
+
+    def remedy(self, tried: Collection[str] = ()) -> str:
+        """What to do about it, in words, without what is no use.
+
+        Args:
+          tried: range methods and corrections that the conversion tried: the file has them, or they made it worse.
+        """
+        left = [way for way in self.ways if not way.names or not way.names <= set(tried)]
+        if len(left) == len(self.ways):
+            return "; or ".join(way.text for way in left)
+        void = sorted({name for way in self.ways if way not in left for name in way.names})
+        told = f"the conversion tried {', '.join(void)} and kept what was best"
+        return "; or ".join([way.text for way in left]) + f" ({told})" if left else f"none: {told}"
 
 
 CLIPPED = Cause(
     "clipped",
     "range clipped: values beyond it are cut off",
-    "a wider range: --ranges minmax, or calibrate on more images like these",
+    (Way("a wider range: --ranges minmax", frozenset({"minmax"})), Way("calibrate on more images like these")),
 )
 TOO_WIDE = Cause(
     "too wide",
     "range too wide: a few outliers take most of the 256 steps",
-    "a tighter range: --ranges auto, percentile or mse",
+    (Way("a tighter range: --ranges auto, percentile or mse", frozenset({"percentile", "mse"})),),
 )
 DISPARITY = Cause(
     "channel disparity",
     "channel disparity: one range for channels of very different size",
-    "channels scaled to one size, after swish: --corrections auto; else a tighter range: --ranges auto or percentile",
+    (
+        Way("channels scaled to one size, after swish: --corrections auto", frozenset({"split-swish"})),
+        Way("a tighter range: --ranges auto or percentile", frozenset({"percentile"})),
+    ),
 )
 WEIGHTS = Cause(
     "weights",
     "weights rounded to 8 bits",
-    "compensated in part by --corrections auto or rounding; the rest takes training",
+    (Way("compensated in part by --corrections auto or rounding", frozenset({"rounding"})), Way("further training")),
 )
 QUANTIZATION_NOISE = Cause(
     "quantization noise",
     "quantization noise: the range fits, and the error is that of its 256 steps",
-    "none within 8 bits",
+    (Way("none within 8 bits"),),
 )
 FIXED = Cause(
-    "fixed range", "quantization noise of the range that the format fixes for this op", "none that the format allows"
+    "fixed range",
+    "quantization noise of the range that the format fixes for this op",
+    (Way("none that the format allows"),),
 )
 
 

@@ -61,7 +61,7 @@ def layer_lines(found: Comparison) -> Iterator[str]:
     yield ""
     for cause in dict.fromkeys(layer.cause for layer in worst):
         yield f"  {cause.meaning}."
-        yield f"    Remedy: {cause.remedy}."
+        yield f"    Remedy: {cause.remedy(found.tried)}."
 
 
 def _row(layer: Layer) -> tuple[str, ...]:
@@ -87,13 +87,13 @@ def comparison_to_json(found: Comparison) -> dict[str, object]:
         "alarms": list(found.alarms),
         "p": verdict.p_value if verdict.labelled else None,
         "significance": significance(verdict) or None,
-        "layers": [_layer_to_json(layer) for layer in found.layers],
+        "layers": [_layer_to_json(layer, found) for layer in found.layers],
         "worst": [layer.name for layer in found.worst[:10]],
         "skipped": [{"image": name, "reason": reason} for name, reason in found.skipped.items()],
     }
 
 
-def _layer_to_json(layer: Layer) -> dict[str, object]:
+def _layer_to_json(layer: Layer, found: Comparison) -> dict[str, object]:
     return {
         "index": layer.index,
         "op": layer.op,
@@ -103,7 +103,7 @@ def _layer_to_json(layer: Layer) -> dict[str, object]:
         "local_db": layer.local_db,
         "cause": layer.cause.name,
         "meaning": layer.cause.meaning,
-        "remedy": layer.cause.remedy,
+        "remedy": layer.cause.remedy(found.tried),
         "share": layer.share,
         "low": layer.low,
         "high": layer.high,

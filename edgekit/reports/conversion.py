@@ -55,7 +55,9 @@ def conversion_facts(conversion: Conversion, path: Path, unmet: str | None, comp
     """What was made, how good it is, and what to do next: titles and texts in the order in which they are read."""
     graph, calibration = conversion.artefact.model.graph, conversion.artefact.provenance["calibration"]
     left = _left_in_float(conversion.artefact.provenance["float_ops"])
+    io = conversion.artefact.provenance["recipe"]["io"]
     made = f"int8 but for {left}" if left else "every op int8"
+    made += " but the casts of its float input and output" if io == "float" and not left else ""
     rows = [("Made", f"{path} ({graph.size / 1e6:.1f} MB, {made})")]
     rows += [("Exported", _exported(conversion.artefact.provenance["export"]))]
     rows += [("Preprocessing", f"{conversion.preprocessing.name}: {conversion.preprocessing.how}")]

@@ -46,7 +46,7 @@ def test_the_layers_that_cost_most_come_first(comparison):
     errors = [layer.scores_db for layer in comparison.worst]
     assert errors == sorted(errors)
     assert comparison.worst[0].cause.name == "clipped"
-    assert "--ranges" in comparison.worst[0].cause.remedy
+    assert "--ranges" in comparison.worst[0].cause.remedy()
 
 
 def test_json_and_csv_hold_every_layer(comparison):

@@ -73,3 +73,13 @@ def test_errors_of_images_add_up_and_channels_keep_their_extremes():
     assert (both.signal, both.accumulated, both.local_signal) == (11.0, 22.0, 33.0)
     assert (both.local, both.clipped, both.rounded, both.count) == (44.0, 55.0, 66.0, 77)
     assert both.channels.tolist() == [[-1.0, -2.0], [3.0, 5.0]]
+
+
+def test_a_remedy_leaves_out_what_the_conversion_tried():
+    assert CLIPPED.remedy() == "a wider range: --ranges minmax; or calibrate on more images like these"
+    after = CLIPPED.remedy({"minmax", "mse"})
+    assert after.startswith("calibrate on more images like these (") and "minmax" in after and "--ranges" not in after
+    assert TOO_WIDE.remedy({"mse"}) == TOO_WIDE.remedy()  # the other method is left to try
+    assert TOO_WIDE.remedy({"mse", "percentile"}).startswith("none: the conversion tried mse, percentile")
+    assert "--" not in DISPARITY.remedy({"split-swish", "percentile"})
+    assert QUANTIZATION_NOISE.remedy({"minmax"}) == QUANTIZATION_NOISE.remedy() == "none within 8 bits"
