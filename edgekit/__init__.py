@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edgekit.converters.scale import scale as scale
     from edgekit.devices import Classifier as Classifier
     from edgekit.devices import Prediction as Prediction
+    from edgekit.devices.benchmarking.benchmark import benchmark as benchmark
     from edgekit.devices.classifying import classify as classify
     from edgekit.devices.discovery import attached as attached
     from edgekit.devices.doctor.doctor import diagnose as diagnose
@@ -46,6 +47,7 @@ _PUBLIC = {
     "Recipe": "edgekit.converters",
     "Samples": "edgekit.calibration.samples",
     "attached": "edgekit.devices.discovery",
+    "benchmark": "edgekit.devices.benchmarking.benchmark",
     "classify": "edgekit.devices.classifying",
     "compare": "edgekit.converters.comparing",
     "compile_models": "edgekit.edgetpu.compiler.compiler",

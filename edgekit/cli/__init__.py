@@ -14,6 +14,7 @@ _JSON = "edgekit.json"
 
 #: command → module that defines it as a click command of the same name.
 COMMANDS: Mapping[str, str] = {
+    "benchmark": "edgekit.cli.benchmark",
     "camera": "edgekit.cli.camera",
     "classify": "edgekit.cli.classify",
     "compare": "edgekit.cli.compare",
@@ -31,6 +32,7 @@ COMMANDS: Mapping[str, str] = {
 
 #: Shown by `edgekit --help`, so that it need not import the commands.
 SUMMARIES: Mapping[str, str] = {
+    "benchmark": "Time models: percentiles, memory, and ratios with intervals, on devices that take turns.",
     "camera": "Name what a camera, a video or a stream shows, live.",
     "classify": "Name what is in images, with the model's own labels and preprocessing.",
     "compare": "Compare two models: agreement, accuracy, and the error of every layer with its cause.",

@@ -3,7 +3,7 @@
 interpreter: TFLite's, typed. admission, first_run: strangers' files, tried in a child process. request: device strings.
 discovery, profiles: what is attached, and to which computer. library, delegate, trial: libedgetpu opened, tried in a
 child process. twin: the CPU twin. opening: a model on one device. failover: a model that survives it. tensors,
-prediction, classifier: from an image to class names. emulator/ and doctor/ say themselves what is in them.
+prediction, classifier: from an image to class names. benchmarking/, emulator/ and doctor/ say what is in them.
 """
 
 from edgekit.devices.classifier import Classifier

@@ -1,0 +1,151 @@
+"""A run: what is timed, where, and in which order."""
+
+import numpy as np
+import pytest
+
+from edgekit import benchmark
+from edgekit.devices.benchmarking import benchmark as module
+from edgekit.devices.benchmarking.start import measure_start, peak_memory
+from edgekit.devices.benchmarking.subject import Configuration, Subject, open_subject
+from edgekit.devices.interpreter import allowed_cores
+from edgekit.devices.prediction import Latency
+from edgekit.errors import DataError, DeviceError, ModelFormatError, UsageError
+from tests.support.build import GraphBuilder
+from tests.support.layered_nets import float_model
+from tests.support.pairs import write_pair
+
+
+def test_every_model_on_every_device_with_every_number_of_threads(tmp_path, model_file):
+    compiled = write_pair(tmp_path)
+    found = benchmark([str(model_file), str(compiled)], devices=["cpu"], threads=[1, 10_000], runs=25)
+    cores = allowed_cores()
+    asked = [(each.configuration.model, each.configuration.threads) for each in found.measurements]
+    counts = list(dict.fromkeys([1, cores]))
+    assert asked == [(str(path), count) for path in (model_file, compiled) for count in counts]
+    assert [each.device for each in found.measurements] == ["cpu"] * len(asked)
+    assert found.ratio(found.measurements[0]).interval == (1, 1)
+
+
+def test_an_accelerator_is_timed_where_it_runs(tmp_path):
+    found = benchmark([str(write_pair(tmp_path))], devices=["emulated", "cpu"], runs=25)
+    assert [each.device for each in found.measurements] == ["emulated", "cpu"]
+    assert all(np.all(each.inference > 0) and not each.only_inference for each in found.measurements)
+
+
+def test_all_three_parts_of_a_classification_are_timed(model_file, images):
+    (each,) = benchmark([str(model_file)], image=str(images / "0red.png"), runs=50).measurements
+    assert each.times.shape == (25, 2, 3) and np.all(each.times > 0)
+    assert each.blocks.shape == (25,)
+    assert each.percentile(50) <= each.percentile(95) <= each.percentile(99) <= each.inference.max()
+
+
+def several_inputs():
+    graph = GraphBuilder()
+    x, y = graph.input((1, 4)), graph.input((1, 4))
+    return graph.finish([graph.op("ADD", [x, y], (1, 4), options={})])
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(several_inputs(), "takes 2 inputs"), (float_model(), "does not say how its images")]
+)
+def test_a_model_that_cannot_classify_runs_on_random_inputs(tmp_path, content, reason):
+    path = tmp_path / "other.tflite"
+    path.write_bytes(content)
+    (each,) = benchmark([str(path)], runs=25).measurements
+    assert reason in each.only_inference
+    assert np.all(each.inference > 0) and np.all(each.times[:, :, [0, 2]] == 0)
+
+
+def test_a_start_is_measured_in_a_process_of_its_own(model_file):
+    large = np.ones(64 << 20, np.uint8)  # of this process, which must not be found in the other one's
+    found = measure_start(Configuration(str(model_file), "cpu", 1), None, "")
+    assert found.load_ms > 0 and found.first_ms > 0
+    if peak_memory() is not None:
+        assert 0 < found.model_bytes < found.peak_bytes < peak_memory()
+    assert large.any()
+
+
+def test_a_model_that_holds_more_takes_more_memory(tmp_path):
+    starts = {}
+    for name, side in (("small", 64), ("large", 4096)):
+        graph = GraphBuilder()
+        x = graph.input((1, side, side, 1))
+        path = tmp_path / f"{name}.tflite"
+        path.write_bytes(graph.finish([graph.op("LOGISTIC", [x], (1, side, side, 1))]))
+        starts[name] = measure_start(Configuration(str(path), "cpu", 1), None, "is no classifier").model_bytes
+    if starts["large"] is not None:
+        assert starts["large"] - starts["small"] > 64e6  # input and output, four bytes for each value
+
+
+def test_a_process_that_fails_is_told_in_words(tmp_path):
+    with pytest.raises(DeviceError, match="failed in a process of its own"):
+        measure_start(Configuration(str(tmp_path / "missing.tflite"), "cpu", 1), None, "")
+
+
+@pytest.fixture
+def recorded(monkeypatch):
+    """(configuration's model, what is done) of each step; subjects take no time to run."""
+    steps = []
+
+    def opened(configuration, image=None, *, plain=""):
+        name = configuration.model
+        steps.append((name, "open"))
+        device = "usb:0" if name == "accelerated" else "cpu"
+
+        def run():
+            steps.append((name, "run"))
+            return Latency(1.0, 2.0, 3.0)
+
+        return Subject(run, lambda: (device, "asked"), plain, lambda: steps.append((name, "close")))
+
+    monkeypatch.setattr(module, "open_subject", opened)
+    monkeypatch.setattr(module, "measure_start", lambda *_: None)
+    return steps
+
+
+def test_models_take_turns_each_first_about_as_often(recorded):
+    benchmark(["a", "b"], runs=100)
+    timed = "".join(name for name, done in recorded if done == "run")
+    turns = [timed[at : at + 7] for at in range(2 * 11, len(timed), 7)]  # 1 + 10 of warm-up of each before
+    assert sorted(turns) == ["a" * 7] * 25 + ["b" * 7] * 25  # 3 that are not counted and 4 that are
+    firsts = [turn[0] for turn in turns[::2]]
+    assert all({one[0], two[0]} == {"a", "b"} for one, two in zip(turns[::2], turns[1::2]))
+    assert 5 <= firsts.count("a") <= 20
+
+
+def test_models_are_opened_anew_for_each_block_and_accelerators_are_not(recorded):
+    benchmark(["a", "accelerated"], runs=25)
+    opened = [name for name, done in recorded if done == "open"]
+    assert (opened.count("a"), opened.count("accelerated")) == (2 + 25, 2)
+    closed = [name for name, done in recorded if done == "close"]
+    assert (closed.count("a"), closed.count("accelerated")) == (2 + 25, 2)
+
+
+def test_the_warm_up_is_as_long_as_asked_for(recorded):
+    (each,) = benchmark(["a"], runs=25, warm_up=40).measurements
+    assert sum(done == "run" for _, done in recorded) == 1 + 40 + 25 * (3 + 1)
+    assert each.inference.shape == (25, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"models": ["missing.tflite"]}, ModelFormatError),
+        ({"devices": ["toaster"]}, UsageError),
+        ({"devices": ["edgetpu"]}, UsageError),
+        ({"threads": [0]}, UsageError),
+        ({"runs": 24}, UsageError),
+        ({"image": "missing.png"}, DataError),
+    ],
+)
+def test_what_cannot_be_timed_is_told_before_the_work(model_file, arguments, error):
+    with pytest.raises(error):
+        benchmark(**{"models": [str(model_file)], **arguments})
+
+
+def test_a_subject_says_where_it_runs(tmp_path):
+    subject = open_subject(Configuration(str(write_pair(tmp_path)), "auto", 1))
+    subject.run()
+    device, reason = subject.place()
+    assert device == "cpu" and "CPU twin" in reason
+    subject.close()

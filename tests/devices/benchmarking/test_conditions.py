@@ -1,0 +1,47 @@
+"""Governor, load and processor, read below another root."""
+
+from dataclasses import replace
+
+import pytest
+
+from edgekit.devices import discovery
+from edgekit.devices.benchmarking.conditions import conditions
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    monkeypatch.setattr(discovery, "ROOT", tmp_path)
+    return tmp_path
+
+
+def governor(root, number, name):
+    policy = root / f"sys/devices/system/cpu/cpufreq/policy{number}"
+    policy.mkdir(parents=True)
+    (policy / "scaling_governor").write_text(name + "\n")
+
+
+def test_governors_of_all_cores_are_read_and_noted(root):
+    for number, name in enumerate(("schedutil", "performance", "schedutil")):
+        governor(root, number, name)
+    found = replace(conditions(), load=0.0)
+    assert found.governors == ("performance", "schedutil")
+    assert ["governor is schedutil" in note for note in found.notes()] == [True]
+
+
+def test_a_quiet_machine_has_no_notes(root):
+    governor(root, 0, "performance")
+    assert list(replace(conditions(), load=0.1).notes()) == []
+
+
+def test_a_busy_machine_is_noted(root):
+    (note,) = replace(conditions(), load=3.0, cores=2).notes()
+    assert "load was 3.0 on 2 cores" in note
+
+
+def test_a_board_is_named_by_its_device_tree_and_a_computer_by_its_processor(root):
+    (root / "proc").mkdir()
+    (root / "proc/cpuinfo").write_text("processor\t: 0\nmodel name\t: Fast CPU\n")
+    assert conditions().processor == "Fast CPU"
+    (root / "proc/device-tree").mkdir()
+    (root / "proc/device-tree/model").write_bytes(b"Raspberry Pi 4 Model B\0")
+    assert conditions().processor == "Raspberry Pi 4 Model B"
