@@ -108,7 +108,8 @@ def _chosen(candidate: Model) -> Mapping[str, str]:
 
 def _is_no_source(graph: Graph) -> bool:
     """Whether it is a model to take as it is: quantized, or with other inputs than the conversion takes."""
-    return quantization(graph).kind != "none" or any(graph.tensors[i].dtype != "float32" for i in graph.inputs)
+    integers = quantization(graph).kind in ("full", "partial")
+    return integers or any(graph.tensors[i].dtype != "float32" for i in graph.inputs)
 
 
 def _matched(samples: Samples, images: ImageSet, labels: Sequence[str], outputs: int) -> tuple[Samples, Matching]:

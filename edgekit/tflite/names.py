@@ -20,6 +20,8 @@ IMAGE_SHAPE = "edgekit/image_shape"
 #: Scores that stood in axes of size 1, as a row, and its shape.
 ROW = "edgekit/scores"
 ROW_SHAPE = "edgekit/scores_shape"
+#: Behind the name of weights that were stored in fewer bits.
+_IN_FLOAT = "/float"
 
 # What litert-quantizer appends to the name of a constant that several ops share, once each has its own steps …
 _DUPLICATED = re.compile(r"_duplicated_\d+$")
@@ -82,3 +84,8 @@ def unique(names: Iterable[str]) -> List[str]:
         seen[name] = seen.get(name, 0) + 1
         found.append(name if name and seen[name] == 1 else f"{name}#{seen[name]}")
     return found
+
+
+def in_float(name: str) -> str:
+    """What weights are called once they are float numbers."""
+    return name + _IN_FLOAT

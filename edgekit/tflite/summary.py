@@ -35,5 +35,6 @@ def quantization(graph: Graph) -> Quantization:
         return Quantization("full" if dtype else "none", dtype, (), casts)
     if dtype:
         return Quantization("partial", dtype, float_ops, casts)
-    small = any(t.is_constant and (t.quant or t.dtype == "float16") for t in graph.tensors)
+    read = (tensor for op in graph.ops for tensor in graph.op_inputs(op))
+    small = any(t.is_constant and (t.quant or t.dtype == "float16") for t in read)
     return Quantization("weights" if small else "none", "", float_ops, casts)

@@ -7,6 +7,7 @@ import numpy as np
 
 from edgekit.converters.sources import checks
 from edgekit.converters.sources.ends import Predict, output_kind
+from edgekit.converters.sources.float_weights import with_float_weights
 from edgekit.converters.sources.plain_ends import as_classifier
 from edgekit.converters.sources.source import TfliteSource, digest
 from edgekit.devices.admission import admit
@@ -31,7 +32,7 @@ def load_tflite(
 ) -> TfliteSource:
     """Opens a float `.tflite`; see `edgekit.converters.sources.open.load_source` for errors."""
     name = str(path)
-    graph = read_graph(path)
+    graph, about_weights = with_float_weights(read_graph(path))
     _refuse_quantized(name, graph)
     graph, choice = as_classifier(name, graph, output, signature)
     checks.single(name, "input", [graph.tensors[i].name for i in graph.inputs])
@@ -56,7 +57,7 @@ def load_tflite(
         content=graph.content,
         stated=_stated(metadata, spec),
         rescales=scales_pixels(graph),
-        notes=choice + notes + found.notes,
+        notes=about_weights + choice + notes + found.notes,
         predict=predict,
     )
 
@@ -66,7 +67,8 @@ def _refuse_quantized(name: str, graph: Graph) -> None:
         raise UnsupportedModelError(
             f"{name} is compiled for the Edge TPU already.", "It is ready to run; to convert, give the float model."
         )
-    quantized = [tensor for tensor in graph.tensors if is_quantized(tensor)]
+    read = {index for op in graph.ops for index in (*op.inputs, *op.outputs)}
+    quantized = [tensor for tensor in graph.tensors if tensor.index in read and is_quantized(tensor)]
     if not quantized:
         return
     computed = {tensor.dtype for tensor in quantized if not tensor.is_constant}

@@ -10,6 +10,7 @@ from edgekit.edgetpu.placement.placement import CPU, OpPlacement, Placement
 from edgekit.edgetpu.statuses import OTHER_SUBGRAPH
 from edgekit.tflite.graph import Graph, Op
 from edgekit.tflite.reader import constant
+from edgekit.tflite.summary import quantization
 from edgekit.tflite.versions import minimal_versions
 
 Adviser = Callable[[Graph, Placement], Optional[str]]
@@ -40,7 +41,7 @@ def verdict(placement: Placement) -> str:
 def advice(graph: Graph, placement: Placement) -> Tuple[str, ...]:
     """What to change, most useful first; () where there is nothing to do."""
     if _is_float(graph):
-        return (_FLOAT_MODEL,)
+        return (_SMALL_WEIGHTS if quantization(graph).kind == "weights" else _FLOAT_MODEL,)
     general = [text for text in (adviser(graph, placement) for adviser in _ADVISERS) if text]
     return tuple(general + _remedies(graph, placement))
 
@@ -107,6 +108,11 @@ def _listed(indices: List[int], limit: int = 4) -> str:
 
 _FLOAT_MODEL = "The model computes in float, and the Edge TPU in 8 bits only: convert it with `edgekit convert --int8`."
 
+_SMALL_WEIGHTS = (
+    "Only its weights are in few bits: it computes in float, and the Edge TPU in 8 bits only. Convert the float model "
+    "that it was made from, or this one, with `edgekit convert --int8`."
+)
+
 
 def _is_float(graph: Graph) -> bool:
     made = {tensor.dtype for op in graph.ops for tensor in graph.op_outputs(op)}
@@ -146,7 +152,7 @@ def _float_ends(graph: Graph, placement: Placement) -> Optional[str]:
         return None
     return (
         f"Its {' and '.join(ends)} are float, so the CPU converts them at each inference: "
-        "convert with 8-bit inputs and outputs (`edgekit convert --int8 --io uint8`)."
+        "convert the float model that it was made from with 8-bit ones (`edgekit convert --int8 --io uint8`)."
     )
 
 

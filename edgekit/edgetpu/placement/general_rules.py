@@ -15,6 +15,7 @@ from edgekit.edgetpu.placement.case import (
 )
 from edgekit.edgetpu.placement.operations import DEFAULT_RUNTIMES, OPERATIONS, REPLACEMENTS
 from edgekit.edgetpu.statuses import BAD_DTYPE, BAD_RANK, NOT_SUPPORTED
+from edgekit.tflite.graph import Graph
 
 RULES = Rules()
 rule = RULES.rule
@@ -63,8 +64,9 @@ def eight_bits(case: Case) -> Optional[Finding]:
     wrong = {tensor.dtype for tensor in judged if tensor.dtype not in EIGHT_BITS}
     if not wrong:
         return None
-    otherwise = "" if wrong & FLOATS else _NOT_QUANTIZED
-    remedy = REPLACEMENTS.get(case.op.opcode, otherwise)
+    otherwise = _NOT_QUANTIZED if not wrong & FLOATS else _IN_PART if _computes_in_integers(case.graph) else ""
+    of_weights = case.op.opcode == "DEQUANTIZE" and all(given.is_constant for given in case.graph.op_inputs(case.op))
+    remedy = otherwise if of_weights else REPLACEMENTS.get(case.op.opcode, otherwise)
     return fails(f"It works on {' and '.join(sorted(wrong))}", remedy=remedy)
 
 
@@ -73,6 +75,17 @@ _NOT_QUANTIZED = (
     "Quantization changes floating point only: compute these numbers in the program, or make them constants before the "
     "conversion."
 )
+
+
+# A file with integers inside cannot be quantized any further.
+_IN_PART = (
+    "The model is quantized in part: quantize all of it, from the float model that it was made from, with "
+    "`edgekit convert --int8`."
+)
+
+
+def _computes_in_integers(graph: Graph) -> bool:
+    return any(tensor.quant and not tensor.is_constant and tensor.dtype in EIGHT_BITS for tensor in graph.tensors)
 
 
 @rule(confidence="documented", status=NOT_SUPPORTED)

@@ -9,7 +9,9 @@ import pytest
 from edgekit.converters.sources.open import load_source
 from edgekit.errors import EdgekitError, ModelFormatError, UnsafeModelError, UnsupportedModelError
 from edgekit.preprocess import InputSpec
+from edgekit.tflite import read_graph
 from edgekit.tflite.metadata import Metadata, write_metadata
+from edgekit.tflite.summary import quantization
 from tests.support.tiny_keras import SIZE, classifier
 
 IMAGES = np.random.default_rng(5).random((3, SIZE, SIZE, 3), dtype=np.float32) * 255
@@ -192,21 +194,32 @@ def test_scaling_inside_a_tflite_is_seen_even_when_folded(tf, keras2, tmp_path, 
     assert load_source(tmp_path / "m.tflite").rescales
 
 
-def test_quantized_tflites_are_refused(tf, keras2, tmp_path):
+def test_a_tflite_that_computes_in_integers_is_refused(tf, keras2, tmp_path):
     model = classifier(keras2, keras2.layers.Conv2D(64, 3))
 
     def samples():
         yield [IMAGES[:1]]
 
-    default = [tf.lite.Optimize.DEFAULT]
-    for name, word, settings in (
-        ("dynamic", "int8 weights", {"optimizations": default}),
-        ("full", "int8 inside", {"optimizations": default, "representative_dataset": samples}),
-    ):
-        (tmp_path / f"{name}.tflite").write_bytes(converted(tf, model, **settings))
-        with pytest.raises(UnsupportedModelError) as caught:
-            load_source(tmp_path / f"{name}.tflite")
-        assert word in caught.value.message and "float" in caught.value.hint
+    settings = {"optimizations": [tf.lite.Optimize.DEFAULT], "representative_dataset": samples}
+    (tmp_path / "full.tflite").write_bytes(converted(tf, model, **settings))
+    with pytest.raises(UnsupportedModelError) as caught:
+        load_source(tmp_path / "full.tflite")
+    assert "int8 inside" in caught.value.message and "float" in caught.value.hint
+
+
+@pytest.mark.parametrize(("kind", "off"), [("int8", 0.03), ("float16", 1e-3)])
+def test_a_tflite_of_small_weights_is_a_float_model_and_says_so(kind, off, tf, keras2, tmp_path):
+    model = classifier(keras2, keras2.layers.Conv2D(64, 3), keras2.layers.Conv2D(16, 3))
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if kind == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    (tmp_path / "m.tflite").write_bytes(converter.convert())
+    assert quantization(read_graph(tmp_path / "m.tflite")).kind == "weights"
+    source = load_source(tmp_path / "m.tflite")
+    assert any(note.startswith(f"Its weights are {kind}, its ops compute in float") for note in source.notes)
+    np.testing.assert_allclose(source.predict(IMAGES), np.asarray(model(IMAGES)), atol=off)
+    assert quantization(read_graph(source.content)).kind == "none"
 
 
 def test_metadata_of_a_tflite_is_used(float_tflite, tmp_path):

@@ -148,7 +148,10 @@ def test_quantization_is_advised_for_a_float_op_in_an_int8_model():
     x = graph.input((1, 8), "int8", quant=Q)
     y = graph.op("TANH", [graph.op("DEQUANTIZE", [x], (1, 8))], (1, 8))
     y = graph.op("TANH", [graph.op("QUANTIZE", [y], (1, 8), "int8", quant=Q)], (1, 8), "int8", quant=Q)
-    assert "TANH (op 1): Quantize the whole model" in told(graph.finish([y]))[1]
+    assert (
+        "TANH (op 1): The model is quantized in part: quantize all of it, from the float model"
+        in told(graph.finish([y]))[1]
+    )
 
 
 def _pixel_shuffle(channels=4, side=8, block=2):
@@ -194,3 +197,14 @@ def test_reasons_of_mapped_supported_and_rejected_ops():
     assert reasons(mapped) == ()
     assert reasons(rejected)[0].startswith("The Edge TPU does not support HARD_SWISH. ")
     assert reasons(behind) == ("The Edge TPU supports it, but the mapped subgraph ends before it.",)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float16"])
+def test_a_model_of_small_weights_is_named_as_that(dtype):
+    graph = GraphBuilder()
+    x, values = graph.input((1, 4)), np.ones((2, 4), dtype)
+    weights = graph.constant(values, quant=(0.1, 0)) if dtype == "int8" else graph.constant(values)
+    weights = weights if dtype == "int8" else graph.op("DEQUANTIZE", [weights], (2, 4))
+    said, todo = told(graph.finish([graph.op("FULLY_CONNECTED", [x, weights, -1], (1, 2), options={})]))
+    assert todo.startswith("Only its weights are in few bits: it computes in float")
+    assert "8-bit outputs" not in said
