@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from edgekit.converters import load_source as load_source
     from edgekit.converters import save as save
     from edgekit.converters.comparing import compare as compare
+    from edgekit.converters.explaining import explain as explain
     from edgekit.converters.making import new as new
     from edgekit.converters.scale import scale as scale
     from edgekit.devices import Classifier as Classifier
@@ -55,6 +56,7 @@ _PUBLIC = {
     "diagnose": "edgekit.devices.doctor.doctor",
     "evaluate": "edgekit.evaluation.accuracy",
     "examine": "edgekit.devices.doctor.machine",
+    "explain": "edgekit.converters.explaining",
     "inspect": "edgekit.devices.inspection",
     "load_source": "edgekit.converters",
     "map_ops": "edgekit.edgetpu.placement.mapping",

@@ -136,6 +136,16 @@ def check_writable(path: Union[str, Path]) -> None:
         raise OutputError(f"The folder {folder} may not be written by this user.", "Write elsewhere with -o.")
 
 
+def make_folder(path: Union[str, Path]) -> None:
+    """Makes a folder for results where there is none. Raises OutputError where that cannot be."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"The folder {path} could not be made: {error.strerror}.", "Write elsewhere with -o."
+        ) from error
+
+
 def cache_folder() -> Optional[Path]:
     """edgekit's folder for what it can find out again, where this system keeps such; None for a user without a home."""
     told = os.environ.get("LOCALAPPDATA" if platform.system() == "Windows" else "XDG_CACHE_HOME")

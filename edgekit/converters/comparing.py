@@ -12,20 +12,16 @@ from edgekit.calibration.class_matching import Matching, match_samples
 from edgekit.calibration.labelled import ImageSet, from_csv, with_table
 from edgekit.calibration.samples import Data, Samples, open_samples
 from edgekit.converters.export.reference import float_reference, resolve_preprocessing
+from edgekit.converters.finished import finished_model, is_finished
 from edgekit.converters.manifest import tried
 from edgekit.converters.quantization.transforms.equalize import split_like
 from edgekit.converters.sources.open import load_source
-from edgekit.converters.sources.sniff import TFLITE, sniff
-from edgekit.devices.opening import open_model
-from edgekit.devices.tensors import input_spec, input_tensor, output_meaning, output_tensor
+from edgekit.devices.tensors import output_tensor
 from edgekit.evaluation.comparison import Comparison, compare_models
-from edgekit.labels import find_names
 from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress, silent
-from edgekit.tflite import Graph
-from edgekit.tflite.metadata import Metadata, pixel_input, read_metadata
+from edgekit.tflite.metadata import Metadata, read_metadata
 from edgekit.tflite.model import Model
-from edgekit.tflite.summary import quantization
 
 
 def compare(
@@ -53,7 +49,7 @@ def compare(
       EdgekitError: of the kind that fits, see `edgekit.errors`.
     """
     images = data if isinstance(data, ImageSet) else ImageSet(data)
-    candidate = _tflite(Path(b), preprocess)
+    candidate = finished_model(Path(b), preprocess)
     names = candidate.labels if labels is None else tuple(labels)
     samples = open_samples(images.data, candidate.spec, count=images.count, seed=images.seed)
     samples, matching = _matched(samples, images, names, output_tensor(candidate.graph).elements)
@@ -64,16 +60,6 @@ def compare(
     return replace(found, contradicted=alarm, tried=tried(record))
 
 
-def _tflite(path: Path, preprocess: str | None) -> Model:
-    """A `.tflite` as it is; `preprocess` counts where it does not say how to scale its images."""
-    graph = open_model(path, threads=1).graph
-    metadata, tensor = read_metadata(graph) or Metadata(), input_tensor(graph)
-    known = metadata.input or pixel_input(tensor)
-    spec = input_spec(tensor, metadata, None if known else preprocess)
-    names = find_names(path, output_tensor(graph).elements, metadata.labels)
-    return Model(graph, spec, output_meaning(graph, metadata), names.labels)
-
-
 def _reference(
     path: Path, candidate: Model, samples: Samples, preprocess: str | None, *, trust: bool, progress: Progress
 ) -> tuple[Model, InputSpec, str]:
@@ -81,8 +67,8 @@ def _reference(
 
     And the preprocessing that normalized arrays for it have been through, and what contradicts it.
     """
-    if sniff(path) == TFLITE and _is_no_source(open_model(path, threads=1).graph):
-        known = _tflite(path, preprocess)
+    if is_finished(path):
+        known = finished_model(path, preprocess)
         return known, known.spec, ""
     progress("Opening the model", 0, None)
     like, chosen = candidate.spec, _chosen(candidate)
@@ -104,12 +90,6 @@ def _chosen(candidate: Model) -> Mapping[str, str]:
     """Which output and signature of its original a model was made from, as its record says."""
     made_from = (read_metadata(candidate.graph) or Metadata()).provenance.get("source", {})
     return {key: name for key, name in dict(made_from).items() if isinstance(name, str)}
-
-
-def _is_no_source(graph: Graph) -> bool:
-    """Whether it is a model to take as it is: quantized, or with other inputs than the conversion takes."""
-    integers = quantization(graph).kind in ("full", "partial")
-    return integers or any(graph.tensors[i].dtype != "float32" for i in graph.inputs)
 
 
 def _matched(samples: Samples, images: ImageSet, labels: Sequence[str], outputs: int) -> tuple[Samples, Matching]:

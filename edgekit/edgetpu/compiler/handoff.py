@@ -10,8 +10,8 @@ from typing import List, Optional, Sequence, Tuple, Union
 
 from edgekit.edgetpu.compiler.run import arguments
 from edgekit.edgetpu.placement.placement import CompilerOptions
-from edgekit.errors import OutputError, UsageError
-from edgekit.files import write_bytes, write_text
+from edgekit.errors import UsageError
+from edgekit.files import make_folder, write_bytes, write_text
 from edgekit.tflite.reader import read_graph
 from edgekit.tflite.versions import set_op_versions
 
@@ -77,10 +77,7 @@ def write_handoff(
         set_op_versions(read_graph(model), compiler_version=options.compiler_version).content for model in models
     ]
     target = Path(folder)
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The folder {target} could not be made: {error.strerror}.", "Choose another.") from error
+    make_folder(target)
     for model, content in zip(models, contents):
         write_bytes(target / model.name, content)
     write_text(target / "Containerfile", _CONTAINERFILE)

@@ -1,0 +1,87 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edgekit.calibration import choose_ranges, observe, open_samples
+from edgekit.converters.quantization.backend import quantize_int8
+from edgekit.evaluation.activation import Explainer, correlation
+from edgekit.preprocess import InputSpec
+from tests.support.build import colour_classifier, model_of
+from tests.support.headed_nets import BIAS, CLASSES, OTHERS, SIZE, SUMS, expected_map, headed
+
+SPEC = InputSpec(SIZE, SIZE, mean=(0.0,) * 3, std=(255.0,) * 3)
+PIXELS = np.random.default_rng(1).integers(0, 256, (40, SIZE, SIZE, 3)).astype(np.uint8)
+BATCH = PIXELS[:1].astype(np.float32) / 255
+
+
+def explained(kind):
+    return Explainer(model_of(headed(kind), SPEC))
+
+
+@pytest.mark.parametrize("kind", SUMS)
+@pytest.mark.parametrize("index", range(CLASSES))
+def test_heads_that_are_sums_are_taken_apart_exactly(kind, index):
+    explainer = explained(kind)
+    assert explainer.way == "cam"
+    np.testing.assert_allclose(
+        explainer.map(explainer.see(BATCH), index), expected_map(kind, BATCH, index), rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("kind", SUMS)
+def test_an_exact_map_sums_to_the_score_without_its_bias(kind):
+    explainer = explained(kind)
+    seen = explainer.see(BATCH)
+    bias = 0 * BIAS if kind == "convolution, mean" else BIAS
+    sums = [explainer.map(seen, index).sum() for index in range(CLASSES)]
+    np.testing.assert_allclose(sums, seen.scores - bias, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+@pytest.mark.parametrize("index", range(CLASSES))
+def test_other_heads_by_the_slopes_of_their_scores(kind, index):
+    explainer = explained(kind)
+    assert explainer.way == "grad-cam"
+    np.testing.assert_allclose(
+        explainer.map(explainer.see(BATCH), index), expected_map(kind, BATCH, index), rtol=2e-3, atol=2e-4
+    )
+
+
+@pytest.mark.parametrize("kind", [*SUMS, *OTHERS])
+def test_an_int8_model_is_explained_by_its_own_integers(kind):
+    pytest.importorskip("litert_quantizer")
+    model = model_of(headed(kind), SPEC)
+    ranges = choose_ranges(observe(model, open_samples(PIXELS, SPEC)))
+    explainer = Explainer(replace(model, graph=quantize_int8(model.graph, ranges, SPEC)))
+    assert explainer.way == ("cam" if kind in SUMS else "grad-cam")
+    for index in range(CLASSES):
+        found = explainer.map(explainer.see(BATCH), index)
+        assert np.corrcoef(found.ravel(), expected_map(kind, BATCH, index).ravel())[0, 1] > 0.995
+
+
+def test_a_model_without_a_feature_map_by_covering_parts_of_the_image():
+    explainer = Explainer(model_of(colour_classifier("float32", size=32), InputSpec(32, 32)))
+    assert explainer.way == "occlusion"
+    half = np.zeros((1, 32, 32, 3), np.float32)
+    half[:, :, :16, 0] = 1
+    seen = explainer.see(half)
+    red = explainer.map(seen, 0)
+    # A patch of 8×8 takes half of their red from 64 of 1,024 pixels, and brings as much where there was none.
+    np.testing.assert_allclose(red[1:7, 1:3], 32 / 1024, rtol=1e-4)
+    np.testing.assert_allclose(red[1:7, 5:7], -32 / 1024, rtol=1e-4)
+    np.testing.assert_allclose(explainer.map(seen, 1), 0, atol=1e-6)
+
+
+def test_correlation_is_pearsons():
+    first, second = np.random.default_rng(2).normal(size=(2, 5, 6))
+    assert correlation(first, second) == pytest.approx(np.corrcoef(first.ravel(), second.ravel())[0, 1], abs=1e-6)
+    assert correlation(first, 3 * first + 1) == pytest.approx(1)
+    assert correlation(first, -first) == pytest.approx(-1)
+    assert correlation(first, np.ones((5, 6))) is None
+
+
+def test_maps_of_different_sizes_are_compared_at_the_finer_one():
+    coarse = np.array([[0.0, 0.0], [0.0, 1.0]])
+    fine = np.kron(coarse, np.ones((4, 4)))
+    assert 0.9 < correlation(coarse, fine) < 1
