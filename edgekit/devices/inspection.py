@@ -8,6 +8,7 @@ from typing import Optional, Union
 from edgekit.devices.tensors import output_tensor
 from edgekit.devices.twin import Twin, find_twin
 from edgekit.edgetpu.compiler.package import CompiledModel, read_compiled
+from edgekit.edgetpu.parameters import Contents, check_contents
 from edgekit.edgetpu.placement.mapping import map_ops
 from edgekit.edgetpu.placement.placement import CompilerOptions, Placement
 from edgekit.errors import EdgekitError, UnsupportedModelError
@@ -29,6 +30,7 @@ class Inspection:
       names: the classes' names and where they are from; None where it is no classifier.
       compiled: what is in its Edge TPU ops, where it is compiled.
       twin: the CPU twin of a compiled file, or why it has none.
+      contents: what of a compiled file's parameters is its twin's; None without one.
       placement: where its ops would run, where that was asked for and it is not compiled.
     """
 
@@ -38,6 +40,7 @@ class Inspection:
     names: Optional[Names] = None
     compiled: Optional[CompiledModel] = None
     twin: Union[Twin, EdgekitError, None] = None
+    contents: Optional[Contents] = None
     placement: Optional[Placement] = None
 
 
@@ -57,7 +60,9 @@ def inspect(model: Union[str, "os.PathLike[str]"], *, edgetpu: Optional[Compiler
     names = _names(path, graph, metadata or Metadata())
     if is_compiled(graph):
         compiled = read_compiled(path)
-        return Inspection(path, graph, metadata, names, compiled, look_for_twin(path, compiled))
+        twin = look_for_twin(path, compiled)
+        contents = check_contents(compiled, twin.graph) if isinstance(twin, Twin) else None
+        return Inspection(path, graph, metadata, names, compiled, twin, contents)
     return Inspection(path, graph, metadata, names, placement=map_ops(graph, edgetpu) if edgetpu else None)
 
 

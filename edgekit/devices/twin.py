@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import List, Optional, Sequence, Tuple, Union
 
 from edgekit.edgetpu.compiler.origin import Origin, read_origin
-from edgekit.errors import DeviceError, ModelError
+from edgekit.edgetpu.compiler.package import read_packages
+from edgekit.edgetpu.parameters import check_contents
+from edgekit.edgetpu.parameters import difference as other_contents
+from edgekit.errors import DeviceError, ModelError, ModelFormatError
 from edgekit.tflite.checks import check_graph
 from edgekit.tflite.graph import Graph, Tensor
 from edgekit.tflite.part import extract, ops_between
@@ -43,8 +46,8 @@ def find_twin(model: Union[str, Path, bytes], compiled: Graph) -> Twin:
     """The CPU twin of a compiled model, checked to be sound.
 
     It is known by its digest where the compiled file's metadata has one (`edgekit compile` writes it),
-    else by inputs and outputs of the same names, shapes, types and quantization; for a segment, by tensors
-    like its inputs and outputs.
+    else by inputs and outputs of the same names, shapes, types and quantization, and for a segment by tensors
+    like its inputs and outputs; its layers must then be the ones in the compiled file's parameters.
 
     Raises:
       DeviceError: there is none; it names the file to bring.
@@ -83,12 +86,25 @@ def _checked(path: Path, model: Path, compiled: Graph, origin: Origin) -> Twin:
         raise _another(path, model, "its content has changed since (SHA-256)")
     difference = _difference(compiled, source)
     if not difference:
-        return _whole(path, source, _in_order(compiled, compiled.inputs, source, source.inputs), compiled)
-    if origin.digest and _same_kinds(compiled, source) and not _found_in(compiled, source):
-        return _whole(path, source, source.inputs, compiled)  # tensors renamed: the order is all there is
-    if origin.digest or origin.is_segment:
-        return _part(path, model, compiled, source)
-    raise _another(path, model, difference)
+        twin = _whole(path, source, _in_order(compiled, compiled.inputs, source, source.inputs), compiled)
+    elif origin.digest and _same_kinds(compiled, source) and not _found_in(compiled, source):
+        twin = _whole(path, source, source.inputs, compiled)  # tensors renamed: the order is all there is
+    elif origin.digest or origin.is_segment:
+        twin = _part(path, model, compiled, source)
+    else:
+        raise _another(path, model, difference)
+    inside = "" if origin.digest else _inside(model, compiled, twin.graph)
+    if inside:
+        raise _another(path, model, inside)
+    return twin
+
+
+def _inside(model: Path, compiled: Graph, graph: Graph) -> str:
+    """What is in the compiled file of another model than this one; "" where nothing is, or nothing can be read."""
+    try:
+        return other_contents(check_contents(read_packages(compiled, str(model)), graph), graph)
+    except ModelFormatError:  # told where the file is to be run
+        return ""
 
 
 def _whole(path: Path, source: Graph, inputs: Ends, compiled: Graph) -> Twin:

@@ -1,9 +1,10 @@
 """A compiled model: what the Edge TPU gets, and what stays on the CPU."""
 
-from typing import Dict, Iterator, List, Tuple, Union
+from typing import Dict, Iterator, List, Optional, Tuple, Union
 
 from edgekit.devices.twin import Twin
 from edgekit.edgetpu.compiler.package import CompiledModel, EdgeTpuOp, Layer, mapped_ops
+from edgekit.edgetpu.parameters import Contents
 from edgekit.edgetpu.sizes import size_text
 from edgekit.errors import EdgekitError
 from edgekit.reports.graph import op_to_json
@@ -14,8 +15,10 @@ from edgekit.tflite.graph import Op
 Twinned = Union[Twin, EdgekitError, None]
 
 
-def compiled_to_json(compiled: CompiledModel, twin: Twinned = None) -> Dict[str, object]:
-    """A compiled model as a JSON-ready document; with its twin, the twin's ops that the Edge TPU runs."""
+def compiled_to_json(
+    compiled: CompiledModel, twin: Twinned = None, contents: Optional[Contents] = None
+) -> Dict[str, object]:
+    """A compiled model as a JSON-ready document; with its twin, the twin's ops and layers that the Edge TPU runs."""
     document: Dict[str, object] = {
         "min_runtime": compiled.min_runtime,
         "cached_bytes": compiled.cached_bytes,
@@ -29,12 +32,14 @@ def compiled_to_json(compiled: CompiledModel, twin: Twinned = None) -> Dict[str,
         document["twin_ops"] = len(twin.source.ops)
     elif twin is not None:
         document["cpu_twin"], document["cpu_twin_problem"] = None, twin.message
+    if contents is not None:
+        document["contents"] = _contents_to_json(contents)
     return document
 
 
-def compiled_lines(compiled: CompiledModel, twin: Twinned = None) -> Iterator[str]:
+def compiled_lines(compiled: CompiledModel, twin: Twinned = None, contents: Optional[Contents] = None) -> Iterator[str]:
     """A compiled model on one screen."""
-    for label, value in _facts(compiled, twin):
+    for label, value in _facts(compiled, twin, contents):
         yield f"  {label:<14}{value}"
     rows = [row for op in compiled.edgetpu_ops for row in _rows(op)]
     yield ""
@@ -46,7 +51,7 @@ def _mapped(compiled: CompiledModel, twin: Twin) -> List[int]:
     return [twin.source_ops[op.index] for op in mapped_ops(compiled, twin.graph)]
 
 
-def _facts(compiled: CompiledModel, twin: Twinned) -> List[Tuple[str, str]]:
+def _facts(compiled: CompiledModel, twin: Twinned, contents: Optional[Contents]) -> List[Tuple[str, str]]:
     facts = [
         ("compiled for", f"Edge TPU runtime {compiled.min_runtime} or newer"),
         (
@@ -63,8 +68,36 @@ def _facts(compiled: CompiledModel, twin: Twinned) -> List[Tuple[str, str]]:
         facts.append(("CPU twin", f"{twin.path.name}: {mapped} of its {total} ops run on the Edge TPU here"))
     elif twin is not None:
         facts.append(("CPU twin", f"none. {twin.message} {twin.hint or ''}".rstrip()))
+    if contents is not None:
+        facts.append(("contents", _contents(contents)))
     facts.append(("on the CPU", _counted(compiled.cpu_ops) or "nothing"))
     return facts
+
+
+def _contents(contents: Contents) -> str:
+    """Which of the twin's layers are in the file, and what share of its parameters they explain."""
+    if not contents.layers:
+        return "no layer with weights of the CPU twin's to compare"
+    total, found = len(contents.layers), len(contents.layers) - len(contents.others)
+    share = contents.explained_bytes / max(1, contents.total_bytes)
+    text = f"{found} of the CPU twin's {total} layers to the last bit"
+    if contents.others:
+        named = ", ".join(f"op {layer.op.index} {layer.op.opcode}" for layer in contents.others[:4])
+        text += f"; not found: {named}{' …' if len(contents.others) > 4 else ''}"
+    return f"{text}; {share:.2%} of {size_text(contents.total_bytes)} explained".replace("%", " %")
+
+
+def _contents_to_json(contents: Contents) -> Dict[str, object]:
+    return {
+        "same": contents.same,
+        "layers": len(contents.layers),
+        "others": [
+            {"op": layer.op.index, "opcode": layer.op.opcode, "status": layer.status, "changed": dict(layer.changed)}
+            for layer in contents.others
+        ],
+        "explained_bytes": contents.explained_bytes,
+        "total_bytes": contents.total_bytes,
+    }
 
 
 def _describe(layer: Layer) -> str:

@@ -28,7 +28,7 @@ def inspection_to_json(found: Inspection, *, tensors: bool = False) -> Dict[str,
     if tensors:
         document["tensors"] = [tensor_to_json(tensor) for tensor in found.graph.tensors]
     if found.compiled:
-        document["edgetpu"] = compiled_to_json(found.compiled, found.twin)
+        document["edgetpu"] = compiled_to_json(found.compiled, found.twin, found.contents)
     if found.placement:
         document.update(placement_to_json(found.graph, found.placement))
     return document
@@ -55,7 +55,7 @@ def inspection_lines(found: Inspection, *, tensors: bool = False) -> Iterator[st
         yield f"  {title:<14}{text}"
     yield from record_lines(found.metadata.provenance if found.metadata else {})
     if found.compiled:
-        yield from compiled_lines(found.compiled, found.twin)
+        yield from compiled_lines(found.compiled, found.twin, found.contents)
     yield ""
     yield from ops_table(found.graph)
     if tensors:

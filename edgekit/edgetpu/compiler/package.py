@@ -7,7 +7,7 @@ runs at each inference (EXECUTION_ONLY; or STAND_ALONE, which does both). Field 
 published with libedgetpu (Apache-2.0), `executable/executable.fbs`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Dict, Optional, Tuple, Union
 
@@ -15,7 +15,7 @@ from edgekit.errors import ModelFormatError
 from edgekit.tflite.flat import Table
 from edgekit.tflite.graph import Graph, Op
 from edgekit.tflite.ops import EDGETPU_OP, is_compiled
-from edgekit.tflite.reader import read_graph
+from edgekit.tflite.reader import file_name, read_graph
 
 if TYPE_CHECKING:
     from flatbuffers import flexbuffers
@@ -56,7 +56,7 @@ class Executable:
       chip: chip it was compiled for, such as "beagle".
       batch_size: inferences per run.
       scratch_bytes: host memory it needs for intermediate results.
-      parameter_bytes: parameters it sends to the chip each time it runs.
+      parameters: parameters that it sends to the chip each time it runs.
       instruction_bytes: size of its instructions.
       inputs, outputs: tensors that cross the bus.
       caching_token: names the set of parameters that it caches or expects to find cached.
@@ -68,12 +68,17 @@ class Executable:
     chip: str
     batch_size: int
     scratch_bytes: int
-    parameter_bytes: int
+    parameters: bytes = field(repr=False)
     instruction_bytes: int
     inputs: Tuple[Layer, ...]
     outputs: Tuple[Layer, ...]
     caching_token: int
     estimated_cycles: int
+
+    @property
+    def parameter_bytes(self) -> int:
+        """Size of its parameters."""
+        return len(self.parameters)
 
 
 @dataclass(frozen=True)
@@ -176,8 +181,11 @@ def read_compiled(model: Union[str, Path, bytes]) -> CompiledModel:
     Raises:
       ModelFormatError: no such file, no compiled model, or damaged.
     """
-    graph = read_graph(model)
-    name = "The model" if isinstance(model, (bytes, bytearray, memoryview)) else str(model)
+    return read_packages(read_graph(model), file_name(model))
+
+
+def read_packages(graph: Graph, name: str) -> CompiledModel:
+    """Reads what is in the custom ops of a compiled model's graph; `name` is its file's. Raises as `read_compiled`."""
     if not is_compiled(graph):
         raise ModelFormatError(
             f"{name} is not compiled for the Edge TPU: it holds no {EDGETPU_OP}.",
@@ -266,7 +274,7 @@ def _executable(table: Table) -> Executable:
         chip=table.text(10),
         batch_size=int(table.number(3, "int32")),
         scratch_bytes=int(table.number(4, "int32")),
-        parameter_bytes=len(table.numbers(6, "uint8")),
+        parameters=table.blob(6),
         instruction_bytes=sum(len(stream.numbers(0, "uint8")) for stream in table.tables(5)),
         inputs=tuple(_layer(layer) for layer in table.tables(8)),
         outputs=tuple(_layer(layer) for layer in table.tables(9)),
