@@ -102,7 +102,7 @@ def from_csv(table: Path, folder: Path | None, labels: Sequence[str], outputs: i
     Raises:
       DataError: the file cannot be read, a row has no label, or the labels cannot be matched to the outputs.
     """
-    rows = _rows(table)
+    rows = read_table(table)
     numbers = {name: number for number, name in enumerate(sorted({label for _, label in rows}))}
     matching = match_classes(tuple(numbers), labels, outputs, what=f"labels in {table.name}", are_folders=False)
     return Labelled(
@@ -110,7 +110,8 @@ def from_csv(table: Path, folder: Path | None, labels: Sequence[str], outputs: i
     )
 
 
-def _rows(table: Path) -> list[tuple[str, str]]:
+def read_table(table: Path) -> list[tuple[str, str]]:
+    """The rows (file, label) of a table; raises DataError as `from_csv`."""
     try:
         text = read_text(table)
         if "\0" in text:

@@ -197,7 +197,8 @@ def open_samples(data: Data, spec: InputSpec, *, count: int | None = 200, seed: 
 
     Args:
       data: a folder of images; a `.npz` or `.npy` file; an array (N, H, W, C) or (N, H, W); an
-        iterable of images or arrays, or a function that returns one; None for synthetic images.
+        iterable of images or arrays, or a function that returns one; None for synthetic images; Samples, whose
+        order stays.
         Arrays hold pixels (uint8, or floats from 0 to 255) or, as floats within about ±4, images
         normalized already.
       spec: the input for which the images are sized.
@@ -214,6 +215,8 @@ def open_samples(data: Data, spec: InputSpec, *, count: int | None = 200, seed: 
         raise UsageError(f"The seed is {seed}.", "Give a number that is not negative.")
     if data is None:
         return _synthetic(spec, count, seed)
+    if isinstance(data, Samples):
+        return data.resized(spec).take(data.count if count is None else count)
     if isinstance(data, (str, Path)):
         return _from_path(Path(data), spec, count, seed)
     if isinstance(data, np.ndarray):

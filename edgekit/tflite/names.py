@@ -28,6 +28,12 @@ _DUPLICATED = re.compile(r"_duplicated_\d+$")
 # … and to the name of a tensor that it adds for requantization.
 _REQUANTIZED = "_quantized"
 
+#: The layer that training puts on a backbone.
+HEAD_WEIGHTS = "edgekit/head/weights"
+HEAD_BIAS = "edgekit/head/bias"
+HEAD_LOGITS = "edgekit/head/logits"
+HEAD_PROBABILITIES = "edgekit/head/probabilities"
+
 _SPLIT_SCALED = re.compile(r"edgekit/swish\d+/scaled")
 
 

@@ -1,0 +1,5 @@
+"""From images of known class to a classifier."""
+
+from edgekit.training.train import Trained, TrainingPlan, train
+
+__all__ = ["Trained", "TrainingPlan", "train"]

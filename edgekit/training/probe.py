@@ -1,0 +1,178 @@
+"""The probe: multinomial logistic regression on a backbone's features, its penalty and views chosen by cross-validation.
+
+scikit-learn fits; here is what it is given and how the answer becomes one dense layer. Classes count alike, however
+many images each has. Views of one image, and copies of it, are never on both sides of a fold; folds are judged on
+images as they are.
+"""
+
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from edgekit.install import not_importable
+from edgekit.progress import Progress, silent
+
+#: Inverse penalties that are tried, for a loss that is the mean over images: from strong to weak.
+PENALTIES = (3.0, 10.0, 30.0, 100.0, 300.0)
+#: The one that views are compared with.
+_MIDDLE = 30.0
+_FOLDS = 5
+#: Most images and classes that the choice is made on: more of them do not change it, and take minutes.
+_MOST_IMAGES, _MOST_CLASSES = 2000, 100
+#: Multiplications that a fit may take; with thousands of classes it stops after fewer steps than it would like.
+_BUDGET = 2e13
+_FEWEST_STEPS, _MOST_STEPS = 30, 300
+
+
+@dataclass(frozen=True)
+class Training:
+    """Features to fit on.
+
+    Attributes:
+      features: float32 (images, views, features); the first view is the image as it is.
+      labels: int (images,).
+      groups: int (images,): copies of one image share a number.
+    """
+
+    features: np.ndarray = field(repr=False)
+    labels: np.ndarray = field(repr=False)
+    groups: np.ndarray = field(repr=False)
+
+    def part(self, images: np.ndarray) -> "Training":
+        """Some of the images, by their indices."""
+        return Training(self.features[images], self.labels[images], self.groups[images])
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What cross-validation chose.
+
+    Attributes:
+      views: how many of the views are trained on.
+      penalty: the inverse penalty, one of PENALTIES.
+      accuracy: part of the images that folds which had not seen them named rightly, 0–1; NaN without folds.
+      loss: mean negative log-likelihood of their classes; likewise.
+    """
+
+    views: int
+    penalty: float
+    accuracy: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A head: probabilities are softmax(weights · features + bias).
+
+    Attributes:
+      weights: float32 (classes, features).
+      bias: float32 (classes,).
+    """
+
+    weights: np.ndarray = field(repr=False)
+    bias: np.ndarray = field(repr=False)
+
+    def probabilities(self, features: np.ndarray) -> np.ndarray:
+        """float64 (images, classes) of features (images, features)."""
+        logits = features.astype(np.float64) @ self.weights.T.astype(np.float64) + self.bias
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        scaled: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+        return scaled
+
+
+def fit_head(given: Training, choice: Choice) -> Dense:
+    """Fits the head. Raises MissingDependencyError without scikit-learn."""
+    try:
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import LogisticRegression
+    except ImportError as error:
+        raise not_importable("Training", "scikit-learn", "train", error) from error
+    rows = given.features[:, : choice.views].reshape(-1, given.features.shape[2])
+    labels = np.repeat(given.labels, choice.views)
+    mean, spread = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
+    spread[spread < 1e-6 * max(float(spread.max()), 1e-12)] = 1.0  # a feature that never changes
+    scaled = ((rows - mean.astype(np.float32)) / spread.astype(np.float32)).astype(np.float32)
+    model = LogisticRegression(
+        C=choice.penalty / len(labels), class_weight="balanced", tol=1e-3, max_iter=_steps(scaled.size, given.labels)
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # bounded on purpose: the penalty matters, not the last step
+        model.fit(scaled, labels)
+    return _folded(model.coef_, model.intercept_, mean, spread)
+
+
+def _steps(numbers: int, labels: np.ndarray) -> int:
+    return int(np.clip(_BUDGET / (4 * numbers * len(np.unique(labels))), _FEWEST_STEPS, _MOST_STEPS))
+
+
+def _folded(weights: np.ndarray, bias: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> Dense:
+    """The layer on features as they are, with the standardisation in its weights."""
+    if len(weights) == 1:  # of two classes scikit-learn gives the second one's log odds
+        weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
+    scaled = weights.astype(np.float64) / spread
+    return Dense(scaled.astype(np.float32), (bias - scaled @ mean).astype(np.float32))
+
+
+def choose(given: Training, views: Sequence[int], *, seed: int = 0, progress: Progress = silent) -> Choice:
+    """The views and the penalty under which folds that were not trained on are predicted best.
+
+    Args:
+      given: all images to train on.
+      views: numbers of views to choose among, such as (1, 2, 4).
+      seed: of the folds, and of the images where there are too many.
+    """
+    chosen = given.part(_selection(given.labels, seed))
+    chosen = replace(chosen, labels=np.unique(chosen.labels, return_inverse=True)[1])
+    folds = list(_folds(chosen, seed))
+    if not folds:
+        return Choice(max(views), _MIDDLE, float("nan"), float("nan"))
+    steps = len(views) + len(PENALTIES) - 1
+    tried = []
+    for count in views:
+        progress("Cross-validating", len(tried), steps)
+        tried.append(_validated(chosen, folds, count, _MIDDLE))
+    best = min(tried, key=lambda choice: choice.loss).views
+    for penalty in (penalty for penalty in PENALTIES if penalty != _MIDDLE):
+        progress("Cross-validating", len(tried), steps)
+        tried.append(_validated(chosen, folds, best, penalty))
+    return min((each for each in tried if each.views == best), key=lambda choice: choice.loss)
+
+
+def _validated(given: Training, folds: Iterable[tuple[np.ndarray, np.ndarray]], views: int, penalty: float) -> Choice:
+    right, losses = [], []
+    for train, test in folds:
+        head = fit_head(given.part(train), Choice(views, penalty, 0.0, 0.0))
+        predicted = head.probabilities(given.features[test, 0])
+        right += list(predicted.argmax(axis=1) == given.labels[test])
+        losses += list(-np.log(np.maximum(predicted[np.arange(len(test)), given.labels[test]], 1e-12)))
+    return Choice(views, penalty, float(np.mean(right)), float(np.mean(losses)))
+
+
+def _folds(given: Training, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(images to train on, images to judge on) of each fold; nothing where a class is too small for two."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    different = {(label, group) for label, group in zip(given.labels.tolist(), given.groups.tolist(), strict=True)}
+    count = min(_FOLDS, *np.unique([label for label, _ in different], return_counts=True)[1].tolist())
+    if count < 2:
+        return
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    for train, test in splitter.split(given.features[:, 0], given.labels, given.groups):
+        if len(np.unique(given.labels[train])) == len(np.unique(given.labels)):
+            yield train, test
+
+
+def _selection(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Indices of the images that the choice is made on: all, or some of some classes, class by class."""
+    random = np.random.default_rng(seed)
+    classes = np.unique(labels)
+    if len(classes) > _MOST_CLASSES:
+        classes = np.sort(random.choice(classes, _MOST_CLASSES, replace=False))
+    found = np.flatnonzero(np.isin(labels, classes))
+    if len(found) > _MOST_IMAGES:
+        share = max(_FOLDS, _MOST_IMAGES // len(classes))
+        parts = [random.permutation(found[labels[found] == label])[:share] for label in classes]
+        found = np.sort(np.concatenate(parts))
+    return found

@@ -1,0 +1,203 @@
+"""train(): from a folder of images to a verified int8 `.tflite` that names their classes, without TensorFlow."""
+
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from edgekit.calibration.samples import Data
+from edgekit.converters import Conversion, Recipe, convert, load_source
+from edgekit.devices.admission import vouch
+from edgekit.errors import UsageError
+from edgekit.evaluation.accuracy import Evaluation, measure
+from edgekit.evaluation.answers import Subject
+from edgekit.evaluation.intervals import wilson_interval
+from edgekit.files import check_writable
+from edgekit.progress import Progress, silent
+from edgekit.tflite import read_graph
+from edgekit.tflite.metadata import Metadata, write_metadata
+from edgekit.tflite.model import Model
+from edgekit.training.base import DEFAULT_BASE, open_base
+from edgekit.training.cache import FeatureCache, usual_cache
+from edgekit.training.curve import Curve, learning_curve
+from edgekit.training.dataset import Dataset, Example, as_labelled, as_samples, open_dataset
+from edgekit.training.features import extract_features
+from edgekit.training.head import Backbone, backbone, with_head
+from edgekit.training.probe import Choice, Dense, Training, choose, fit_head
+from edgekit.training.reading import CROPS, FLIP, PLAIN, View
+
+#: Views by how many of them are trained on.
+VIEWS = (PLAIN, FLIP, *CROPS)
+#: Most numbers of a training set's features: two gigabytes. Beyond it there are fewer views.
+MOST_NUMBERS = 500_000_000
+AUGMENTATIONS: Mapping[str, tuple[int, ...]] = {"auto": (1, 2, 4), "none": (1,), "flip": (2,), "crops": (4,)}
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """Everything that decides what comes out of a training, apart from the images.
+
+    Attributes:
+      base: a zoo model, or the file of a float classifier.
+      labels_csv: a table file,label, for images without class folders.
+      test: a folder of the same classes to judge on, in place of a part of the images.
+      augment: a key of AUGMENTATIONS: "auto" lets cross-validation choose.
+      preprocess: how the base's images are scaled, where its file does not tell.
+      seed: of the division, the folds, and the choice of calibration images.
+      name: of the float model, as the int8 model's record tells it.
+    """
+
+    base: str | Path = DEFAULT_BASE
+    labels_csv: Path | None = None
+    test: Path | None = None
+    augment: str = "auto"
+    preprocess: str | None = None
+    seed: int = 0
+    name: str = "float.tflite"
+
+    def __post_init__(self) -> None:
+        """Raises UsageError where a field names nothing."""
+        if self.augment not in AUGMENTATIONS:
+            raise UsageError(
+                f"There is no augmentation {self.augment!r}.", f"Choose one of: {', '.join(AUGMENTATIONS)}."
+            )
+        if self.seed < 0:
+            raise UsageError(f"The seed is {self.seed}.", "Give a number that is not negative.")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training made and found.
+
+    Attributes:
+      conversion: the int8 model with its verdict against the float one, on images that trained nothing.
+      floating: the float model's file.
+      dataset: what it was trained and judged on.
+      choice: the views and penalty, and what cross-validation said of them.
+      top1: of the float model on the images kept aside, 0–1.
+      interval: its 95 % Wilson interval.
+      int8: the int8 model on the same images: by class, and what it confuses.
+      curve: top-1 by number of images.
+      seconds: that it took.
+      way: how it was trained.
+    """
+
+    conversion: Conversion
+    floating: bytes = field(repr=False)
+    dataset: Dataset
+    choice: Choice
+    top1: float
+    interval: tuple[float, float]
+    int8: Evaluation
+    curve: Curve
+    seconds: float
+    way: str = "probe"
+
+
+PLAN = TrainingPlan()
+
+
+def train(
+    images: str | Path,
+    plan: TrainingPlan = PLAN,
+    *,
+    cache: FeatureCache | None = None,
+    progress: Progress = silent,
+) -> Trained:
+    """Trains a classifier on images of known class and converts it to full int8.
+
+    Args:
+      images: a folder with a sub-folder for each class, divided into train and test or not.
+      plan: see TrainingPlan.
+      cache: where features are kept between runs; None for edgekit's own folder.
+      progress: called as work goes on.
+
+    Raises:
+      DataError: the images cannot be used, see `dataset.open_dataset`.
+      MissingDependencyError: scikit-learn or the quantizer is not installed.
+      EdgekitError: of the kind that fits, see `edgekit.errors`.
+    """
+    started, kept = time.monotonic(), usual_cache() if cache is None else cache
+    base = open_base(plan.base, _like(images, plan), preprocess=plan.preprocess, progress=progress)
+    dataset = open_dataset(
+        Path(images), base.spec, labels_csv=plan.labels_csv, test=plan.test, seed=plan.seed, progress=progress
+    )
+    network = backbone(base)
+    given = _training(network, dataset.train, plan, kept, progress)
+    judged = extract_features(network, dataset.test, (PLAIN,), kept, stage="Features to judge on", progress=progress)
+    kept.prune()
+    choice = choose(given, _views(plan, given), seed=plan.seed, progress=progress)
+    progress("Fitting the head", 0, None)
+    head = fit_head(given, choice)
+    truth = np.array([each.label for each in dataset.test])
+    right = head.probabilities(judged[:, 0]).argmax(axis=1) == truth
+    curve = learning_curve(given, choice, (judged[:, 0], truth), right, seed=plan.seed, progress=progress)
+    floating = _float_file(base, head, dataset, plan, choice)
+    conversion = _converted(floating, dataset, plan, progress)
+    content = conversion.artefact.model.graph.content
+    int8 = measure(Subject(content), as_labelled(dataset.test, dataset.class_names), progress=progress)
+    top1, interval = float(right.mean()), wilson_interval(int(right.sum()), len(right))
+    seconds = time.monotonic() - started
+    return Trained(conversion, floating, dataset, choice, top1, interval, int8, curve, seconds)
+
+
+def _like(images: str | Path, plan: TrainingPlan) -> Data:
+    """Images to find the base's preprocessing by; the files of a table need not lie in one folder."""
+    return Path(images) if plan.labels_csv is None else None
+
+
+def _training(
+    network: Backbone, examples: tuple[Example, ...], plan: TrainingPlan, cache: FeatureCache, progress: Progress
+) -> Training:
+    room = max(1, MOST_NUMBERS // (len(examples) * network.width))
+    views: tuple[View, ...] = VIEWS[: min(max(AUGMENTATIONS[plan.augment]), room)]
+    features = extract_features(network, examples, views, cache, progress=progress)
+    numbers = {pixels: number for number, pixels in enumerate(sorted({each.pixels for each in examples}))}
+    labels, groups = zip(*((each.label, numbers[each.pixels]) for each in examples), strict=True)
+    return Training(features, np.array(labels), np.array(groups))
+
+
+def _views(plan: TrainingPlan, given: Training) -> tuple[int, ...]:
+    """Numbers of views to choose among, of those that were computed."""
+    computed = given.features.shape[1]
+    return tuple(count for count in AUGMENTATIONS[plan.augment] if count <= computed) or (computed,)
+
+
+def _float_file(base: Model, head: Dense, dataset: Dataset, plan: TrainingPlan, choice: Choice) -> bytes:
+    """The float model, which describes itself and how it was trained."""
+    model = with_head(base, head.weights, head.bias, dataset.class_names)
+    record = {
+        "training": {
+            "way": "probe",
+            "base": Path(plan.base).name,
+            "images": len(dataset.train),
+            "kept_aside": len(dataset.test),
+            "divided": dataset.divided,
+            "views": [view.name for view in VIEWS[: choice.views]],
+            "penalty": choice.penalty,
+            "seed": plan.seed,
+        }
+    }
+    told = Metadata(
+        name=Path(plan.name).stem,
+        description="Image classifier trained by edgekit.",
+        labels=model.labels,
+        input=model.spec,
+        output=model.output,
+        provenance=record,
+    )
+    return write_metadata(model.graph, told)
+
+
+def _converted(floating: bytes, dataset: Dataset, plan: TrainingPlan, progress: Progress) -> Conversion:
+    vouch(floating)
+    with tempfile.TemporaryDirectory(prefix="edgekit-") as folder:
+        path = Path(folder, Path(plan.name).name)
+        path.write_bytes(floating)
+        source = replace(load_source(path), path=plan.name)
+    names, spec = dataset.class_names, source.spec
+    train, test = (as_samples(side, names, spec, seed=plan.seed) for side in (dataset.train, dataset.test))
+    return convert(source, train, recipe=Recipe(seed=plan.seed), verify_data=test, progress=progress)
