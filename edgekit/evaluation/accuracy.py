@@ -27,6 +27,9 @@ class ClassAccuracy:
       images: how many there were of it.
       top1: part of them that were recognised, 0–1, with its 95 % Wilson interval.
       interval: that interval.
+      specificity: part of the images of other classes that were not taken for this one, 0–1; None without such images.
+        Of two classes, `top1` of one is the sensitivity to it.
+      precision: part of the images named so that are of it, 0–1; None where none was named so.
     """
 
     index: int
@@ -34,6 +37,8 @@ class ClassAccuracy:
     images: int
     top1: float
     interval: tuple[float, float]
+    specificity: float | None = None
+    precision: float | None = None
 
 
 @dataclass(frozen=True)
@@ -218,10 +223,19 @@ def summarize(images: Labelled, answers: Sequence[Answer], labels: Sequence[str]
 
 def _by_class(outcomes: Sequence[tuple[int, int]], labels: Sequence[str]) -> Iterator[ClassAccuracy]:
     totals = Counter(truth for truth, _ in outcomes)
+    named = Counter(answered for _, answered in outcomes)
     right = Counter(truth for truth, answered in outcomes if truth == answered)
     for index, total in sorted(totals.items()):
-        interval = wilson_interval(right[index], total)
-        yield ClassAccuracy(index, label_of(index, labels), total, right[index] / total, interval)
+        others, hits = len(outcomes) - total, right[index]
+        yield ClassAccuracy(
+            index,
+            label_of(index, labels),
+            total,
+            hits / total,
+            wilson_interval(hits, total),
+            specificity=1 - (named[index] - hits) / others if others else None,
+            precision=hits / named[index] if named[index] else None,
+        )
 
 
 def _confusion(outcomes: Iterable[tuple[int, int]]) -> tuple[Outcome, ...]:

@@ -3,10 +3,10 @@
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree
 
-from edgekit.evaluation.accuracy import Evaluation, label_of
+from edgekit.evaluation.accuracy import ClassAccuracy, Evaluation, Outcome, label_of
 from edgekit.evaluation.answers import BEST
 from edgekit.labels.finding import NAMELESS
 from edgekit.reports.text import Facts, columns, interval_text, percent, with_interval
@@ -42,14 +42,30 @@ def evaluation_tables(found: Evaluation) -> Iterator[str]:
     worst = sorted(found.classes, key=lambda c: (c.top1, -c.images, c.index))
     shown = found.classes if len(worst) <= _CLASSES else worst[:_CLASSES]
     yield "By class" if len(worst) <= _CLASSES else f"The worst {_CLASSES} of {len(worst)} classes"
-    rows = [(c.label, percent(c.top1), interval_text(c.interval), str(c.images)) for c in shown]
-    yield from columns(("class", "top-1", "95 % CI", "images"), rows)
+    yield from columns(("class", "top-1", "95 % CI", "specificity", "precision", "images"), [*map(_class_row, shown)])
     wrong = [o for o in found.confusion if o.truth != o.answer]
     if wrong:
         yield "\nMost confused"
     for o in wrong[:_CONFUSIONS]:
         truth, answer = (label_of(index, found.labels) for index in (o.truth, o.answer))
         yield f"  {truth} taken for {answer}: {o.images}"
+
+
+def _class_row(c: ClassAccuracy) -> tuple[str, ...]:
+    rates = ("–" if rate is None else percent(rate) for rate in (c.specificity, c.precision))
+    return (c.label, percent(c.top1), interval_text(c.interval), *rates, str(c.images))
+
+
+def class_to_json(c: ClassAccuracy) -> dict[str, object]:
+    """One class of an evaluation."""
+    rates = {"top1": c.top1, "interval": list(c.interval), "specificity": c.specificity, "precision": c.precision}
+    return {"index": c.index, "label": c.label, "images": c.images, **rates}
+
+
+def outcome_to_json(o: Outcome, labels: Sequence[str]) -> dict[str, object]:
+    """One entry of a confusion matrix."""
+    names = {"truth": label_of(o.truth, labels), "answer": label_of(o.answer, labels)}
+    return {**names, "images": o.images, "truth_index": o.truth, "answer_index": o.answer}
 
 
 def evaluation_to_json(evaluation: Evaluation) -> dict[str, object]:
@@ -63,15 +79,8 @@ def evaluation_to_json(evaluation: Evaluation) -> dict[str, object]:
         "top5_interval": list(evaluation.top5_interval),
         "mapping": evaluation.mapping,
         "offset": evaluation.offset,
-        "classes": [
-            {"index": c.index, "label": c.label, "images": c.images, "top1": c.top1, "interval": list(c.interval)}
-            for c in evaluation.classes
-        ],
-        "confusion": [
-            {"truth": label_of(o.truth, labels), "answer": label_of(o.answer, labels), "images": o.images}
-            | {"truth_index": o.truth, "answer_index": o.answer}
-            for o in evaluation.confusion
-        ],
+        "classes": [class_to_json(c) for c in evaluation.classes],
+        "confusion": [outcome_to_json(o, labels) for o in evaluation.confusion],
         "alarms": list(evaluation.alarms),
         "labels_from": evaluation.names_from if labels else NAMELESS,
         "skipped": [{"image": name, "reason": reason} for name, reason in evaluation.skipped.items()],

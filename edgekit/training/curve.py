@@ -42,8 +42,8 @@ class Outlook:
     Attributes:
       images: twice as many.
       top1: what the curve says, 0–1.
-      interval: 95 % interval of that, from drawing the judged images anew; it does not hold what the curve's form leaves
-        out.
+      interval: 95 % interval of that, from drawing the judged images anew; what the curve's form leaves out is not
+        in it.
     """
 
     images: int

@@ -130,9 +130,7 @@ def _read(
     return examples, skipped
 
 
-def _without_contradictions(
-    examples: Sequence[Example], names: Sequence[str]
-) -> tuple[list[Example], dict[str, str]]:
+def _without_contradictions(examples: Sequence[Example], names: Sequence[str]) -> tuple[list[Example], dict[str, str]]:
     """The images without those that are in several classes, and why these are left out.
 
     Raises DataError where that is most of a class.

@@ -78,9 +78,9 @@ def show(content: bytes, views: tuple[View, ...], spec: InputSpec) -> list[np.nd
 
 
 def _cut(image: Image.Image, view: View) -> Image.Image:
-    left, top, right, bottom = view.box
     if view.box != PLAIN.box:
-        box = (left * image.width, top * image.height, right * image.width, bottom * image.height)
+        left, top, right, bottom = view.box
+        x, y = int(left * image.width), int(top * image.height)
         # At least one pixel, of images however small.
-        image = image.crop((int(box[0]), int(box[1]), max(int(box[2]), int(box[0]) + 1), max(int(box[3]), int(box[1]) + 1)))
+        image = image.crop((x, y, max(int(right * image.width), x + 1), max(int(bottom * image.height), y + 1)))
     return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if view.flip else image

@@ -15,9 +15,7 @@ from edgekit.errors import UsageError
 from edgekit.evaluation.accuracy import Evaluation, measure
 from edgekit.evaluation.answers import Subject
 from edgekit.evaluation.intervals import wilson_interval
-from edgekit.files import check_writable
 from edgekit.progress import Progress, silent
-from edgekit.tflite import read_graph
 from edgekit.tflite.metadata import Metadata, write_metadata
 from edgekit.tflite.model import Model
 from edgekit.training.base import DEFAULT_BASE, open_base
