@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from edgekit.preprocess import InputSpec as InputSpec
     from edgekit.tflite import read_graph as read_graph
     from edgekit.tflite import read_metadata as read_metadata
+    from edgekit.training import TrainingPlan as TrainingPlan
+    from edgekit.training import save_trained as save_trained
+    from edgekit.training import train as train
 
 __version__ = "0.1.0"
 
@@ -47,6 +50,7 @@ _PUBLIC = {
     "Prediction": "edgekit.devices",
     "Recipe": "edgekit.converters",
     "Samples": "edgekit.calibration.samples",
+    "TrainingPlan": "edgekit.training",
     "attached": "edgekit.devices.discovery",
     "benchmark": "edgekit.devices.benchmarking.benchmark",
     "classify": "edgekit.devices.classifying",
@@ -64,6 +68,8 @@ _PUBLIC = {
     "read_graph": "edgekit.tflite",
     "read_metadata": "edgekit.tflite",
     "save": "edgekit.converters",
+    "save_trained": "edgekit.training",
+    "train": "edgekit.training",
     "scale": "edgekit.converters.scale",
 }
 

@@ -22,6 +22,7 @@ LAYERS = (
     ("calibration", "camera", "pycoral", "serve"),
     ("evaluation",),
     ("converters",),
+    ("training",),
     ("reports",),
     ("cli",),
     ("__init__", "__main__"),
@@ -233,7 +234,7 @@ def test_the_public_names_exist():
     import edgekit
 
     for name in edgekit.__all__:
-        if not edgekit._PUBLIC[name].startswith(("edgekit.converters", "edgekit.calibration")):
+        if not edgekit._PUBLIC[name].startswith(("edgekit.converters", "edgekit.calibration", "edgekit.training")):
             assert getattr(edgekit, name).__module__.startswith("edgekit")
     assert set(edgekit.__all__) <= set(dir(edgekit))
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "new": "edgekit.cli.new",
     "scale": "edgekit.cli.scale",
     "serve": "edgekit.cli.serve",
+    "train": "edgekit.cli.train",
     "zoo": "edgekit.cli.zoo",
 }
 
@@ -47,6 +48,7 @@ SUMMARIES: Mapping[str, str] = {
     "new": "Make a member of the EfficientNet family with fresh weights, to be trained.",
     "scale": "Compare the EfficientNet family on the Edge TPU: what fits, and why the next does not.",
     "serve": "Serve a model as a live page, with /predict, /health and /metrics.",
+    "train": "Turn a folder of images, a sub-folder for each class, into a verified int8 .tflite.",
     "zoo": "List or build models with published ImageNet weights.",
 }
 

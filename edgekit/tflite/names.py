@@ -28,12 +28,6 @@ _DUPLICATED = re.compile(r"_duplicated_\d+$")
 # … and to the name of a tensor that it adds for requantization.
 _REQUANTIZED = "_quantized"
 
-#: The layer that training puts on a backbone.
-HEAD_WEIGHTS = "edgekit/head/weights"
-HEAD_BIAS = "edgekit/head/bias"
-HEAD_LOGITS = "edgekit/head/logits"
-HEAD_PROBABILITIES = "edgekit/head/probabilities"
-
 _SPLIT_SCALED = re.compile(r"edgekit/swish\d+/scaled")
 
 
@@ -45,6 +39,11 @@ def split_swish(number: int, part: str) -> str:
 def is_scaled_swish(name: str) -> bool:
     """Whether the tensor is the scaled factor of a split swish, which is clipped on purpose."""
     return _SPLIT_SCALED.fullmatch(name) is not None
+
+
+def head(what: str, number: int) -> str:
+    """Name of a tensor of a trained head: "pooled", "weights", "bias", "scores" of one depth, or a "sum" of scores."""
+    return f"edgekit/head/{what}{number}"
 
 
 def slope(number: int) -> str:

@@ -57,9 +57,9 @@ class _Worker:
     def _computed(self, example: Example) -> np.ndarray:
         if self._run is None:
             self._run = open_interpreter(self._backbone.graph.content, threads=1)
-        output = self._run.get_output_details()[0]["index"]
+        outputs = self._run.get_output_details()
         found = []
         for pixels in show(read(example.path), self._views, self._backbone.spec):
             feed(self._run, normalize(pixels, self._backbone.spec)[np.newaxis])
-            found.append(self._run.get_tensor(output).ravel().astype(np.float32))
-        return np.stack(found)
+            found.append(np.concatenate([self._run.get_tensor(each["index"]).ravel() for each in outputs]))
+        return np.stack(found).astype(np.float32)

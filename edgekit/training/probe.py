@@ -4,14 +4,13 @@ scikit-learn fits; here is what it is given and how the answer becomes one dense
 many images each has. Views of one image, and copies of it, are never on both sides of a fold; folds are judged on
 images as they are.
 
-All features are divided by one number, so that a penalty means the same for every backbone, and keep their own
-proportions: each divided by its own spread, cross-validation named half as many leaves again wrongly.
+The features of one depth are divided by one number, so that a penalty means the same for every backbone, and keep their
+own proportions: each divided by its own spread, cross-validation named half as many leaves again wrongly.
 """
 
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
 
 import numpy as np
 
@@ -38,15 +37,17 @@ class Training:
       features: float32 (images, views, features); the first view is the image as it is.
       labels: int (images,).
       groups: int (images,): copies of one image share a number.
+      widths: how many of the features are of each depth; () for one depth.
     """
 
     features: np.ndarray = field(repr=False)
     labels: np.ndarray = field(repr=False)
     groups: np.ndarray = field(repr=False)
+    widths: tuple[int, ...] = ()
 
     def part(self, images: np.ndarray) -> "Training":
         """Some of the images, by their indices."""
-        return Training(self.features[images], self.labels[images], self.groups[images])
+        return replace(self, features=self.features[images], labels=self.labels[images], groups=self.groups[images])
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,8 @@ def fit_head(given: Training, choice: Choice) -> Dense:
     rows = given.features[:, : choice.views].reshape(-1, given.features.shape[2])
     labels = np.repeat(given.labels, choice.views)
     mean = rows.mean(axis=0, dtype=np.float64)
-    spread = float(np.sqrt(rows.var(axis=0, dtype=np.float64).mean())) or 1.0  # 0: nothing ever changes
-    scaled = (rows - mean.astype(np.float32)) / np.float32(spread)
+    spread = _spread(rows.var(axis=0, dtype=np.float64), given.widths)
+    scaled = (rows - mean.astype(np.float32)) / spread.astype(np.float32)
     model = LogisticRegression(
         C=choice.penalty / len(labels), class_weight="balanced", tol=1e-3, max_iter=_steps(scaled.size, given.labels)
     )
@@ -111,11 +112,23 @@ def fit_head(given: Training, choice: Choice) -> Dense:
     return _folded(model.coef_, model.intercept_, mean, spread)
 
 
+def _spread(variances: np.ndarray, widths: tuple[int, ...]) -> np.ndarray:
+    """What to divide features by: the mean variance is then one, and a depth's share of it the root of its width.
+
+    Shares by width leave the narrow depths nothing to say, equal shares say too much of them.
+    """
+    parts = np.split(variances, np.cumsum(widths)[:-1]) if widths else [variances]
+    powers = np.concatenate([np.full(len(part), part.mean() * np.sqrt(len(part))) for part in parts])
+    powers[powers == 0] = 1.0  # nothing ever changes
+    spread: np.ndarray = np.sqrt(powers * max(float((variances / powers).mean()), 1e-12))
+    return spread
+
+
 def _steps(numbers: int, labels: np.ndarray) -> int:
     return int(np.clip(_BUDGET / (4 * numbers * len(np.unique(labels))), _FEWEST_STEPS, _MOST_STEPS))
 
 
-def _folded(weights: np.ndarray, bias: np.ndarray, mean: np.ndarray, spread: float) -> Dense:
+def _folded(weights: np.ndarray, bias: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> Dense:
     """The layer on features as they are, with their centre and spread in its weights."""
     if len(weights) == 1:  # of two classes scikit-learn gives the second one's log odds
         weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
@@ -136,12 +149,16 @@ def choose(given: Training, views: Sequence[int], *, seed: int = 0, progress: Pr
     folds = list(_folds(chosen, seed))
     if not folds:
         return Choice(max(views), _MIDDLE, float("nan"), float("nan"))
-    candidates = list(product(views, PENALTIES))
+    steps = len(views) + len(PENALTIES) - 1
     tried: list[Choice] = []
-    for number, (count, penalty) in enumerate(candidates):
-        progress("Cross-validating", number, len(candidates))
-        tried.append(_validated(chosen, folds, count, penalty))
-    return min(tried, key=lambda choice: choice.loss)
+    for count in views:
+        progress("Cross-validating", len(tried), steps)
+        tried.append(_validated(chosen, folds, count, _MIDDLE))
+    best = min(tried, key=lambda choice: choice.loss).views
+    for penalty in (penalty for penalty in PENALTIES if penalty != _MIDDLE):
+        progress("Cross-validating", len(tried), steps)
+        tried.append(_validated(chosen, folds, best, penalty))
+    return min((each for each in tried if each.views == best), key=lambda choice: choice.loss)
 
 
 def _validated(given: Training, folds: Sequence[tuple[np.ndarray, np.ndarray]], views: int, penalty: float) -> Choice:

@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.calibration.samples import Data
-from edgekit.converters import Conversion, Recipe, convert, load_source
+from edgekit.converters import Conversion, Recipe, convert, load_source, save
 from edgekit.devices.admission import vouch
 from edgekit.errors import UsageError
 from edgekit.evaluation.accuracy import Evaluation, measure
 from edgekit.evaluation.answers import Subject
 from edgekit.evaluation.intervals import wilson_interval
+from edgekit.files import write_bytes
 from edgekit.progress import Progress, silent
+from edgekit.tflite import read_graph, read_metadata
 from edgekit.tflite.metadata import Metadata, write_metadata
 from edgekit.tflite.model import Model
 from edgekit.training.base import DEFAULT_BASE, open_base
@@ -24,7 +26,7 @@ from edgekit.training.curve import Curve, learning_curve
 from edgekit.training.dataset import Dataset, Example, as_labelled, as_samples, open_dataset
 from edgekit.training.features import extract_features
 from edgekit.training.head import Backbone, backbone, with_head
-from edgekit.training.probe import Choice, Dense, Training, choose, fit_head
+from edgekit.training.probe import Choice, Training, choose, fit_head
 from edgekit.training.reading import CROPS, FLIP, PLAIN, View
 
 #: Views by how many of them are trained on.
@@ -45,7 +47,7 @@ class TrainingPlan:
       augment: a key of AUGMENTATIONS: "auto" lets cross-validation choose.
       preprocess: how the base's images are scaled, where its file does not tell.
       seed: of the division, the folds, and the choice of calibration images.
-      name: of the float model, as the int8 model's record tells it.
+      name: what the model is called in its file.
     """
 
     base: str | Path = DEFAULT_BASE
@@ -54,7 +56,7 @@ class TrainingPlan:
     augment: str = "auto"
     preprocess: str | None = None
     seed: int = 0
-    name: str = "float.tflite"
+    name: str = "classifier"
 
     def __post_init__(self) -> None:
         """Raises UsageError where a field names nothing."""
@@ -123,18 +125,17 @@ def train(
     dataset = open_dataset(
         Path(images), base.spec, labels_csv=plan.labels_csv, test=plan.test, seed=plan.seed, progress=progress
     )
-    network = backbone(base)
+    network, truth = backbone(base), np.array([each.label for each in dataset.test])
     given = _training(network, dataset.train, plan, kept, progress)
     judged = extract_features(network, dataset.test, (PLAIN,), kept, stage="Features to judge on", progress=progress)
     kept.prune()
     choice = choose(given, _views(plan, given), seed=plan.seed, progress=progress)
-    progress("Fitting the head", 0, None)
     head = fit_head(given, choice)
-    truth = np.array([each.label for each in dataset.test])
     right = head.probabilities(judged[:, 0]).argmax(axis=1) == truth
     curve = learning_curve(given, choice, (judged[:, 0], truth), right, seed=plan.seed, progress=progress)
-    floating = _float_file(base, head, dataset, plan, choice)
-    conversion = _converted(floating, dataset, plan, progress)
+    record = _record(dataset, plan, choice)
+    floating = _float_file(with_head(base, head.weights, head.bias, dataset.class_names), plan, record)
+    conversion = _recorded(_converted(floating, dataset, plan, progress), record)
     content = conversion.artefact.model.graph.content
     int8 = measure(Subject(content), as_labelled(dataset.test, dataset.class_names), progress=progress)
     top1, interval = float(right.mean()), wilson_interval(int(right.sum()), len(right))
@@ -155,7 +156,7 @@ def _training(
     features = extract_features(network, examples, views, cache, progress=progress)
     numbers = {pixels: number for number, pixels in enumerate(sorted({each.pixels for each in examples}))}
     labels, groups = zip(*((each.label, numbers[each.pixels]) for each in examples), strict=True)
-    return Training(features, np.array(labels), np.array(groups))
+    return Training(features, np.array(labels), np.array(groups), network.widths)
 
 
 def _views(plan: TrainingPlan, given: Training) -> tuple[int, ...]:
@@ -164,28 +165,29 @@ def _views(plan: TrainingPlan, given: Training) -> tuple[int, ...]:
     return tuple(count for count in AUGMENTATIONS[plan.augment] if count <= computed) or (computed,)
 
 
-def _float_file(base: Model, head: Dense, dataset: Dataset, plan: TrainingPlan, choice: Choice) -> bytes:
-    """The float model, which describes itself and how it was trained."""
-    model = with_head(base, head.weights, head.bias, dataset.class_names)
-    record = {
-        "training": {
-            "way": "probe",
-            "base": Path(plan.base).name,
-            "images": len(dataset.train),
-            "kept_aside": len(dataset.test),
-            "divided": dataset.divided,
-            "views": [view.name for view in VIEWS[: choice.views]],
-            "penalty": choice.penalty,
-            "seed": plan.seed,
-        }
+def _record(dataset: Dataset, plan: TrainingPlan, choice: Choice) -> dict[str, object]:
+    """How the model was trained, for its file and its manifest."""
+    return {
+        "way": "probe",
+        "base": Path(plan.base).name,
+        "images": len(dataset.train),
+        "kept_aside": len(dataset.test),
+        "divided": dataset.divided,
+        "views": [view.name for view in VIEWS[: choice.views]],
+        "penalty": choice.penalty,
+        "seed": plan.seed,
     }
+
+
+def _float_file(model: Model, plan: TrainingPlan, record: Mapping[str, object]) -> bytes:
+    """The float model, which describes itself and how it was trained."""
     told = Metadata(
-        name=Path(plan.name).stem,
+        name=plan.name,
         description="Image classifier trained by edgekit.",
         labels=model.labels,
         input=model.spec,
         output=model.output,
-        provenance=record,
+        provenance={"training": record},
     )
     return write_metadata(model.graph, told)
 
@@ -193,9 +195,35 @@ def _float_file(base: Model, head: Dense, dataset: Dataset, plan: TrainingPlan, 
 def _converted(floating: bytes, dataset: Dataset, plan: TrainingPlan, progress: Progress) -> Conversion:
     vouch(floating)
     with tempfile.TemporaryDirectory(prefix="edgekit-") as folder:
-        path = Path(folder, Path(plan.name).name)
+        path = Path(folder, "float.tflite")
         path.write_bytes(floating)
-        source = replace(load_source(path), path=plan.name)
+        source = replace(load_source(path), path=f"{plan.name}.float.tflite", architecture=plan.name)
     names, spec = dataset.class_names, source.spec
     train, test = (as_samples(side, names, spec, seed=plan.seed) for side in (dataset.train, dataset.test))
     return convert(source, train, recipe=Recipe(seed=plan.seed), verify_data=test, progress=progress)
+
+
+def _recorded(conversion: Conversion, record: Mapping[str, object]) -> Conversion:
+    """The conversion with the training in its model's file and manifest."""
+    artefact = conversion.artefact
+    told = read_metadata(artefact.model.graph)
+    assert told is not None  # convert has just written it
+    provenance = {"training": record, **artefact.provenance}
+    graph = read_graph(write_metadata(artefact.model.graph, replace(told, provenance=provenance)))
+    made = replace(artefact, model=replace(artefact.model, graph=graph), provenance=provenance)
+    return replace(conversion, artefact=made)
+
+
+def save_trained(trained: Trained, output: str | Path, floating: str | Path | None = None) -> Path:
+    """Writes the int8 model and its manifest, and the float model where a path for it is given.
+
+    Returns:
+      The manifest's path.
+
+    Raises:
+      OutputError: one of them cannot be written.
+    """
+    if floating is not None:
+        write_bytes(floating, trained.floating)
+        vouch(trained.floating)
+    return save(trained.conversion.artefact, output)
