@@ -36,7 +36,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Extrapolation:
     """What twice as many images would bring about.
 
     Attributes:
@@ -61,7 +61,7 @@ class Curve:
     """
 
     points: tuple[Point, ...]
-    doubled: Outlook | None
+    doubled: Extrapolation | None
 
 
 def learning_curve(
@@ -107,11 +107,11 @@ def _point(size: int, hits: np.ndarray) -> Point:
     return Point(size, float(hits.mean()), wilson_interval(round(float(hits.sum())), len(hits)))
 
 
-def _doubled(sizes: Sequence[int], hits: np.ndarray, random: np.random.Generator) -> Outlook:
+def _doubled(sizes: Sequence[int], hits: np.ndarray, random: np.random.Generator) -> Extrapolation:
     drawn = random.integers(0, hits.shape[1], (_DRAWS, hits.shape[1]))
     found = np.array([_extrapolated(sizes, hits[:, images]) for images in drawn])
     low, high = np.quantile(found, [0.025, 0.975]).tolist()
-    return Outlook(2 * sizes[-1], _extrapolated(sizes, hits), (low, high))
+    return Extrapolation(2 * sizes[-1], _extrapolated(sizes, hits), (low, high))
 
 
 def _extrapolated(sizes: Sequence[int], hits: np.ndarray) -> float:

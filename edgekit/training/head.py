@@ -140,8 +140,9 @@ def narrow_maps(graph: Graph, features: int) -> list[Tensor]:
     In networks of inverted bottlenecks these are the ends of stages; of neighbours of one shape the last map is taken.
     """
     ends: list[Tensor] = []
+    image = graph.tensors[graph.inputs[0]].shape  # of its shape is the image itself, scaled
     for tensor in _passages(graph, features):
-        if len(tensor.shape) == 4 and tensor.shape[1] * tensor.shape[2] > 1 and tensor.dtype == "float32":
+        if len(tensor.shape) == 4 and tensor.shape[1] * tensor.shape[2] > 1 and tensor.shape != image:
             ends = [*(ends[:-1] if ends and ends[-1].shape == tensor.shape else ends), tensor]
     sizes = list(dict.fromkeys(tensor.shape[1:3] for tensor in ends))[-_RESOLUTIONS:]
     pairs = pairwise([*ends, graph.tensors[features]])

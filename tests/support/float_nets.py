@@ -66,3 +66,22 @@ def save_images(folder, *, each=20, size=SIZE):
             pixels = np.clip(np.array(colour) + random.integers(-20, 20, (size, size, 3)), 0, 255)
             Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{index:02}.png")
     return folder
+
+
+def bottleneck_net(*, classes=5, seed=0):
+    """A float net on raw pixels with random weights: 6 maps, 4 of half the size, then 12 that are pooled."""
+    graph, random = GraphBuilder(), np.random.default_rng(seed)
+    x = graph.input((1, SIZE, SIZE, 3), name="image")
+    x = graph.op("MUL", [x, graph.constant(np.float32(1 / 255))], (1, SIZE, SIZE, 3), options={}, name="scaled")
+    for channels, size, stride in ((6, SIZE, 1), (4, SIZE // 2, 2), (12, SIZE // 2, 1)):
+        before = graph.graph.tensors[x].shape[-1]
+        weights = random.normal(0, 1 / np.sqrt(9 * before), (channels, 3, 3, before)).astype(np.float32)
+        inputs = [x, graph.constant(weights), graph.constant(np.full(channels, 0.1, np.float32))]
+        options = {**STEP, "strideW": stride, "strideH": stride, "fusedActivationFunction": 1}
+        x = graph.op("CONV_2D", inputs, (1, size, size, channels), options=options, name=f"conv{channels}")
+    axes = graph.constant(np.array([1, 2], np.int32))
+    x = graph.op("MEAN", [x, axes], (1, 12), options={"keepDims": False}, name="features")
+    last = graph.constant(random.normal(0, 1, (classes, 12)).astype(np.float32))
+    zeros, dense = graph.constant(np.zeros(classes, np.float32)), {"fusedActivationFunction": 0}
+    x = graph.op("FULLY_CONNECTED", [x, last, zeros], (1, classes), options=dense, name="logits")
+    return graph.finish([graph.op("SOFTMAX", [x], (1, classes), options={"beta": 1.0}, name="scores")])

@@ -1,0 +1,168 @@
+"""From a folder of images to a verified int8 model."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import edgekit
+from edgekit.errors import DataError, UsageError
+from edgekit.tflite import read_metadata
+from edgekit.training.cache import FeatureCache
+from tests.support.float_nets import save_images
+
+#: A child process that fails where anything of TensorFlow is imported.
+WITHOUT_TENSORFLOW = """
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("tensorflow", "keras", "tf_keras", "torch"):
+            raise ImportError(f"{name} is refused")
+sys.meta_path.insert(0, Refuse())
+from edgekit.cli import main
+main(sys.argv[1:])
+"""
+
+
+def command(*arguments, cwd):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    words = [sys.executable, "-c", WITHOUT_TENSORFLOW, "train", *map(str, arguments)]
+    return subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def trained(base, colours):
+    return edgekit.train(colours, edgekit.TrainingPlan(base=base, name="colours"), cache=FeatureCache(None))
+
+
+def test_colours_are_learnt_and_judged_on_images_that_trained_nothing(trained):
+    assert trained.dataset.class_names == ("blue", "green", "red")
+    assert len(trained.dataset.train) == 48 and len(trained.dataset.test) == 12
+    assert trained.top1 == 1.0 and trained.int8.top1 == 1.0 and trained.int8.images == 12
+    verdict = trained.conversion.verdict
+    assert verdict.images == 12 and verdict.source == "data" and verdict.top1_candidate == 1.0
+    assert verdict.top1_reference == trained.top1
+
+
+def test_the_int8_model_is_calibrated_on_the_images_trained_on(trained):
+    calibration = trained.conversion.artefact.provenance["calibration"]
+    assert calibration["kind"] == "data" and calibration["images"] == 48
+
+
+def test_the_files_describe_themselves(trained, tmp_path):
+    manifest = edgekit.save_trained(trained, tmp_path / "c.tflite", tmp_path / "c.float.tflite")
+    told = read_metadata((tmp_path / "c.tflite").read_bytes())
+    assert told.labels == ("blue", "green", "red")
+    assert told.provenance["training"]["images"] == 48 and told.provenance["training"]["base"] == "base.tflite"
+    assert read_metadata((tmp_path / "c.float.tflite").read_bytes()).labels == told.labels
+    record = json.loads(manifest.read_text())
+    assert record["training"] == told.provenance["training"]
+    assert record["sha256"] == hashlib.sha256((tmp_path / "c.tflite").read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("kind", ["c.tflite", "c.float.tflite"])
+def test_both_files_name_the_colours(trained, tmp_path, kind):
+    edgekit.save_trained(trained, tmp_path / "c.tflite", tmp_path / "c.float.tflite")
+    with edgekit.Classifier(str(tmp_path / kind), device="cpu") as classifier:
+        for name, colour in {"blue": (20, 30, 220), "green": (10, 210, 40), "red": (230, 20, 10)}.items():
+            assert classifier.classify(np.full((40, 30, 3), colour, np.uint8)).classes[0].label == name
+
+
+def test_the_same_images_make_the_same_bytes_with_and_without_a_cache(trained, base, colours, tmp_path):
+    plan, cache = edgekit.TrainingPlan(base=base, name="colours"), FeatureCache(tmp_path)
+    for _ in range(2):  # the second time its features are read
+        again = edgekit.train(colours, plan, cache=cache)
+        assert again.conversion.artefact.model.graph.content == trained.conversion.artefact.model.graph.content
+        assert again.floating == trained.floating
+    assert any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+def test_three_images_a_class_are_refused_in_words(base, tmp_path):
+    with pytest.raises(DataError, match="too few different images: 'blue' 3, 'green' 3, 'red' 3"):
+        edgekit.train(save_images(tmp_path / "few", each=3), edgekit.TrainingPlan(base=base))
+
+
+def test_an_unknown_base_is_refused_with_those_there_are(colours):
+    with pytest.raises(UsageError, match="no such model in the zoo") as error:
+        edgekit.train(colours, edgekit.TrainingPlan(base="lite9"))
+    assert "lite0" in error.value.hint
+
+
+@pytest.mark.parametrize("plan", [{"augment": "all"}, {"seed": -1}])
+def test_a_plan_that_names_nothing_is_refused(plan):
+    with pytest.raises(UsageError):
+        edgekit.TrainingPlan(**plan)
+
+
+def test_grey_sixteen_bit_images_are_learnt(base, tmp_path):
+    random = np.random.default_rng(0)
+    for name, level in (("dark", 9_000), ("light", 50_000)):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number in range(10):
+            pixels = (level + random.integers(0, 5000, (20, 20))).astype(np.uint16)
+            Image.fromarray(pixels).save(tmp_path / "set" / name / f"{number}.png")
+    found = edgekit.train(tmp_path / "set", edgekit.TrainingPlan(base=base), cache=FeatureCache(None))
+    assert found.top1 == 1.0 and found.int8.top1 == 1.0
+
+
+# The command.
+
+
+def test_the_command_needs_no_tensorflow_and_answers_as_documented(base, colours, tmp_path):
+    done = command(colours, "-o", "c.tflite", "--base", base, "--save-float", "f.tflite", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["model"], told["float"], told["manifest"]) == ("c.tflite", "f.tflite", "c.json")
+    assert told["way"] == "probe" and told["images"] == 60 and told["seconds"] > 0
+    assert told["top1"] == told["top1_int8"] == 1.0 and told["top1_interval"][0] < 1.0
+    assert [each["label"] for each in told["classes"]] == ["blue", "green", "red"]
+    assert {each["specificity"] for each in told["classes"]} == {1.0}
+    assert told["verdict"]["agreement"] == 1.0 and told["verdict"]["images"] == 12
+    assert sum(each["images"] for each in told["confusion"]) == 12
+    assert told["curve"]["points"][-1]["images"] == 48
+    assert {path.name for path in tmp_path.iterdir()} == {"c.tflite", "c.json", "f.tflite"}
+
+
+def test_the_command_tells_what_it_found(base, colours, tmp_path):
+    done = command(colours, "--base", base, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "48 to train on, 12 to judge on (20% of each class, drawn with seed 0)" in done.stdout
+    assert "float 100.0 % (95 % CI 75.8–100.0) on 12 images that trained nothing" in done.stdout
+    assert "By class" in done.stdout and (tmp_path / "colours.tflite").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-o", "c.h5"], "c.h5 does not end in .tflite"),
+        (["-o", "c.tflite", "--save-float", "c.tflite"], "would overwrite"),
+        (["--save-float", "c.keras"], "c.keras does not end in .tflite"),
+        (["-o", "nowhere/c.tflite"], "nowhere"),
+        (["--augment", "all"], "no augmentation 'all'"),
+    ],
+)
+def test_wrong_options_are_refused_before_the_work(colours, tmp_path, options, message):
+    done = command(colours, *options, "--base", "never-opened.tflite", cwd=tmp_path)
+    assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_flowers_are_told_apart_without_tensorflow(shared, tmp_path):
+    data = shared / "flowers"
+    for side, count in (("train", 24), ("validation", 12)):
+        for folder in (data / side).iterdir():
+            (tmp_path / side / folder.name).mkdir(parents=True)
+            for path in sorted(folder.iterdir())[:count]:
+                (tmp_path / side / folder.name / path.name).symlink_to(path)
+    done = command(tmp_path, "-o", "flowers.tflite", "--augment", "none", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["images_trained"] == 120 and told["images_judged"] == 60
+    assert told["top1"] > 0.75 and abs(told["top1"] - told["top1_int8"]) <= 0.05
