@@ -129,6 +129,10 @@ def test_a_line_for_the_background_is_dropped_where_the_model_has_no_such_output
         ("a\nb\n", 3, "background"),
         ("a\n", 9, "one name a line"),
         ("a\nb\n", 9, "another model"),
+        ("a\n\nb\nc\n", 3, "blank lines"),
+        ("a\nb\na\nc\n", 3, "twice"),
+        ("\n".join(map("name {}".format, range(1000))), 5, "ImageNet has: give the names of the 5"),
+        ("a\nb\nc\n", 1001, "The model has ImageNet's classes"),
     ],
 )
 def test_a_count_that_does_not_fit_names_the_likely_cause(tmp_path, text, classes, words):
@@ -136,3 +140,28 @@ def test_a_count_that_does_not_fit_names_the_likely_cause(tmp_path, text, classe
     with pytest.raises(DataError, match=f"names .* classes, the model has {classes}") as refusal:
         read_labels(tmp_path / "labels.txt", classes)
     assert words in refusal.value.hint
+
+
+NUMBERED_FROM_1 = {
+    "lines": "1: cat\n2: dog\n3: emu\n",
+    "JSON": '{"1": "cat", "2": "dog", "3": "emu"}',
+    "indices": '{"cat": 1, "dog": 2, "emu": 3}',
+    "pbtxt": "".join(f"item {{ id: {n} name: '{name}' }}\n" for n, name in enumerate(("cat", "dog", "emu"), 1)),
+    "CSV": "name,id\ncat,1\ndog,2\nemu,3\n",
+}
+
+
+@pytest.mark.parametrize("text", NUMBERED_FROM_1.values(), ids=NUMBERED_FROM_1)
+def test_numbers_from_1_on_stand_after_the_background_where_the_model_has_one(tmp_path, text):
+    (tmp_path / "labels.txt").write_text(text)
+    assert read_labels(tmp_path / "labels.txt", 3) == read_labels(tmp_path / "labels.txt") == ("cat", "dog", "emu")
+    assert read_labels(tmp_path / "labels.txt", 4) == ("background", "cat", "dog", "emu")
+    with pytest.raises(DataError, match="names 3 classes, the model has 6"):
+        read_labels(tmp_path / "labels.txt", 6)
+
+
+def test_a_thousand_numbers_for_1001_outputs(tmp_path):
+    (tmp_path / "labels.txt").write_text("".join(f"{n} name {n}x\n" for n in range(1, 1001)))
+    labels = read_labels(tmp_path / "labels.txt", 1001)
+    assert (labels[0], labels[1], labels[1000]) == ("background", "name 1x", "name 1000x")
+    assert read_labels(tmp_path / "labels.txt", 1000)[0] == "name 1x"

@@ -190,6 +190,6 @@ def _names(
     labels, _ = fitting(tuple(given), values)
     if given and not labels:
         raise UsageError(
-            f"There are {len(given)} labels for {max(2, values)} classes.", remedy(len(given), max(2, values))
+            f"There are {len(given)} labels for {max(2, values)} classes.", remedy(given, max(2, values))
         )
     return Names(labels, "given" if labels else NAMELESS)

@@ -6,12 +6,14 @@ from typing import Optional, Sequence, Tuple, Union
 
 from edgekit.errors import DataError
 from edgekit.files import read_text
-from edgekit.labels.formats import parse_labels
+from edgekit.labels.formats import BACKGROUND, parse_labels
 
 #: What tools call the file that they leave beside a model.
 _BESIDE = ("labels.txt", "class_names.txt", "classes.txt", "class_indices.json")
 #: First names that stand for none of the classes, as models of TensorFlow's have.
-_BACKGROUND = ("background", "_background_", "__background__", "???", "n/a", "none of the above")
+_BACKGROUND = (BACKGROUND, "_background_", "__background__", "???", "n/a", "none of the above")
+#: Outputs of models trained on ImageNet, without and with one for the background.
+_IMAGENET = (1000, 1001)
 #: What is said of a model whose classes have no names.
 NAMELESS = "none, so that predictions are numbers: give a file of names, one a line, with --labels"
 
@@ -72,14 +74,14 @@ def read_labels(path: Union[str, Path], classes: Optional[int] = None) -> Tuple[
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise DataError(f"No labels can be read from {path}: {reason}.", "Write one name a line.") from error
-    labels = parse_labels(text)
+    labels = parse_labels(text, classes)
     if not any(labels) or "\0" in text:
         raise DataError(f"{path} holds no labels.", "Write one name a line, as UTF-8 text.")
     if classes is None:
         return labels
     found, problem = fitting(labels, classes)
     if not found:
-        raise DataError(f"{path} names {problem}.", remedy(len(labels), classes))
+        raise DataError(f"{path} names {problem}.", remedy(labels, classes))
     return found
 
 
@@ -98,9 +100,17 @@ def fitting(labels: Sequence[str], classes: int) -> Tuple[Tuple[str, ...], str]:
     return (), f"{len(labels)} classes, the model has {wanted}"
 
 
-def remedy(count: int, classes: int) -> str:
-    """What most likely is wrong with a number of labels that does not fit."""
-    wanted = max(2, classes)
+def remedy(labels: Sequence[str], classes: int) -> str:
+    """What most likely is wrong with labels that are not as many as the classes."""
+    wanted, count = max(2, classes), len(labels)
+    if count > wanted and sum(map(bool, labels)) == wanted:
+        return "Take the blank lines out."
+    if count > wanted and len(set(labels)) == wanted:
+        return "Some names are there twice: take them out."
+    if count in _IMAGENET and wanted not in _IMAGENET:
+        return f"These are as many as ImageNet has: give the names of the {wanted} classes that the model was trained on."
+    if wanted in _IMAGENET and count < min(_IMAGENET) - 1:
+        return "The model has ImageNet's classes: is it the one that was trained on yours, with a head of its own?"
     if count == wanted + 1:
         return "Is one of its lines a head, or a class that the model was not trained on? Take it out."
     if count == wanted - 1:

@@ -18,16 +18,24 @@ _FIELD = re.compile(r"(\w+)\s*:\s*(?:\"([^\"]*)\"|'([^']*)'|(\d+))")
 
 #: Under which of their keys documents keep the names.
 _KEYS = ("names", "labels", "class_names", "classes", "id2label")
+#: What output 0 of models of TensorFlow's often stands for.
+BACKGROUND = "background"
+#: In the place of 0 where numbers begin with 1; no text holds it.
+_NO_ZERO = "\0"
 #: How deep a document may be nested; Python's own parsers end the process on thousands of brackets.
 _DEEPEST = 20
 
 
-def parse_labels(text: str) -> Tuple[str, ...]:
-    """The names in a text, in the order of the outputs; numbers from 1 on stand for outputs from 0 on.
+def parse_labels(text: str, classes: Optional[int] = None) -> Tuple[str, ...]:
+    """The names in a text, in the order of the outputs.
 
+    Numbers from 1 on stand for outputs from 0 on; where the model has one more, for those after the background.
     Blank lines at the end are dropped.
+
+    Args:
+      classes: how many the model has, where that is known.
     """
-    structured = parse_structured(text)
+    structured = parse_structured(text, classes)
     if structured:
         return structured
     lines = [line.strip() for line in text.rstrip().splitlines()]
@@ -36,9 +44,12 @@ def parse_labels(text: str) -> Tuple[str, ...]:
     return tuple(lines)
 
 
-def parse_structured(text: str) -> Optional[Tuple[str, ...]]:
+def parse_structured(text: str, classes: Optional[int] = None) -> Optional[Tuple[str, ...]]:
     """The names in a JSON document, a dictionary, a pbtxt or numbered lines; None where the text is none of these."""
-    return _document(text) or _label_map(text) or _lines(text)
+    names = _document(text) or _label_map(text) or _lines(text)
+    if not names or names[0] != _NO_ZERO:
+        return names
+    return (BACKGROUND, *names[1:]) if len(names) == classes else names[1:]
 
 
 def _document(text: str) -> Optional[Tuple[str, ...]]:
@@ -114,12 +125,15 @@ def _pairs(rows: Sequence[str], pattern: "re.Pattern[str]", *, number: int) -> O
 
 
 def _ordered(numbered: Mapping[int, str]) -> Optional[Tuple[str, ...]]:
-    """Names by their numbers, from 0 or from 1 on; a few numbers may be left out. None where they are no numbering."""
+    """Names by their numbers; a few may be left out. None where they are no numbering.
+
+    Where they are all there from 1 on, _NO_ZERO is first.
+    """
     if not numbered or min(numbered) < 0:
         return None
-    first = 1 if sorted(numbered) == list(range(1, len(numbered) + 1)) else 0
-    count = max(numbered) + 1 - first
-    if count > 2 * len(numbered):
+    count = max(numbered) + 1
+    from_one = sorted(numbered) == list(range(1, count))
+    if count > 2 * len(numbered) and not from_one:
         return None
-    names: List[str] = [numbered.get(index + first, f"class {index}") for index in range(count)]
-    return tuple(names)
+    names: List[str] = [numbered.get(index, f"class {index}") for index in range(count)]
+    return (_NO_ZERO, *names[1:]) if from_one else tuple(names)

@@ -146,10 +146,11 @@ def is_image(tensor: Tensor) -> bool:
 
 def _metadata(graph: Graph, standard: Table, files: Mapping[str, bytes], own: Mapping[str, Any]) -> Metadata:
     spec = InputSpec.from_json(own["input"]) if own.get("input") else None
+    classes = graph.tensors[graph.outputs[0]].elements if graph.outputs else 0
     return Metadata(
         name=standard.text(_MODEL_NAME),
         description=standard.text(_MODEL_DESCRIPTION),
-        labels=_labels(_first(standard, _GRAPH_OUTPUTS), files, verbatim=bool(own)),
+        labels=_labels(_first(standard, _GRAPH_OUTPUTS), files, classes, verbatim=bool(own)),
         input=spec if own else _input(graph, _first(standard, _GRAPH_INPUTS)),
         output=own.get("output"),
         provenance=dict(own.get("provenance", {})),
@@ -163,13 +164,13 @@ def _first(standard: Table, ends: int) -> Optional[Table]:
     return tensors[0] if tensors else None
 
 
-def _labels(output: Optional[Table], files: Mapping[str, bytes], *, verbatim: bool) -> Tuple[str, ...]:
+def _labels(output: Optional[Table], files: Mapping[str, bytes], classes: int, *, verbatim: bool) -> Tuple[str, ...]:
     """One name a line; of other tools' files also numbered lines and documents, as Ultralytics' dictionary."""
     for attached in output.tables(_TENSOR_FILES) if output else ():
         name = attached.text(_FILE_NAME)
         if attached.number(_FILE_KIND, "int8") == _AXIS_LABELS and name in files:
             text = files[name].decode("utf-8", "replace").replace("\r", "")
-            structured = None if verbatim else parse_structured(text)
+            structured = None if verbatim else parse_structured(text, classes)
             if structured:
                 return structured
             lines = text[:-1] if text.endswith("\n") else text
