@@ -189,7 +189,5 @@ def _names(
         return find_names(file, values, own, given=os.fspath(given))
     labels, _ = fitting(tuple(given), values)
     if given and not labels:
-        raise UsageError(
-            f"There are {len(given)} labels for {max(2, values)} classes.", remedy(given, max(2, values))
-        )
+        raise UsageError(f"There are {len(given)} labels for {max(2, values)} classes.", remedy(given, max(2, values)))
     return Names(labels, "given" if labels else NAMELESS)

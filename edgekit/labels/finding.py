@@ -108,7 +108,9 @@ def remedy(labels: Sequence[str], classes: int) -> str:
     if count > wanted and len(set(labels)) == wanted:
         return "Some names are there twice: take them out."
     if count in _IMAGENET and wanted not in _IMAGENET:
-        return f"These are as many as ImageNet has: give the names of the {wanted} classes that the model was trained on."
+        return (
+            f"These are as many as ImageNet has: give the names of the {wanted} classes that the model was trained on."
+        )
     if wanted in _IMAGENET and count < min(_IMAGENET) - 1:
         return "The model has ImageNet's classes: is it the one that was trained on yours, with a head of its own?"
     if count == wanted + 1:
