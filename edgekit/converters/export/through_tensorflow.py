@@ -36,6 +36,8 @@ def export_float(source: Source, spec: InputSpec, *, change: Change | None = Non
     Raises:
       ConversionError: TensorFlow's converter refused the model, or wrote one without a static batch of 1.
     """
+    if change is None and isinstance(source, DirectSource):  # written already, each tensor with a name of its own
+        return Model(source.graph, spec, source.output, source.labels)
     editor = _exported(source)
     changed = change(editor, spec) if change is not None else None
     graph = editor.finish()

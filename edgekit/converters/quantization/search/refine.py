@@ -42,6 +42,8 @@ def refine(search: Search, methods: Mapping[str, Ranges], effort: Effort) -> Non
       methods: range method → the ranges of the best candidate's form by it; that candidate has one of them.
       effort: how many images to measure on, and how many changes to try.
     """
+    if _spread(search) < effort.spread_db:
+        return
     model = search.best.form.model
     groups = tensor_groups(model.graph)
     current = dict.fromkeys(groups, search.best.ranges.method)
@@ -63,11 +65,19 @@ def refine(search: Search, methods: Mapping[str, Ranges], effort: Effort) -> Non
             current[group] = method
 
 
+def _spread(search: Search) -> float:
+    """How far the best range method for all tensors is ahead of the first, on the form that was chosen."""
+    tried = [step.sqnr_db for step in search.steps if step.kind == "ranges" and step.candidate.form is search.best.form]
+    return max(tried) - tried[0]
+
+
 def _gain(key: tuple[str, str], current: Mapping[str, str], found: Sensitivities, noise: np.ndarray) -> float:
     """Mean dB by which the noise would fall if the powers simply added up."""
     noise = np.maximum(noise[: len(found[key])], np.finfo(np.float64).tiny)
     saved = found[key[0], current[key[0]]] - found[key]
-    return float(np.mean(-10 * np.log10(np.maximum(1 - saved / noise, _REST))))
+    with np.errstate(over="ignore"):  # where there is no noise at all
+        left = np.maximum(1 - saved / noise, _REST)
+    return float(np.mean(-10 * np.log10(left)))
 
 
 def group_sensitivities(

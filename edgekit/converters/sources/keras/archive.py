@@ -114,7 +114,8 @@ def open_weights(archive: KerasArchive) -> Iterator["h5py.File"]:
         try:
             path = archive.path if archive.kind == KERAS_H5 else _unpacked(archive, Path(folder))
             with h5py.File(path, "r") as file:
-                check_contents(file, str(archive.path))
+                if archive.kind != KERAS_H5:  # else it was looked through with the configuration
+                    check_contents(file, str(archive.path))
                 yield file
         except _DAMAGE as error:
             raise ModelFormatError(f"{archive.path} is damaged or cut short ({_reason(error)}).", _AGAIN) from error

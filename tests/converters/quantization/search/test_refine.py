@@ -20,7 +20,7 @@ MODEL = model_of(NET.content, SPEC, "logits")
 GROUPS = tensor_groups(MODEL.graph)
 (FORM,) = forms(MODEL, SAMPLES, "none")
 BY_METHOD = {method: ranges_of(FORM, method) for method in METHODS}
-AUTO = EFFORTS["auto"]
+AUTO = replace(EFFORTS["auto"], spread_db=0.0)
 EVERYTHING = [(sample, 0.0) for sample in SAMPLES]
 
 
@@ -85,3 +85,10 @@ def test_groups_that_cost_next_to_nothing_are_not_measured_further():
     for (group, method), powers in found.items():
         left = everything[group, first] < 0.005 * noise
         np.testing.assert_array_equal(powers, np.where(left, everything[group, first], everything[group, method]))
+
+
+def test_where_methods_hardly_differ_no_group_is_tried():
+    known = search(*BY_METHOD.values())
+    tried = [step.sqnr_db for step in known.steps]
+    refine(known, BY_METHOD, replace(AUTO, spread_db=max(tried) - tried[0] + 0.01))
+    assert len(known.steps) == len(tried)
