@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edgekit.edgetpu.compiler.log import parse_log
 from edgekit.edgetpu.compiler.package import read_compiled
-from edgekit.edgetpu.sizes import size_text
+from edgekit.sizes import size_text
 
 DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "data" / "edgetpu"
 

@@ -16,7 +16,8 @@ MODULES = {
 
 #: Each may import what stands in earlier lines, and its own part.
 LAYERS = (
-    tuple("documented errors install files labels image preprocess progress quiet terminal tflite version".split()),
+    (*"documented errors install files labels image preprocess progress quiet".split(), "sizes", "terminal")
+    + ("tflite", "units", "version"),
     ("edgetpu", "models"),
     ("devices",),
     ("calibration", "camera", "pycoral", "serve"),

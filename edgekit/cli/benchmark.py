@@ -5,7 +5,7 @@ from typing import Dict, List, Optional, Tuple
 
 import click
 
-from edgekit.cli.common import command_options, echo_json, fraction, progress_bar
+from edgekit.cli.common import command_options, echo_json, progress_bar
 from edgekit.cli.settings import DEVICES, suggest
 from edgekit.devices.benchmarking.baseline import read_baseline, slowdowns
 from edgekit.devices.benchmarking.baseline import unmet as too_slow
@@ -15,6 +15,7 @@ from edgekit.errors import UsageError
 from edgekit.quiet import tensorflow_quiet
 from edgekit.reports.benchmark import benchmark_facts, benchmark_lines, benchmark_to_json, slowdown_facts
 from edgekit.terminal import echo_facts, echo_lines
+from edgekit.units import fraction
 
 
 @click.command()

@@ -4,13 +4,12 @@ import contextlib
 import functools
 import json
 import logging
-import re
 import sys
 from typing import Any, Callable, Iterator, List, Optional, TextIO, TypeVar
 
 import click
 
-from edgekit.errors import EdgekitError, UsageError
+from edgekit.errors import EdgekitError
 from edgekit.progress import Progress, silent
 from edgekit.terminal import PROSE_LINES, echo, printable, terminal_width, wrapped
 
@@ -143,17 +142,3 @@ def _remarks(handler: logging.Handler, formatter: logging.Formatter) -> Iterator
         logger.removeHandler(handler)
         logger.setLevel(level)
         logger.propagate = propagate
-
-
-def fraction(option: str, text: Optional[str]) -> Optional[float]:
-    """What a user wrote as a part of one: «1%», «1 %» and «0.01» are 0.01; None stays None.
-
-    Raises UsageError, which names the option, where it is none.
-    """
-    if text is None:
-        return None
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%?)\s*", text)
-    value = float(match.group(1)) / (100 if match.group(2) else 1) if match else -1.0
-    if not 0 <= value <= 1:
-        raise UsageError(f"{option} {text} is not a part of 1.", "Write for instance 1% or 0.01.")
-    return value

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from edgekit.calibration import METHODS, save_ranges
-from edgekit.cli.common import command_options, echo_json, fail, fraction, progress_bar
+from edgekit.cli.common import command_options, echo_json, fail, progress_bar
 from edgekit.cli.settings import suggest
 from edgekit.converters import Conversion, Recipe, load_source, save, with_labels
 from edgekit.converters import convert as run_conversion
@@ -28,6 +28,7 @@ from edgekit.progress import Progress
 from edgekit.quiet import tensorflow_quiet
 from edgekit.reports.conversion import conversion_facts, conversion_to_json
 from edgekit.terminal import echo_facts
+from edgekit.units import fraction
 
 
 @click.command()

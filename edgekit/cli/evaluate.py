@@ -7,7 +7,7 @@ from typing import Any, Optional
 import click
 
 from edgekit.calibration.labelled import ImageSet
-from edgekit.cli.common import command_options, echo_json, fraction, progress_bar
+from edgekit.cli.common import command_options, echo_json, progress_bar
 from edgekit.cli.settings import suggest
 from edgekit.evaluation.accuracy import evaluate as run_evaluation
 from edgekit.files import check_writable, write_text
@@ -21,6 +21,7 @@ from edgekit.reports.evaluation import (
     to_junit,
 )
 from edgekit.terminal import echo_facts, echo_lines
+from edgekit.units import fraction
 
 
 @click.command()

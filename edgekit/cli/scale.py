@@ -6,12 +6,12 @@ import click
 
 from edgekit.cli.common import command_options, echo_json
 from edgekit.cli.settings import suggest
-from edgekit.cli.units import memory, milliseconds
 from edgekit.converters.scale import scale as estimated
 from edgekit.edgetpu.estimate.profiles import HOSTS
 from edgekit.models.scaling import BASELINES
 from edgekit.reports.family import scale_lines, scale_to_json
 from edgekit.terminal import echo_lines
+from edgekit.units import memory, milliseconds
 
 
 @click.command()

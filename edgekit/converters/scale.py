@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from edgekit.edgetpu.estimate.estimate import Estimate, estimate_work
 from edgekit.edgetpu.estimate.profiles import EDGE_TPU, HOSTS
 from edgekit.edgetpu.estimate.work import Shape, Work, layer_work
-from edgekit.edgetpu.sizes import size_text
 from edgekit.errors import UsageError
 from edgekit.models.architecture import macs, parameters, plan
 from edgekit.models.family import FAMILY, Variant
 from edgekit.models.plan import Layer
 from edgekit.models.scaling import find_member, scaled
+from edgekit.sizes import size_text
 
 #: Quarters of a unit from a quarter of the baseline's work to about B7's.
 PHIS = tuple(quarter / 4 for quarter in range(-8, 29))

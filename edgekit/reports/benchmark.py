@@ -8,8 +8,8 @@ import numpy as np
 from edgekit.devices.benchmarking.baseline import Baseline, Slowdown
 from edgekit.devices.benchmarking.benchmark import Benchmark, Measurement
 from edgekit.devices.benchmarking.ratio import Ratio
-from edgekit.edgetpu.sizes import size_text
 from edgekit.reports.text import Facts, columns
+from edgekit.sizes import size_text
 
 _HEADER = (
     "model",

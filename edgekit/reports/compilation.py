@@ -7,9 +7,9 @@ from edgekit.edgetpu.compiler.comparison import differences
 from edgekit.edgetpu.compiler.compiler import CompileReport, cpu_ops
 from edgekit.edgetpu.placement.advice import name, reasons
 from edgekit.edgetpu.placement.placement import CPU, EDGETPU, OpPlacement
-from edgekit.edgetpu.sizes import size_text
 from edgekit.reports.graph import op_to_json
 from edgekit.reports.text import columns
+from edgekit.sizes import size_text
 
 
 def compilation_to_json(report: CompileReport) -> Dict[str, object]:

@@ -5,10 +5,10 @@ from typing import Dict, Iterator, List, Optional, Tuple, Union
 from edgekit.devices.twin import Twin
 from edgekit.edgetpu.compiler.package import CompiledModel, EdgeTpuOp, Layer, mapped_ops
 from edgekit.edgetpu.parameters import Contents
-from edgekit.edgetpu.sizes import size_text
 from edgekit.errors import EdgekitError
 from edgekit.reports.graph import op_to_json
 from edgekit.reports.text import columns
+from edgekit.sizes import size_text
 from edgekit.tflite.graph import Op
 
 #: The CPU twin of a compiled model, or why it has none; None where it was not looked for.

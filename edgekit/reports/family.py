@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Dict, Iterator, List, Tuple
 
 from edgekit.edgetpu.estimate.profiles import HOSTS
-from edgekit.edgetpu.sizes import size_text
 from edgekit.models.scaling import ALPHA, BETA, GAMMA
 from edgekit.reports.text import columns
+from edgekit.sizes import size_text
 from edgekit.terminal import command
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from edgekit.edgetpu.estimate.profiles import HOSTS
 from edgekit.edgetpu.estimate.savings import savings
 from edgekit.edgetpu.placement.advice import advice, name, reasons, verdict
 from edgekit.edgetpu.placement.placement import EDGETPU, OpPlacement, Placement
-from edgekit.edgetpu.sizes import size_text
 from edgekit.reports.graph import op_to_json
 from edgekit.reports.text import columns
+from edgekit.sizes import size_text
 from edgekit.tflite.graph import Graph
 
 #: How many lines of reasons and of advice fit on one screen.

@@ -4,8 +4,8 @@ import pytest
 from click.testing import CliRunner
 
 from edgekit.cli import main
-from edgekit.cli.units import memory, milliseconds
 from edgekit.errors import UsageError
+from edgekit.units import memory, milliseconds
 
 
 def edgekit(*arguments):

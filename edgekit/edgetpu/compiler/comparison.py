@@ -5,7 +5,7 @@ from typing import Dict, Iterator, List, Set, Tuple
 from edgekit.edgetpu.compiler.compiler import CompileReport
 from edgekit.edgetpu.estimate.estimate import estimate
 from edgekit.edgetpu.placement.placement import EDGETPU, OpPlacement
-from edgekit.edgetpu.sizes import size_text
+from edgekit.sizes import size_text
 
 # Memory differs by a few KiB of alignment; only more than this share is told.
 _TOLERANCE = 0.1

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Callable, List, Mapping, Optional, Set, Tuple
 
-from edgekit.edgetpu.sizes import size_bytes
 from edgekit.edgetpu.statuses import MAPPED
+from edgekit.sizes import size_bytes
 
 _VERSION = re.compile(r"^(?:#+ )?Edge TPU Compiler version (\S+)")
 _DURATION = re.compile(r"^Models? compiled successfully in (\d{1,9}) ms\.$")

@@ -5,7 +5,7 @@ from typing import Iterator, List, Optional, Tuple
 
 from edgekit.edgetpu.estimate.estimate import Estimate, LayerCost
 from edgekit.edgetpu.estimate.profiles import EDGE_TPU, HOSTS
-from edgekit.edgetpu.sizes import size_text
+from edgekit.sizes import size_text
 
 # What saves less than this share of the time is not worth a line.
 _WORTH = 0.1

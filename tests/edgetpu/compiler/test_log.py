@@ -6,8 +6,8 @@ import pytest
 from benchmarks.edgetpu_reader import check_logs
 from edgekit.edgetpu.compiler.failures import FAILURES, explain
 from edgekit.edgetpu.compiler.log import LogRow, ModelLog, merge_logs, parse_log
-from edgekit.edgetpu.sizes import size_bytes, size_text
 from edgekit.edgetpu.statuses import MEANINGS, explain_status
+from edgekit.sizes import size_bytes, size_text
 from tests.support.recordings import success_text, table
 
 OLD = """Edge TPU Compiler version 1.0.249710469

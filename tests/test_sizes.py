@@ -1,6 +1,6 @@
 import pytest
 
-from edgekit.edgetpu.sizes import size_bytes, size_text
+from edgekit.sizes import size_bytes, size_text
 
 
 @pytest.mark.parametrize(
