@@ -16,8 +16,8 @@ MODULES = {
 
 #: Each may import what stands in earlier lines, and its own part.
 LAYERS = (
-    (*"documented errors install files labels image preprocess progress quiet".split(), "sizes", "terminal")
-    + ("tflite", "units", "version"),
+    tuple("documented errors install files labels image preprocess progress".split())
+    + tuple("quiet sizes terminal tflite units version".split()),
     ("edgetpu", "models"),
     ("devices",),
     ("calibration", "camera", "pycoral", "serve"),
