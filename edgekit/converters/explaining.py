@@ -13,10 +13,11 @@ from edgekit.calibration.samples import open_samples
 from edgekit.converters.export.reference import PROBES, float_reference, resolve_preprocessing
 from edgekit.converters.finished import finished_model, is_finished
 from edgekit.converters.sources.open import load_source
-from edgekit.errors import ImageError, UsageError
-from edgekit.evaluation.activation import Explainer, correlation
+from edgekit.converters.sources.source import Source
+from edgekit.errors import ImageError, UnsupportedModelError, UsageError
+from edgekit.evaluation.activation import Explainer, Places, correlation
 from edgekit.image import decode
-from edgekit.preprocess import fit, normalize
+from edgekit.preprocess import InputSpec, fit, normalize
 from edgekit.progress import Progress, silent
 from edgekit.tflite.model import Model
 
@@ -24,6 +25,8 @@ from edgekit.tflite.model import Model
 IMAGES = 20
 #: Images to find the preprocessing by need no more pixels along a side.
 _PROBE_SIDE = 512
+#: Rows and columns of the grid on which maps of different shapes are compared.
+_FINE = 64
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class ActivationMap:
     Attributes:
       model: the model's name, as in `Explanation.models`.
       pixels: uint8 (height, width, channels): the image at the size of the model's input.
-      values: float64 (rows, columns) over all of `pixels`: how much each part speaks for the class, in score units.
+      values: float64 (rows, columns): how much each part speaks for the class, in score units.
+      places: where in the image these parts are.
       score: the probability of the class that is explained, 0–1.
       predicted: name of the class that this model finds most probable.
       correlation: Pearson's, of `values` with those of the first model; None for the first, and where one of both maps
@@ -43,6 +47,7 @@ class ActivationMap:
     model: str
     pixels: np.ndarray = field(repr=False)
     values: np.ndarray = field(repr=False)
+    places: Places = field(repr=False)
     score: float
     predicted: str
     correlation: float | None = None
@@ -180,14 +185,23 @@ def _opened(
     for path in paths:
         if path not in finished:
             progress(f"Opening {path.name}", 0, None)
-            size = (like.height, like.width) if like else None
-            source = load_source(path, trust=trust, size=size)
+            source = _source(path, like, trust=trust)
             samples = open_samples(_images(files), source.spec, count=PROBES)
             spec = resolve_preprocessing(source, samples, preprocess, progress=progress).spec
             reference = float_reference(source, spec, samples, progress=progress)
             finished[path] = replace(reference, labels=source.labels)
         models.append(finished[path])
     return models
+
+
+def _source(path: Path, like: InputSpec | None, *, trust: bool) -> Source:
+    """A trained model; one that leaves its images' size open takes those of another model."""
+    try:
+        return load_source(path, trust=trust)
+    except UnsupportedModelError:
+        if like is None:
+            raise
+        return load_source(path, trust=trust, size=(like.height, like.width))
 
 
 class _Classes:
@@ -240,12 +254,18 @@ def _explained(file: str, explainers: Sequence[Explainer], classes: _Classes, na
         spec = explainer.model.spec
         pixels = fit(file, spec)
         seen = explainer.see(normalize(pixels, spec)[np.newaxis])
-        predicted, outputs = int(np.argmax(seen.probabilities)), len(seen.probabilities)
+        predicted = int(np.argmax(seen.probabilities))
         if number == 0:
             index = classes.of(predicted)
-        place = classes.place(index, number, outputs)
-        values = explainer.map(seen, place)
-        alike = correlation(maps[0].values, values) if maps else None
-        score = float(seen.probabilities[place])
-        maps.append(ActivationMap(name, pixels, values, score, classes.name(predicted, number), alike))
+        place = classes.place(index, number, len(seen.probabilities))
+        values, score = explainer.map(seen, place), float(seen.probabilities[place])
+        made = ActivationMap(name, pixels, values, explainer.places, score, classes.name(predicted, number))
+        maps.append(replace(made, correlation=_alike(maps[0], made)) if maps else made)
     return ExplainedImage(file, index, classes.name(index), tuple(maps))
+
+
+def _alike(first: ActivationMap, second: ActivationMap) -> float | None:
+    """The correlation of two maps; of maps of different shapes on a fine grid over the image."""
+    if first.values.shape == second.values.shape:
+        return correlation(first.values, second.values)
+    return correlation(*(each.places.spread(each.values, _FINE, _FINE) for each in (first, second)))

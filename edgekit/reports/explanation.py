@@ -48,7 +48,10 @@ def _images(count: int) -> str:
 
 
 def explanation_to_json(found: Explanation) -> dict[str, object]:
-    """All maps, with what the models said; correlations are Pearson's with the first model's map."""
+    """All maps, with what the models said; correlations are Pearson's with the first model's map.
+
+    `rows` and `columns` are the centres of a map's positions, as parts of the image's height and width.
+    """
     return {
         "models": [
             {"model": model, "way": way, "correlation": _summary(found, number)}
@@ -79,4 +82,6 @@ def _map_to_json(found: ActivationMap) -> dict[str, object]:
         "predicted": found.predicted,
         "correlation": found.correlation,
         "map": found.values.tolist(),
+        "rows": found.places.rows.tolist(),
+        "columns": found.places.columns.tolist(),
     }

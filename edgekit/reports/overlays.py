@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from edgekit.converters.explaining import ActivationMap, ExplainedImage, Explanation
-from edgekit.evaluation.activation import resized
 from edgekit.reports.text import percent
 
 # From nothing to most: nine colours whose lightness (CIE L*) grows in even steps from 12 to 95 while their hue goes
@@ -35,7 +34,7 @@ def overlay(found: ActivationMap) -> Image.Image:
     What speaks against it is left dark; the brightest part is the same in all maps, however large its number.
     """
     height, width = found.pixels.shape[:2]
-    positive = np.maximum(resized(found.values, height, width), 0)
+    positive = np.maximum(found.places.spread(found.values, height, width), 0)
     strength = positive / (positive.max() or 1.0)
     places = strength * (len(_COLOURS) - 1)
     colours = np.stack([np.interp(places, np.arange(len(_COLOURS)), channel) for channel in _COLOURS.T], axis=-1)

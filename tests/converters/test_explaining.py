@@ -94,6 +94,14 @@ def test_a_model_of_other_classes_is_no_comparison(tmp_path, photos):
         explain(described(tmp_path / "m.tflite"), photos, against=[others], label="red")
 
 
+def test_maps_of_different_shapes_are_compared_over_the_image(tmp_path, photos):
+    path = tmp_path / "int.tflite"
+    path.write_bytes(colour_model())  # explained by occlusion, 8×8, where the other's map is 16×16
+    found = explain(described(tmp_path / "m.tflite"), photos, against=[path], label="red")
+    assert {each.values.shape for each in found.images[0].maps} == {(8, 8), (16, 16)}
+    assert all(0.7 < value < 1 for value in found.correlations(1))
+
+
 def test_an_integer_model_is_taken_as_it_is(tmp_path, photos):
     path = tmp_path / "int.tflite"
     path.write_bytes(colour_model())

@@ -2,13 +2,14 @@ import numpy as np
 import pytest
 
 from edgekit.converters.explaining import ActivationMap, ExplainedImage, Explanation
+from edgekit.evaluation.activation.places import even
 from edgekit.reports import overlays
 from edgekit.reports.overlays import overlay, sheet
 
 
 def seen(values, *, model="m", side=64, channels=3, correlation=None):
     pixels = np.full((side, side, channels), 128, np.uint8)
-    return ActivationMap(model, pixels, np.asarray(values, float), 0.9, "cat", correlation)
+    return ActivationMap(model, pixels, np.asarray(values, float), even(*np.shape(values)), 0.9, "cat", correlation)
 
 
 def lightness(rgb):

@@ -1,5 +1,6 @@
 """Activation maps: which parts of an image speak for a class."""
 
-from edgekit.evaluation.activation.maps import Explainer, Seen, correlation, resized
+from edgekit.evaluation.activation.maps import Explainer, Seen, correlation
+from edgekit.evaluation.activation.places import Places
 
-__all__ = ["Explainer", "Seen", "correlation", "resized"]
+__all__ = ["Explainer", "Places", "Seen", "correlation"]

@@ -17,11 +17,11 @@ they are after rounding.
 from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image
 
 from edgekit.devices.interpreter import Interpreter, open_interpreter
 from edgekit.devices.tensors import probabilities
 from edgekit.evaluation.activation.head import Head, find_head
+from edgekit.evaluation.activation.places import even, places_of
 from edgekit.evaluation.verdict import feed
 from edgekit.tflite.expose import exposed
 from edgekit.tflite.graph import Graph
@@ -35,7 +35,6 @@ CAM, GRAD_CAM, OCCLUSION = "cam", "grad-cam", "occlusion"
 _GRID = 8
 #: A channel is moved by this part of the feature map's largest value, for its slope.
 _STEP = 0.01
-_BILINEAR = 2  # Pillow's number for it, which all of its versions know
 
 
 @dataclass(frozen=True)
@@ -61,12 +60,14 @@ class Explainer:
     Attributes:
       model: it.
       way: how its maps are made, see the module.
+      places: where the positions of its maps are in the image.
     """
 
     def __init__(self, model: Model) -> None:
         """Raises what `open_interpreter` raises."""
         self.model, self._head = model, find_head(model.graph)
         self.way = _way(self._head)
+        self.places = even(_GRID, _GRID) if self._head.features is None else places_of(model.graph, self._head.features)
         shown = [model.graph.outputs[0], self._head.scores, self._head.features]
         tensors = list(dict.fromkeys(index for index in shown if index is not None))
         self._interpreter = open_interpreter(exposed(model.graph, tensors).content)
@@ -157,21 +158,11 @@ def _real(interpreter: Interpreter, graph: Graph, index: int) -> np.ndarray:
     return values.astype(np.float64)
 
 
-def resized(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A map, float (rows, columns), at another size, linear in between."""
-    image = Image.fromarray(np.asarray(values, np.float32)).resize((width, height), _BILINEAR)
-    return np.asarray(image, np.float64)
-
-
 def correlation(first: np.ndarray, second: np.ndarray) -> float | None:
-    """Pearson's correlation of two maps, position by position: 1 where attention is the same, 0 where it has nothing
-    in common. Maps of different sizes are compared at the finer one.
+    """Pearson's correlation of two maps of one shape, position by position.
 
-    Returns:
-      None where a map is the same everywhere.
+    1 where attention is the same, 0 where it has nothing in common; None where a map is the same everywhere.
     """
-    height, width = (max(sizes) for sizes in zip(first.shape, second.shape, strict=True))
-    a, b = (resized(values, height, width).ravel() for values in (first, second))
-    a, b = a - a.mean(), b - b.mean()
+    a, b = (values.ravel() - values.mean() for values in (first, second))
     power = float(np.sqrt((a @ a) * (b @ b)))
     return float(a @ b) / power if power > 0 else None

@@ -79,9 +79,3 @@ def test_correlation_is_pearsons():
     assert correlation(first, 3 * first + 1) == pytest.approx(1)
     assert correlation(first, -first) == pytest.approx(-1)
     assert correlation(first, np.ones((5, 6))) is None
-
-
-def test_maps_of_different_sizes_are_compared_at_the_finer_one():
-    coarse = np.array([[0.0, 0.0], [0.0, 1.0]])
-    fine = np.kron(coarse, np.ones((4, 4)))
-    assert 0.9 < correlation(coarse, fine) < 1

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from edgekit.devices.interpreter import open_interpreter
+from edgekit.evaluation.activation.places import Places, even, places_of
+from edgekit.tflite import read_graph
+from tests.support.build import GraphBuilder
+
+SIDE = 96
+PADDING = {"SAME": 0, "VALID": 1}
+
+
+def net(*layers, side=SIDE):
+    """Sums over windows, one channel: (kernel, stride, padding) each, ("pad", before, after), or a pool's name."""
+    graph = GraphBuilder()
+    x, size = graph.input((1, side, side, 1)), side
+    for kind, kernel, stride, padding in layers:
+        if kind == "PAD":
+            size += kernel + stride
+            amounts = np.array([[0, 0], [kernel, stride], [kernel, stride], [0, 0]], np.int32)
+            x = graph.op("PAD", [x, graph.constant(amounts)], (1, size, size, 1))
+            continue
+        size = -(-size // stride) if padding == "SAME" else -(-(size - kernel + 1) // stride)
+        step = {"padding": PADDING[padding], "strideW": stride, "strideH": stride}
+        if kind == "CONV_2D":
+            weights = graph.constant(np.ones((1, kernel, kernel, 1), np.float32))
+            inputs = [x, weights, graph.constant(np.zeros(1, np.float32))]
+            x = graph.op(kind, inputs, (1, size, size, 1), options={**step, "dilationWFactor": 1, "dilationHFactor": 1})
+        else:
+            x = graph.op(kind, [x], (1, size, size, 1), options={**step, "filterWidth": kernel, "filterHeight": kernel})
+    return graph.finish([x]), x
+
+
+def seen_rows(content, side=SIDE):
+    """For each row of the last map, the first and the last row of the image that it depends on, by trying."""
+    interpreter = open_interpreter(content)
+    given, answer = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    reach = []
+    for row in range(side):
+        image = np.zeros((1, side, side, 1), np.float32)
+        image[0, row] = 1
+        interpreter.set_tensor(given, image)
+        interpreter.invoke()
+        reach.append(interpreter.get_tensor(answer)[0, :, 2, 0] != 0)
+    return [(rows.min(), rows.max()) for rows in (np.flatnonzero(column) for column in np.array(reach).T)]
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        pytest.param([("CONV_2D", 3, 2, "SAME")] * 4, id="strides"),
+        pytest.param([("CONV_2D", 5, 2, "SAME"), ("CONV_2D", 3, 1, "SAME")], id="kernels"),
+        pytest.param([("CONV_2D", 3, 2, "VALID"), ("MAX_POOL_2D", 3, 2, "VALID")], id="valid"),
+        pytest.param([("PAD", 0, 1, ""), ("CONV_2D", 3, 2, "VALID"), ("AVERAGE_POOL_2D", 2, 2, "VALID")], id="padded"),
+    ],
+)
+def test_positions_are_at_the_centres_of_what_they_depend_on(layers):
+    content, last = net(*layers)
+    centres = places_of(read_graph(content), last).rows * SIDE - 0.5
+    spans = seen_rows(content)
+    widths = [high - low for low, high in spans]
+    inner = [place for place, width in enumerate(widths) if width == max(widths)]  # those that no edge cuts off
+    assert len(inner) > 2
+    np.testing.assert_allclose([centres[place] for place in inner], [sum(spans[place]) / 2 for place in inner])
+
+
+def test_what_cannot_be_followed_divides_the_image_evenly():
+    graph = GraphBuilder()
+    x = graph.input((1, 8, 8, 1))
+    x = graph.op("SPACE_TO_DEPTH", [x], (1, 4, 4, 4), options={"blockSize": 2})
+    found = places_of(read_graph(graph.finish([x])), x)
+    np.testing.assert_allclose(found.rows, [0.125, 0.375, 0.625, 0.875])
+
+
+def test_a_map_is_linear_between_centres_and_unchanging_beyond():
+    values = np.array([[0.0, 4.0], [2.0, 6.0]])
+    spread = Places(np.array([0.25, 0.75]), np.array([0.5, 0.75])).spread(values, 4, 8)
+    np.testing.assert_allclose(spread[0], [0, 0, 0, 0, 1, 3, 4, 4])
+    np.testing.assert_allclose(spread[:, 0], [0, 0.5, 1.5, 2])
+    np.testing.assert_allclose(even(2, 2).spread(values, 2, 2), values)
