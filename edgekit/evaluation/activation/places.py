@@ -1,8 +1,8 @@
 """Where the positions of a feature map look: the centres of what each of them sees.
 
 They are not simply spread over the image. A convolution of stride 2 that pads an even size does so at the far end
-alone, and so moves its positions' centres by a pixel of its input; after five of them, as in every EfficientNet, that is
-half a position. A map drawn without that stands 16 pixels too far up and left.
+alone, and so moves its positions' centres by a pixel of its input; after five of them, as in every EfficientNet, that
+is half a position. A map drawn without that stands 16 pixels too far up and left.
 """
 
 from dataclasses import dataclass
