@@ -1,6 +1,6 @@
 """How many small faults the tests notice: a seeded sample of mutants of the core, by package.
 
-    python benchmarks/mutation.py [--seed 7] [--count 76] [--package tflite] [--package edgekit/image.py]
+    python benchmarks/mutation.py [--seed 7] [--count 76] [--package tflite] [--package edgekit/image.py] [--quick]
 
 Cosmic Ray's operators make the mutants: a comparison, a sign, `and`/`or`, a number or a boolean is changed, one at a
 time. Modules take turns, so that a long table of numbers does not fill the sample; the same seed on the same code
@@ -183,15 +183,15 @@ def run_tests(copy: Path, tests: tuple[str, ...], limit_s: float) -> bool:
 class Laboratory:
     """A copy of the project in which mutants are tried, and how long each package's tests take without one."""
 
-    def __init__(self, copy: Path) -> None:
-        self._copy = copy
+    def __init__(self, copy: Path, *, quick: bool) -> None:
+        self._copy, self._quick = copy, quick
         self._limits_s: dict[tuple[str, ...], float] = {}
 
     def survives(self, mutant: Mutant, code: str) -> bool:
         """Whether no test notices the mutant."""
         package, nearest = CORE[mutant.package], nearest_tests(self._copy, mutant)
-        limit, users_limit = self._limit_s(package.tests), self._limit_s(package.users)
-        stages = ((nearest, limit), (package.tests, limit), (package.users, users_limit))
+        limit, users = self._limit_s(package.tests), () if self._quick else package.users
+        stages = ((nearest, limit), (package.tests, limit), (users, self._limit_s(users) if users else 0.0))
         path = self._copy / mutant.module
         original = path.read_bytes()
         try:
@@ -230,13 +230,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--count", type=int, default=76)
     parser.add_argument("--package", action="append", default=[], help=f"{', '.join(CORE)}, or a module's path")
+    parser.add_argument("--quick", action="store_true", help="run the package's own tests only")
     arguments = parser.parse_args()
     tried: dict[str, list[bool]] = {}
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "project"
         mutants = sample(arguments.package, arguments.seed, arguments.count)
         copy_project(copy)
-        laboratory = Laboratory(copy)
+        laboratory = Laboratory(copy, quick=arguments.quick)
         for number, mutant in enumerate(mutants, 1):
             print(f"\r{number} of {len(mutants)} ", end="", file=sys.stderr, flush=True)
             before = (copy / mutant.module).read_text("utf-8")

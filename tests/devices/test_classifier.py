@@ -112,6 +112,13 @@ def test_takes_a_model_by_path(tmp_path):
             assert classifier.classify(_colour(0, 0, 255), k=1).classes == (ClassScore(2, "blue", 0.99609375),)
 
 
+def test_every_class_has_a_name():
+    with Classifier(_model("uint8")) as classifier:
+        assert classifier.class_names == ("red", "green", "blue")
+    with Classifier(colour_classifier("uint8")) as classifier:
+        assert classifier.labels == () and classifier.class_names == ("class 0", "class 1", "class 2")
+
+
 def test_the_same_image_twice_gives_the_same_classes():
     with Classifier(_model("int8")) as classifier:
         first, second = (classifier.classify(_colour(9, 80, 70)) for _ in range(2))

@@ -6,7 +6,7 @@ from edgekit.calibration.class_matching import Matching, Way
 from edgekit.calibration.labelled import Labelled, from_csv, from_folder
 from edgekit.errors import DataError, DeviceError, MissingDependencyError, ModelFormatError, UsageError
 from edgekit.evaluation import wilson_interval
-from edgekit.evaluation.accuracy import Outcome, measure, summarize
+from edgekit.evaluation.accuracy import Outcome, label_of, measure, summarize
 from edgekit.evaluation.answers import Answer, Subject
 from tests.support.colours import NAMES, folder, image, model, with_background
 
@@ -41,7 +41,11 @@ def test_every_figure_of_an_evaluation(mixed):
         Outcome(2, 2, 1),
     )
     assert list(found.skipped) == ["blue/broken.png"]
-    assert "not an image" in found.skipped["blue/broken.png"]
+    assert found.skipped["blue/broken.png"] == "is not an image that Pillow can open"
+
+
+def test_an_output_beyond_the_labels_is_named_by_its_number():
+    assert [label_of(index, ("a", "b")) for index in (0, 1, 2)] == ["a", "b", "class 2"]
 
 
 def test_labels_given_replace_the_models(mixed):

@@ -42,6 +42,11 @@ def test_all_ops_map():
     assert placement.ends_at is None and placement.refusal is None
 
 
+def test_tensors_that_are_not_there_cannot_be_cut_at():
+    with pytest.raises(UsageError, match="no tensor named 'a'"):
+        map_ops(chain(YES), CompilerOptions(intermediate_tensors=("z", "t1", "a")))
+
+
 def test_the_first_supported_part_is_kept():
     placement = map_ops(chain(NO, YES, YES, NO, YES))
     assert devices(placement) == "cttcc"
