@@ -53,7 +53,7 @@ CORE = {
         ("tests/edgetpu/placement", "tests/devices", "tests/evaluation"),
     ),
     "preprocess": Package(
-        ("edgekit/preprocess.py", "edgekit/image.py", "edgekit/labels.py"),
+        ("edgekit/preprocess.py", "edgekit/image.py", "edgekit/labels/**/*.py"),
         ("tests/test_preprocess.py", "tests/test_image.py", "tests/test_labels.py"),
         ("tests/calibration", "tests/devices/test_classifier.py"),
     ),
