@@ -2,18 +2,17 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
-from edgekit.calibration import Samples, load_ranges, open_samples
+from edgekit.calibration import Samples, load_ranges
 from edgekit.calibration.class_matching import match_samples
 from edgekit.converters.export.find_preprocessing import Finding
 from edgekit.converters.export.reference import check_with_keras, float_reference, resolve_preprocessing
+from edgekit.converters.images import Data, JudgedOn, choose_images
 from edgekit.converters.manifest import Artefact, provenance
 from edgekit.converters.naming import named
 from edgekit.converters.quantization.backend import float_ops
@@ -29,7 +28,6 @@ from edgekit.converters.sources.source import DirectSource, Source
 from edgekit.converters.surgery.student import Student, make_student
 from edgekit.evaluation import Verdict, compare
 from edgekit.evaluation.sufficiency import Sufficiency, sufficiency
-from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress, silent
 from edgekit.tflite import read_graph
 from edgekit.tflite.metadata import Metadata, write_metadata
@@ -40,17 +38,6 @@ from edgekit.tflite.signatures import signed
 DEFAULT = Recipe()
 
 _LOG = logging.getLogger("edgekit.converters")
-
-Data = str | Path | np.ndarray | Iterable[Any] | None
-
-#: Synthetic images to calibrate on; more of them widen the ranges without showing anything new.
-SYNTHETIC = 64
-#: The most images that are kept aside for the verdict.
-HELD_OUT = 200
-#: How many synthetic images stand in for them.
-SYNTHETIC_HELD_OUT = 100
-#: Fewer held-out images than this say nothing: the verdict is then given on synthetic ones.
-FEWEST_HELD_OUT = 10
 
 
 @dataclass(frozen=True)
@@ -67,6 +54,7 @@ class Conversion:
       enough: whether more calibration images would change the ranges; None for synthetic ones, for ranges from a
         file, and where there are too few to tell.
       skipped: name → reason of the images that could not be used.
+      judged_on: the images of the verdict.
       student: what a surgery made of the original, and how the two compare; None without surgery. `source` and
         `verdict` are then the student's.
     """
@@ -78,6 +66,7 @@ class Conversion:
     verdict: Verdict | None
     enough: Sufficiency | None
     skipped: dict[str, str]
+    judged_on: JudgedOn
     student: Student | None = None
 
     @property
@@ -112,8 +101,8 @@ def convert(
       data: representative images, as `open_samples` takes them; None for synthetic ones.
       recipe: see Recipe.
       verify: whether to judge the result.
-      verify_data: images to judge it on. Without them a part of `data` is kept aside for that, or,
-        where that is too little, synthetic images other than those of the calibration.
+      verify_data: images to judge it on. Without them a part of `data` is kept aside for that; without `data`, or
+        where it has three images or fewer, synthetic ones other than those of the calibration.
       check_export: compare a float model that was exported without Keras with what Keras computes. Any other is
         compared with its source anyway.
       progress: called as work goes on.
@@ -122,9 +111,7 @@ def convert(
       EdgekitError: of the kind that fits, see `edgekit.errors`.
     """
     spec = sized(source.spec, recipe)
-    calibration, held_out = _images(data, spec, recipe, keep_aside=verify and verify_data is None)
-    if verify_data is not None:
-        held_out = open_samples(verify_data, spec, count=None, seed=recipe.seed)
+    calibration, held_out, judged_on = choose_images(data, verify_data, spec, recipe, verify=verify)
     finding = resolve_preprocessing(replace(source, spec=spec), calibration, recipe.preprocess, progress=progress)
     calibration, held_out = calibration.as_images(finding.spec), held_out.as_images(finding.spec)
     student = _student(replace(source, spec=finding.spec), calibration, recipe, progress)
@@ -158,21 +145,8 @@ def convert(
     noted = replace(made, notes=(*made.notes, *explain(outcome.steps)))
     skipped = {**calibration.skipped, **(held_out.skipped if verify else {})}
     artefact = Artefact(replace(int8, graph=described, labels=made.labels), outcome.best.ranges, record)
-    enough = _sufficiency(outcome, calibration, recipe)
-    return Conversion(artefact, noted, finding, risks, verdict, enough, skipped, student)
-
-
-def _images(data: Data, spec: InputSpec, recipe: Recipe, *, keep_aside: bool) -> tuple[Samples, Samples]:
-    """(images to calibrate on, images to judge on); none is in both."""
-    others = open_samples(None, spec, count=SYNTHETIC_HELD_OUT, seed=recipe.seed + 1)
-    if data is None:
-        return open_samples(None, spec, count=min(SYNTHETIC, recipe.samples), seed=recipe.seed), others
-    given = open_samples(data, spec, count=recipe.samples + HELD_OUT, seed=recipe.seed)
-    aside = min(HELD_OUT, max(given.count // 5, given.count - recipe.samples)) if keep_aside else 0
-    if aside < FEWEST_HELD_OUT:
-        return given.take(recipe.samples), others
-    calibration, held_out = given.split(given.count - aside)
-    return calibration.take(recipe.samples), held_out
+    enough = _sufficiency(outcome, calibration, recipe, source.classes)
+    return Conversion(artefact, noted, finding, risks, verdict, enough, skipped, judged_on, student)
 
 
 def _student(source: Source, images: Samples, recipe: Recipe, progress: Progress) -> Student | None:
@@ -198,11 +172,11 @@ def _search(model: Model, calibration: Samples, recipe: Recipe, progress: Progre
     return choose(candidates, calibration, ranges=ranges, corrections=corrections, effort=effort, progress=progress)
 
 
-def _sufficiency(outcome: Outcome, calibration: Samples, recipe: Recipe) -> Sufficiency | None:
+def _sufficiency(outcome: Outcome, calibration: Samples, recipe: Recipe, classes: int) -> Sufficiency | None:
     if calibration.kind == "synthetic" or Path(recipe.ranges).suffix == ".json":
         return None
     observations, method = outcome.best.form.observations, outcome.best.ranges.method
-    return sufficiency(observations, method, calibration.class_names, seed=recipe.seed)
+    return sufficiency(observations, method, calibration.class_names, outputs=classes, seed=recipe.seed)
 
 
 def _judge(source: Source, reference: Model, candidate: Model, images: Samples, progress: Progress) -> Verdict:

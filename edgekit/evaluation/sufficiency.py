@@ -35,6 +35,8 @@ class Sufficiency:
 
     Attributes:
       images: how many there were.
+      copies: how many of them are the same as another one to the model; they are left out of what follows.
+      missing: what the set has no image of, in words; "" where nothing is known to be missing.
       movement: by what part of itself the middle tensor's range moves with another such set of images; tensors
         whose range is fixed, as by a ReLU6, are left out.
       worst: the same for the tensor at the 95th percentile.
@@ -52,11 +54,16 @@ class Sufficiency:
     add: int
     classes: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    copies: int = 0
+    missing: str = ""
 
     def __str__(self) -> str:
         moved = f"another {self.images} such images would move ranges by {self.movement:.1%} of their width"
+        copies = f"{self.copies} of {self.images} images are copies of others" if self.copies else ""
         if self.enough:
-            return f"enough: {moved}"
+            return f"enough: {moved}" + (f" ({copies})" if copies else "")
+        if self.missing or 2 * self.copies > self.images:
+            return f"not enough: {', and '.join(filter(None, (self.missing, copies)))}; {moved}"
         if not self.add:
             return f"extremes, which more images widen further (--ranges percentile settles): {moved}"
         names = ", ".join(self.classes) or ", ".join(f"like {name}" for name in self.kinds)
@@ -64,7 +71,12 @@ class Sufficiency:
 
 
 def sufficiency(
-    observations: Observations, method: str, class_names: Sequence[str] = (), *, seed: int = 0
+    observations: Observations,
+    method: str,
+    class_names: Sequence[str] = (),
+    *,
+    outputs: int | None = None,
+    seed: int = 0,
 ) -> Sufficiency | None:
     """Whether the images that were observed are enough for a range method.
 
@@ -72,6 +84,7 @@ def sufficiency(
       observations: from `observe`.
       method: a range method; those that are not plain means or extremes are judged as "percentile".
       class_names: of the samples that were observed.
+      outputs: how many classes the model tells apart, where classes that are missing are to be told.
       seed: of the drawing of halves.
 
     Returns:
@@ -79,21 +92,45 @@ def sufficiency(
     """
     if observations.images < FEWEST:
         return None
-    ends = _ends(observations, method)
+    ends, kept = _ends(observations, method), _distinct(observations)
+    copies, missing = observations.images - len(kept), _missing(observations, class_names, outputs)
+    # Too few to resample are resampled with their copies; that is told.
+    ends = ends[kept] if len(kept) >= FEWEST else ends
     moves = np.sqrt(np.mean([np.square(move) for move in _moves(ends, method, seed)], axis=0))
     middle, worst = (float(np.quantile(moves[moves > 0], part)) if moves.any() else 0.0 for part in (0.5, 0.95))
     # The error of a mean shrinks with the square root of the number of images; extremes follow no such rule.
     wanted = 0.0 if method == "minmax" else observations.images * (middle / TOLERANCE) ** 2
-    holders = _holders(ends)
+    holders = _holders(_ends(observations, method))
     return Sufficiency(
         images=observations.images,
         movement=middle,
         worst=worst,
-        enough=middle <= TOLERANCE,
+        enough=middle <= TOLERANCE and not missing and 2 * copies <= observations.images,
         add=_about(wanted - observations.images) if wanted > observations.images else 0,
         classes=_classes(holders, observations.labels, class_names),
         kinds=tuple(observations.names[p] for p, n in holders.most_common(3) if n >= ALONE * holders.total()),
+        copies=copies,
+        missing=missing,
     )
+
+
+def _distinct(observations: Observations) -> list[int]:
+    """The first of each of the images that are not alike in every tensor."""
+    rows = observations.each.reshape(observations.images, -1)
+    return sorted(np.unique(rows, axis=0, return_index=True)[1].tolist())
+
+
+def _missing(observations: Observations, class_names: Sequence[str], outputs: int | None) -> str:
+    """Classes without an image, in a set that is large enough to have two of each; "" where there are none."""
+    seen = {label for label in observations.labels if label is not None}
+    wanted = max(len(class_names), 2, outputs or 0)
+    few = observations.images < 2 * wanted and len(seen) > 1
+    if not seen or outputs is None or len(seen) >= wanted or few:
+        return ""
+    unseen = [name for label, name in enumerate(class_names) if label not in seen]
+    if unseen:
+        return f"there is no image of {', '.join(unseen[:3])}{' …' if len(unseen) > 3 else ''}"
+    return f"there are images of {len(seen)} of the model's {wanted} classes"
 
 
 def _ends(observations: Observations, method: str) -> np.ndarray:

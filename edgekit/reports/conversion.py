@@ -31,6 +31,7 @@ def conversion_to_json(
         "accepted": unmet is None,
         "unmet": unmet,
         "verdict": conversion.artefact.provenance["verdict"],
+        "judged_on": asdict(conversion.judged_on) if conversion.verdict else None,
         "risks": asdict(conversion.risks) if conversion.risks else None,
         "surgery": _surgery(conversion.student) if conversion.student else None,
         "calibration_images": asdict(conversion.enough) if conversion.enough else None,
@@ -66,7 +67,7 @@ def conversion_facts(conversion: Conversion, path: Path, unmet: str | None, comp
     rows += [("", str(conversion.enough))] if conversion.enough else []
     rows += [("Surgery", line) for line in (_student_lines(conversion.student) if conversion.student else [])]
     rows += [("Class names", _names(conversion.source))]
-    rows += [("Verdict", line) for line in _verdict_lines(conversion.verdict)]
+    rows += _judged(conversion)
     rows += [("Verdict", f"not full int8: {left}, with casts around; for phones and CPUs")] if left else []
     rows += [("Alarm", line) for line in conversion.alarms]
     rows += [("Edge TPU", _placement(graph, compiled))]
@@ -120,13 +121,13 @@ def _accuracies(verdict: Verdict) -> str:
     return f", {accuracy}" if accuracy else ""
 
 
-def _verdict_lines(verdict: Verdict | None) -> list[str]:
+def _judged(conversion: Conversion) -> Facts:
+    """The verdict, and what the images that it was given on do not show."""
+    verdict = conversion.verdict
     if verdict is None:
-        return ["not asked for (--no-verify)"]
-    lines = list(verdict_lines(verdict))
-    if verdict.source == "synthetic":
-        lines.append("photographs are easier to agree on: judge it on your own with --verify-data")
-    return lines
+        return [("Verdict", "not asked for (--no-verify)")]
+    cautions = conversion.judged_on.cautions(verdict.top1_reference)
+    return [*(("Verdict", line) for line in verdict_lines(verdict)), *(("Judged", line) for line in cautions)]
 
 
 def _skipped_lines(skipped: Mapping[str, str]) -> list[str]:

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -236,10 +237,33 @@ def test_broken_images_are_counted_and_named(place):
     assert text[-1].endswith("and 1 more (all of them with --json)")
 
 
-def test_too_few_images_are_all_calibrated_on(place):
-    document = json.loads(convert("m.tflite", "--data", "few", "--json").stdout)
-    assert document["provenance"]["calibration"]["images"] == 6
-    assert document["verdict"]["source"] == "synthetic"
+@pytest.mark.parametrize(("given", "aside"), [(3, 0), (4, 2), (8, 4), (16, 8), (40, 8), (60, 12)])
+def test_few_images_are_judged_on_a_part_of_them_with_a_wide_interval(place, given, aside):
+    images = sorted(Path("images").glob("*/*.png"))[:: 60 // given][:given]
+    for number, image in enumerate(images):
+        target = Path(f"some{given}") / image.parent.name / f"{number}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(image, target)
+    result = json.loads(convert("m.tflite", "--data", f"some{given}", "--json").stdout)
+    assert result["provenance"]["calibration"]["images"] == given - aside
+    assert result["judged_on"] == {"kind": "aside" if aside else "too few", "origin": f"some{given}"}
+    verdict = result["verdict"]
+    assert (verdict["source"], verdict["images"]) == (("data", aside) if aside else ("synthetic", 100))
+    wide = aside / (aside + 1.96**2)  # Wilson's lower bound where all agree
+    assert not aside or (verdict["agreement"], verdict["interval"][0]) == (1, pytest.approx(wide, abs=1e-4))
+
+
+def test_what_the_verdict_was_given_on_is_said(place):
+    def told(*arguments):
+        return " ".join(convert("m.tflite", *arguments).stdout.split())
+
+    perfect = "the float model is right on 99 % of these images or more"
+    aside = told("--data", "images")
+    assert "on images kept aside from images: if the model was trained on these" in aside
+    assert f"{perfect}: on images of training that says nothing about new ones" in aside
+    given = told("--data", "few", "--verify-data", "images")
+    assert "kept aside" not in given and f"{perfect}: if they were used in training" in given
+    assert "on synthetic images, which show how well ranges fit and no more" in told()
 
 
 def test_verify_data_is_all_used(place):

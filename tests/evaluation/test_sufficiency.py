@@ -79,3 +79,38 @@ def test_the_same_seed_gives_the_same_answer():
     seen = observations(noisy(30, 0.5))
     assert sufficiency(seen, "mse") == sufficiency(seen, "mse")
     assert sufficiency(seen, "mse").movement != sufficiency(seen, "mse", seed=1).movement
+
+
+def test_copies_move_nothing_and_are_told():
+    ends = noisy(10, 0.3)
+    found = sufficiency(observations(np.repeat(ends, 5, axis=0)), "mean")
+    alone = sufficiency(observations(ends), "mean")
+    assert (found.copies, found.enough) == (40, False)
+    assert found.movement == alone.movement
+    assert str(found).startswith("not enough: 40 of 50 images are copies of others")
+
+
+def test_a_few_copies_among_many_are_told_beside_the_rest():
+    ends = noisy(40, 0.01)
+    ends[1] = ends[0]
+    found = sufficiency(observations(ends), "mean")
+    assert (found.copies, found.enough) == (1, True)
+    assert str(found).endswith("(1 of 40 images are copies of others)")
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "outputs", "told"),
+    [
+        ([0, 1] * 10, ("ant", "bee", "cat"), 3, "there is no image of cat"),
+        ([0, 1] * 10, ("ant", "bee"), 5, "there are images of 2 of the model's 5 classes"),
+        ([0] * 20, ("ant",), 100, "there are images of 1 of the model's 100 classes"),
+        ([0, 1] * 10, ("ant", "bee"), 2, ""),
+        ([0, 1] * 10, ("ant", "bee"), 1, ""),
+        ([0, 1] * 10, ("ant", "bee"), 1000, ""),  # more classes than images: some are missing in any set
+        ([None] * 20, (), 5, ""),
+    ],
+)
+def test_missing_classes_are_told_before_a_set_is_called_enough(labels, names, outputs, told):
+    found = sufficiency(observations(noisy(20, 0.01), labels), "mean", names, outputs=outputs)
+    assert (found.missing, found.enough) == (told, not told)
+    assert not told or str(found).startswith(f"not enough: {told}; another 20")
