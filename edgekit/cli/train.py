@@ -16,12 +16,19 @@ from edgekit.reports.training import training_facts, training_tables, training_t
 from edgekit.terminal import echo_facts, echo_lines
 from edgekit.training import TrainingPlan, save_trained
 from edgekit.training import train as run_training
+from edgekit.training.frigate import check_folder, frigate_plan, model_path, save_for_frigate
 from edgekit.training.train import AUGMENTATIONS
 
 
 @click.command()
 @click.argument("images", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The result; default: IMAGES.tflite here.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The result; default: IMAGES.tflite here; a folder --for frigate.",
+)
+@click.option("--for", "program", type=click.Choice(["frigate"]), help="Write a folder as this program loads it.")
 @click.option(
     "--base",
     default="lite0",
@@ -45,7 +52,13 @@ from edgekit.training.train import AUGMENTATIONS
 @click.option("--save-float", type=click.Path(path_type=Path), help="Write the float model (.tflite) as well.")
 @command_options
 def train(
-    images: Path, output: Optional[Path], save_float: Optional[Path], as_json: bool, verbose: bool, **options: Any
+    images: Path,
+    output: Optional[Path],
+    program: Optional[str],
+    save_float: Optional[Path],
+    as_json: bool,
+    verbose: bool,
+    **options: Any,
 ) -> None:
     """Turn a folder of IMAGES, a sub-folder for each class, into a verified full-int8 .tflite.
 
@@ -56,28 +69,34 @@ def train(
     Examples:
       edgekit train flowers
       edgekit train flowers -o flowers.tflite --save-float flowers.float.tflite
-      edgekit train flowers/train --test flowers/validation --base lite1
+      edgekit train flowers/train --test flowers/validation --base lite0
+      edgekit train flowers --for frigate -o model_cache/flowers
     """
-    output = output or Path(f"{images.resolve().name}.tflite")
-    _check_outputs(output, save_float)
-    plan = TrainingPlan(name=output.stem, **options)
+    name = images.resolve().name
+    folder = (output or Path(f"{name}_frigate")) if program else None
+    path = model_path(folder) if folder else output or Path(f"{name}.tflite")
+    _check_outputs(path, folder, save_float)
+    plan = TrainingPlan(name=folder.name if folder else path.stem, **options)
     with tensorflow_quiet(verbose) as stream, progress_bar(stream, as_json=as_json, verbose=verbose) as progress:
-        trained = run_training(images, plan, progress=progress)
-    manifest = save_trained(trained, output, save_float)
+        trained = run_training(images, frigate_plan(plan) if folder else plan, progress=progress)
+    manifest = save_for_frigate(trained, folder, save_float) if folder else save_trained(trained, path, save_float)
     if as_json:
-        echo_json(training_to_json(trained, output, manifest, save_float))
+        echo_json(training_to_json(trained, path, manifest, save_float))
     else:
-        echo_facts(training_facts(trained, output, save_float), verbose=verbose)
+        echo_facts(training_facts(trained, path, save_float), verbose=verbose)
         echo_lines(["", *training_tables(trained)])
 
 
-def _check_outputs(output: Path, floating: Optional[Path]) -> None:
+def _check_outputs(output: Path, folder: Optional[Path], floating: Optional[Path]) -> None:
     """Raises where a result could not be written, or one would overwrite another."""
-    written = [output, output.with_suffix(".json"), *([floating] if floating else [])]
-    for path in (output, *([floating] if floating else [])):
+    further = [floating] if floating else []
+    written = [output, output.with_suffix(".json"), *further]
+    for path in (output, *further):
         if path.suffix != ".tflite":
             raise UsageError(f"{path} does not end in .tflite.", "Models are written as .tflite.")
     if len({path.resolve() for path in written}) < len(written):
         raise UsageError("--save-float would overwrite the int8 model.", "Give it another name.")
-    for path in written:
+    for path in further if folder else written:
         check_writable(path)
+    if folder:
+        check_folder(folder)

@@ -36,10 +36,14 @@ def open_base(
         return _opened(Path(base), like, preprocess, progress)
     if str(base) not in ZOO:
         raise UsageError(f"There is no file {base}, and no such model in the zoo.", f"The zoo has: {', '.join(ZOO)}.")
-    content = file_bytes(pretrained(str(base)), ".tflite", input_of(ZOO[str(base)].variant))
+    return _opened_zoo(str(base), like, progress)
+
+
+def _opened_zoo(name: str, like: Data, progress: Progress) -> Model:
+    content = file_bytes(pretrained(name), ".tflite", input_of(ZOO[name].variant))
     vouch(content)
     with tempfile.TemporaryDirectory(prefix="edgekit-") as folder:
-        path = Path(folder, f"{base}.tflite")
+        path = Path(folder, f"{name}.tflite")
         path.write_bytes(content)
         return _opened(path, like, None, progress)
 

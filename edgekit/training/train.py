@@ -16,6 +16,7 @@ from edgekit.evaluation.accuracy import Evaluation, measure
 from edgekit.evaluation.answers import Subject
 from edgekit.evaluation.intervals import wilson_interval
 from edgekit.files import write_bytes
+from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress, silent
 from edgekit.tflite import read_graph, read_metadata
 from edgekit.tflite.metadata import Metadata, write_metadata
@@ -46,6 +47,8 @@ class TrainingPlan:
       test: a folder of the same classes to judge on, in place of a part of the images.
       augment: a key of AUGMENTATIONS: "auto" lets cross-validation choose.
       preprocess: how the base's images are scaled, where its file does not tell.
+      size: (height, width) that the base's input must have; None for any.
+      interpolation: how images are resized, in place of the base's own way.
       seed: of the division, the folds, and the choice of calibration images.
       name: what the model is called in its file.
     """
@@ -55,6 +58,8 @@ class TrainingPlan:
     test: Path | None = None
     augment: str = "auto"
     preprocess: str | None = None
+    size: tuple[int, int] | None = None
+    interpolation: str | None = None
     seed: int = 0
     name: str = "classifier"
 
@@ -121,7 +126,7 @@ def train(
       EdgekitError: of the kind that fits, see `edgekit.errors`.
     """
     started, kept = time.monotonic(), usual_cache() if cache is None else cache
-    base = open_base(plan.base, _like(images, plan), preprocess=plan.preprocess, progress=progress)
+    base = _base(images, plan, progress)
     dataset = open_dataset(
         Path(images), base.spec, labels_csv=plan.labels_csv, test=plan.test, seed=plan.seed, progress=progress
     )
@@ -135,7 +140,7 @@ def train(
     curve = learning_curve(given, choice, (judged[:, 0], truth), right, seed=plan.seed, progress=progress)
     record = _record(dataset, plan, choice)
     floating = _float_file(with_head(base, head.weights, head.bias, dataset.class_names), plan, record)
-    conversion = _recorded(_converted(floating, dataset, plan, progress), record)
+    conversion = _recorded(_converted(floating, base.spec, dataset, plan, progress), record)
     content = conversion.artefact.model.graph.content
     int8 = measure(Subject(content), as_labelled(dataset.test, dataset.class_names), progress=progress)
     top1, interval = float(right.mean()), wilson_interval(int(right.sum()), len(right))
@@ -143,9 +148,21 @@ def train(
     return Trained(conversion, floating, dataset, choice, top1, interval, int8, curve, seconds)
 
 
-def _like(images: str | Path, plan: TrainingPlan) -> Data:
-    """Images to find the base's preprocessing by; the files of a table need not lie in one folder."""
-    return Path(images) if plan.labels_csv is None else None
+def _base(images: str | Path, plan: TrainingPlan, progress: Progress) -> Model:
+    """The base, with the input that the plan asks for.
+
+    Raises UsageError where its size is another, and what `open_base` raises.
+    """
+    # The files of a table need not lie in one folder.
+    like: Data = Path(images) if plan.labels_csv is None else None
+    base = open_base(plan.base, like, preprocess=plan.preprocess, progress=progress)
+    spec = base.spec
+    if plan.size not in (None, (spec.height, spec.width)):
+        raise UsageError(
+            f"The base {plan.base} takes {spec.height}×{spec.width} pixels, not {'×'.join(map(str, plan.size))}.",
+            f"Give a --base of that size, such as {DEFAULT_BASE}.",
+        )
+    return replace(base, spec=replace(spec, interpolation=plan.interpolation or spec.interpolation))
 
 
 def _training(
@@ -192,15 +209,18 @@ def _float_file(model: Model, plan: TrainingPlan, record: Mapping[str, object]) 
     return write_metadata(model.graph, told)
 
 
-def _converted(floating: bytes, dataset: Dataset, plan: TrainingPlan, progress: Progress) -> Conversion:
+def _converted(
+    floating: bytes, spec: InputSpec, dataset: Dataset, plan: TrainingPlan, progress: Progress
+) -> Conversion:
     vouch(floating)
     with tempfile.TemporaryDirectory(prefix="edgekit-") as folder:
         path = Path(folder, "float.tflite")
         path.write_bytes(floating)
         source = replace(load_source(path), path=f"{plan.name}.float.tflite", architecture=plan.name)
-    names, spec = dataset.class_names, source.spec
+    names, resize = dataset.class_names, f"crop:{spec.crop}" if spec.resize == "crop" else spec.resize
     train, test = (as_samples(side, names, spec, seed=plan.seed) for side in (dataset.train, dataset.test))
-    return convert(source, train, recipe=Recipe(seed=plan.seed), verify_data=test, progress=progress)
+    recipe = Recipe(seed=plan.seed, resize=resize, interpolation=spec.interpolation)
+    return convert(source, train, recipe=recipe, verify_data=test, progress=progress)
 
 
 def _recorded(conversion: Conversion, record: Mapping[str, object]) -> Conversion:

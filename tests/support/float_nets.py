@@ -55,11 +55,11 @@ def nearest_colour(colours):
     return colour_net(dense=60 * seen, bias=-30 * np.square(seen).sum(axis=1), conv=blur)
 
 
-def save_images(folder, *, each=20, size=SIZE):
+def save_images(folder, *, each=20, size=SIZE, seed=3):
     """Noisy images of the three colours, in a folder per colour; 3 × `each` of them."""
     from PIL import Image
 
-    random = np.random.default_rng(3)
+    random = np.random.default_rng(seed)
     for name, colour in COLOURS.items():
         (folder / name).mkdir(parents=True)
         for index in range(each):
@@ -68,17 +68,17 @@ def save_images(folder, *, each=20, size=SIZE):
     return folder
 
 
-def bottleneck_net(*, classes=5, seed=0):
+def bottleneck_net(*, size=SIZE, classes=5, seed=0):
     """A float net on raw pixels with random weights: 6 maps, 4 of half the size, then 12 that are pooled."""
     graph, random = GraphBuilder(), np.random.default_rng(seed)
-    x = graph.input((1, SIZE, SIZE, 3), name="image")
-    x = graph.op("MUL", [x, graph.constant(np.float32(1 / 255))], (1, SIZE, SIZE, 3), options={}, name="scaled")
-    for channels, size, stride in ((6, SIZE, 1), (4, SIZE // 2, 2), (12, SIZE // 2, 1)):
+    x = graph.input((1, size, size, 3), name="image")
+    x = graph.op("MUL", [x, graph.constant(np.float32(1 / 255))], (1, size, size, 3), options={}, name="scaled")
+    for channels, side, stride in ((6, size, 1), (4, size // 2, 2), (12, size // 2, 1)):
         before = graph.graph.tensors[x].shape[-1]
         weights = random.normal(0, 1 / np.sqrt(9 * before), (channels, 3, 3, before)).astype(np.float32)
         inputs = [x, graph.constant(weights), graph.constant(np.full(channels, 0.1, np.float32))]
         options = {**STEP, "strideW": stride, "strideH": stride, "fusedActivationFunction": 1}
-        x = graph.op("CONV_2D", inputs, (1, size, size, channels), options=options, name=f"conv{channels}")
+        x = graph.op("CONV_2D", inputs, (1, side, side, channels), options=options, name=f"conv{channels}")
     axes = graph.constant(np.array([1, 2], np.int32))
     x = graph.op("MEAN", [x, axes], (1, 12), options={"keepDims": False}, name="features")
     last = graph.constant(random.normal(0, 1, (classes, 12)).astype(np.float32))

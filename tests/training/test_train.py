@@ -3,18 +3,22 @@
 import hashlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 import edgekit
+from edgekit.cli import main
 from edgekit.errors import DataError, UsageError
 from edgekit.tflite import read_metadata
+from edgekit.training import base as training_base
 from edgekit.training.cache import FeatureCache
-from tests.support.float_nets import save_images
+from tests.support.float_nets import bottleneck_net, save_images
 
 #: A child process that fails where anything of TensorFlow is imported.
 WITHOUT_TENSORFLOW = """
@@ -150,6 +154,26 @@ def test_wrong_options_are_refused_before_the_work(colours, tmp_path, options, m
     done = command(colours, *options, "--base", "never-opened.tflite", cwd=tmp_path)
     assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def examples():
+    lines = (main.get_command(None, "train").help or "").partition("Examples:")[2].splitlines()
+    return [shlex.split(line)[2:] for line in lines if line.strip().startswith("edgekit ")]
+
+
+@pytest.mark.parametrize("arguments", [pytest.param(each, id=" ".join(each)) for each in examples()])
+def test_an_example_of_the_help_runs(tmp_path, monkeypatch, arguments):
+    base = tmp_path / "base.tflite"
+    base.write_bytes(bottleneck_net(size=224))
+    monkeypatch.setattr(training_base, "_opened_zoo", lambda name, like, progress: training_base.open_base(base))
+    sides = [""] if "--test" not in arguments else ["train", "validation"]
+    for seed, side in enumerate(sides):
+        save_images(tmp_path / "flowers" / side, each=10, seed=seed)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model_cache").mkdir()
+    result = CliRunner().invoke(main, ["train", *arguments])
+    assert result.exit_code == 0, result.output
+    assert "-o" not in arguments or (tmp_path / arguments[arguments.index("-o") + 1]).exists()
 
 
 @pytest.mark.shared
