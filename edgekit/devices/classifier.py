@@ -15,12 +15,12 @@ from edgekit.devices.opening import Device, Model, OpenModel
 from edgekit.devices.prediction import Latency, Prediction, best_classes, unnamed
 from edgekit.devices.tensors import (
     check_classes,
+    decoder,
     encoder,
     input_spec,
     input_tensor,
     output_meaning,
     output_tensor,
-    probabilities,
 )
 from edgekit.errors import DeviceError, ModelFormatError, UsageError
 from edgekit.image import ImageLike
@@ -84,7 +84,8 @@ class Classifier:
         self.device, self.reason = opened.device, opened.reason
         self._input = input_tensor(opened.graph)
         self._output = output_tensor(opened.graph)
-        self._meaning = output_meaning(opened.graph, metadata)
+        self._values = self._output.elements
+        self._decode = decoder(self._output, output_meaning(opened.graph, metadata))
         self.spec = input_spec(self._input, metadata, preprocess)
         stated = metadata.input if preprocess is not None else None
         self.alarm = contradiction(self.spec, stated, "stated in its metadata") if stated else ""
@@ -114,7 +115,7 @@ class Classifier:
         model = self._model()
         raw = self._run(model, tensor)
         done = perf_counter()
-        scores = probabilities(raw, self._output, self._meaning)
+        scores = self._decode(raw)
         classes = best_classes(scores, self.labels, k, threshold=threshold)
         end = perf_counter()
         latency = Latency(
@@ -164,7 +165,7 @@ class Classifier:
 
     def _run(self, model: "_Model", tensor: np.ndarray) -> np.ndarray:
         (output,) = model.run(tensor)
-        if output.size != self._output.elements:
+        if output.size != self._values:
             raise ModelFormatError(f"The model is damaged: it answers in the shape {list(output.shape)}.")
         return output
 

@@ -73,8 +73,9 @@ def best_classes(
     Those below `threshold` are left out.
     """
     # Sorting all of 1000 costs less than the calls that pick the few to sort: 18 against 74 µs, measured.
-    order = [i for i in np.argsort(-scores, kind="stable")[:k] if scores[i] >= threshold]
-    return tuple(ClassScore(int(i), labels[i] if labels else unnamed(int(i)), float(scores[i])) for i in order)
+    order = (-scores).argsort(kind="stable")[:k]
+    best = [(i, score) for i, score in zip(order.tolist(), scores[order].tolist()) if score >= threshold]
+    return tuple(ClassScore(i, labels[i] if labels else unnamed(i), score) for i, score in best)
 
 
 def unnamed(index: int) -> str:

@@ -21,6 +21,8 @@ _FEATURES = ("CONV_2D", "DEPTHWISE_CONV_2D", "ADD", "MUL", "CONCATENATION", "HAR
 
 #: uint8 pixels (height, width, channels) → the input tensor (1, height, width, channels).
 Encoder = Callable[[np.ndarray], np.ndarray]
+#: The output tensor's value → float32 (classes,).
+Decoder = Callable[[np.ndarray], np.ndarray]
 
 
 def input_tensor(graph: Graph) -> Tensor:
@@ -148,27 +150,49 @@ def output_meaning(graph: Graph, metadata: Metadata) -> str:
 
 
 def probabilities(raw: np.ndarray, tensor: Tensor, meaning: str) -> np.ndarray:
-    """The output tensor's value as float32 probabilities (classes,).
+    """The output tensor's value as float32 probabilities (classes,), see `decoder`."""
+    return decoder(tensor, meaning)(raw)
 
-    A single sigmoid value p is the second of two classes: (1 - p, p).
 
-    Raises:
-      ModelError: the output is not finite.
+def decoder(tensor: Tensor, meaning: str) -> Decoder:
+    """The function that turns the output tensor's value into float32 probabilities (classes,).
+
+    An output of 8 bits has 256 possible values, so that what they stand for is one table. A single sigmoid value p is
+    the second of two classes: (1 - p, p). The function raises ModelError where the output is not finite.
     """
-    values = raw.reshape(-1)
-    if tensor.quant and tensor.dtype != "float32":
-        values = dequantize(values, tensor.quant.scale[0], tensor.quant.zero_point[0])
-    elif not np.all(np.isfinite(values)):
-        raise ModelError("The model answered with values that are no numbers.", "Is its preprocessing the right one?")
+    real = _dequantizer(tensor)
     if meaning == "logits":
-        values = _softmax(values if len(values) > 1 else np.array([0, values[0]], np.float32))
-    elif len(values) == 1:
-        values = np.array([1 - values[0], values[0]], np.float32)
+        return lambda raw: _softmax(_pair(real(raw)) if raw.size == 1 else real(raw))
+    return lambda raw: _complement(real(raw)) if raw.size == 1 else real(raw)
+
+
+def _dequantizer(tensor: Tensor) -> Decoder:
+    if tensor.quant is None or tensor.dtype == "float32":
+        return _finite
+    scale, zero = tensor.quant.scale[0], tensor.quant.zero_point[0]
+    if tensor.dtype not in ("uint8", "int8"):
+        return lambda raw: dequantize(raw.reshape(-1), scale, zero)
+    levels = dequantize(np.arange(256, dtype=np.uint8).view(tensor.dtype), scale, zero)
+    return lambda raw: levels[np.ascontiguousarray(raw).view(np.uint8).reshape(-1)]
+
+
+def _finite(raw: np.ndarray) -> np.ndarray:
+    values = raw.reshape(-1)
+    if not np.all(np.isfinite(values)):
+        raise ModelError("The model answered with values that are no numbers.", "Is its preprocessing the right one?")
     return values
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
+def _pair(logit: np.ndarray) -> np.ndarray:
     # softmax([0, x]) is the sigmoid of x, so that one logit needs no formula of its own.
+    return np.array([0, logit[0]], np.float32)
+
+
+def _complement(values: np.ndarray) -> np.ndarray:
+    return np.array([1 - values[0], values[0]], np.float32)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
     exponentials = np.exp(logits - logits.max())
     result: np.ndarray = exponentials / exponentials.sum()
     return result

@@ -1,9 +1,9 @@
 """A read-only view of a `.tflite` file: plain values, comparable and hashable."""
 
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import mul
 from typing import Any, Dict, List, Optional, Sequence, Tuple
-
-import numpy as np
 
 #: A builtin option's value: number, bool, text, or a tuple of numbers.
 OptionValue = Any
@@ -79,7 +79,7 @@ class Tensor:
     def elements(self) -> int:
         """Number of elements, unknown sizes counted as 1."""
         # In Python's own integers: a damaged file's absurd sizes must not wrap around to a plausible one.
-        return int(np.prod([max(1, n) for n in self.shape], dtype=object))
+        return reduce(mul, (max(1, n) for n in self.shape), 1)
 
 
 @dataclass(frozen=True)

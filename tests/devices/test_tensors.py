@@ -327,3 +327,10 @@ def test_pooled_classes_that_a_softmax_ends_are_classes():
 
 def test_an_images_mean_colour_is_no_embedding():
     check_classes(read_graph(colour_classifier("float32")), ())
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16"])
+def test_every_quantized_value_means_what_its_scale_says(dtype):
+    raw = np.arange(np.iinfo(dtype).min, np.iinfo(dtype).max + 1).astype(dtype)
+    found = probabilities(raw[np.newaxis], _tensor(dtype, 1 / 300, 3), "probabilities")
+    np.testing.assert_allclose(found, (raw.astype(np.float64) - 3) / 300, rtol=1e-6, atol=1e-7)
