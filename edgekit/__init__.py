@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edgekit.devices import Prediction as Prediction
     from edgekit.devices.benchmarking.benchmark import benchmark as benchmark
     from edgekit.devices.classifying import classify as classify
+    from edgekit.devices.describing import set_metadata as set_metadata
     from edgekit.devices.discovery import attached as attached
     from edgekit.devices.doctor.doctor import diagnose as diagnose
     from edgekit.devices.doctor.machine import examine as examine
@@ -71,6 +72,7 @@ _PUBLIC = {
     "save_trained": "edgekit.training",
     "train": "edgekit.training",
     "scale": "edgekit.converters.scale",
+    "set_metadata": "edgekit.devices.describing",
 }
 
 __all__ = sorted(_PUBLIC)

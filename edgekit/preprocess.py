@@ -7,6 +7,7 @@ the model, so that nobody has to know «mean 127, std 128» a second time.
 
 import math
 import operator
+import re
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Dict, Mapping, Tuple
 
@@ -183,6 +184,20 @@ def parse_preprocess(text: str, spec: InputSpec) -> InputSpec:
             f"Preprocessing {text!r} is not understood.",
             f"Give one of {', '.join(CONVENTIONS)}, or mean,std such as 127.5,127.5, or m1,m2,m3/s1,s2,s3.",
         ) from error
+
+
+def parse_resize(text: str, spec: InputSpec) -> InputSpec:
+    """The same input with the way to bring images to its size that a user wrote.
+
+    Raises:
+      UsageError: `text` is neither "stretch" nor "crop" nor "crop:FRACTION", the part of the shorter side to keep.
+    """
+    found = re.fullmatch(r"stretch|crop(?::(0?\.\d+|1))?", text)
+    if found is None:
+        raise UsageError(
+            f"There is no way {text!r} to resize.", "Write stretch, crop, or the part to keep: crop:0.875."
+        )
+    return replace(spec, resize=text.partition(":")[0], crop=float(found.group(1) or 1))
 
 
 def _values(text: str, channels: int) -> Tuple[float, ...]:

@@ -1,6 +1,7 @@
 """Writes docs/cli.md from the commands themselves; `--check` only tells whether it is up to date."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -31,11 +32,18 @@ def render() -> str:
         for name in main.list_commands(parent):
             command = main.get_command(parent, name)
             assert command is not None
-            with click.Context(
-                command, info_name=name, parent=parent, max_content_width=100, terminal_width=100
-            ) as context:
-                parts.append(f"## edgekit {name}\n\n```\n{command.get_help(context)}\n```\n")
+            parts += _sections(command, parent, name)
     return "\n".join(parts)
+
+
+def _sections(command: click.Command, parent: click.Context, name: str) -> Iterator[str]:
+    """A command's help, then that of its sub-commands."""
+    with click.Context(command, info_name=name, parent=parent, max_content_width=100, terminal_width=100) as context:
+        yield f"## {context.command_path}\n\n```\n{command.get_help(context)}\n```\n"
+        for sub in command.list_commands(context) if isinstance(command, click.Group) else ():
+            found = command.get_command(context, sub)
+            assert found is not None
+            yield from _sections(found, context, sub)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """What a user decides about a conversion."""
 
 import math
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from edgekit.converters.quantization.corrections import parse_corrections
 from edgekit.converters.quantization.search.effort import EFFORTS
 from edgekit.converters.surgery.surgery import SURGERIES
 from edgekit.errors import UsageError
-from edgekit.preprocess import INTERPOLATIONS, InputSpec
+from edgekit.preprocess import INTERPOLATIONS, InputSpec, parse_resize
 
 
 def _check_choice(what: str, given: str, known: Iterable[str]) -> None:
@@ -74,10 +73,4 @@ def sized(spec: InputSpec, recipe: Recipe) -> InputSpec:
     Raises:
       UsageError: `resize` is neither "stretch" nor "crop" nor "crop:FRACTION".
     """
-    found = re.fullmatch(r"stretch|crop(?::(0?\.\d+|1))?", recipe.resize)
-    if found is None:
-        raise UsageError(
-            f"There is no way {recipe.resize!r} to resize.", "Write stretch, crop, or the part to keep: crop:0.875."
-        )
-    mode, crop = recipe.resize.partition(":")[0], float(found[1] or 1)
-    return replace(spec, resize=mode, crop=crop, interpolation=recipe.interpolation)
+    return replace(parse_resize(recipe.resize, spec), interpolation=recipe.interpolation)

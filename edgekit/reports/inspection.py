@@ -39,6 +39,9 @@ def metadata_to_json(metadata: Metadata) -> Dict[str, object]:
     return {
         "name": metadata.name,
         "description": metadata.description,
+        "version": metadata.version,
+        "author": metadata.author,
+        "license": metadata.license,
         "labels": list(metadata.labels),
         "input": metadata.input.to_json() if metadata.input else None,
         "output": metadata.output,

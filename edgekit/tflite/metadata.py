@@ -34,6 +34,7 @@ OUTPUTS = ("probabilities", "logits")
 _MIN_PARSER = "1.0.0"
 
 _MODEL_NAME, _MODEL_DESCRIPTION, _MODEL_GRAPHS, _MODEL_FILES, _MODEL_MIN_PARSER = 0, 1, 3, 6, 7
+_MODEL_VERSION, _MODEL_AUTHOR, _MODEL_LICENSE = 2, 4, 5
 _GRAPH_INPUTS, _GRAPH_OUTPUTS = 2, 3
 _TENSOR_NAME, _TENSOR_DESCRIPTION, _TENSOR_CONTENT, _TENSOR_PROCESS, _TENSOR_STATS, _TENSOR_FILES = 0, 1, 3, 4, 5, 6
 _CONTENT_KIND, _CONTENT = 0, 1
@@ -58,6 +59,7 @@ class Metadata:
       input: how an image becomes the input, or None where it is not known.
       output: "probabilities" or "logits", or None where it is not known.
       provenance: how the model was made (recipe, digests, versions, verdict), ready for JSON.
+      version, author, license: texts for people; may be empty.
     """
 
     name: str = ""
@@ -66,6 +68,9 @@ class Metadata:
     input: Optional[InputSpec] = None
     output: Optional[str] = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    version: str = ""
+    author: str = ""
+    license: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(self.labels))
@@ -154,6 +159,9 @@ def _metadata(graph: Graph, standard: Table, files: Mapping[str, bytes], own: Ma
         input=spec if own else _input(graph, _first(standard, _GRAPH_INPUTS)),
         output=own.get("output"),
         provenance=dict(own.get("provenance", {})),
+        version=standard.text(_MODEL_VERSION),
+        author=standard.text(_MODEL_AUTHOR),
+        license=standard.text(_MODEL_LICENSE),
     )
 
 
@@ -204,9 +212,11 @@ def _standard(graph: Graph, metadata: Metadata) -> Dict[int, Any]:
         inputs[0] = _standard_input(graph.tensors[graph.inputs[0]], metadata.input)
     if outputs:
         outputs[0] = _standard_output(metadata)
+    further = {_MODEL_VERSION: metadata.version, _MODEL_AUTHOR: metadata.author, _MODEL_LICENSE: metadata.license}
     return {
         _MODEL_NAME: metadata.name,
         _MODEL_DESCRIPTION: metadata.description,
+        **{place: text for place, text in further.items() if text},
         _MODEL_GRAPHS: [{_GRAPH_INPUTS: inputs, _GRAPH_OUTPUTS: outputs}],
         _MODEL_FILES: [{_FILE_NAME: RECORD_FILE, _FILE_DESCRIPTION: "edgekit's record: input, output, provenance."}],
         _MODEL_MIN_PARSER: _MIN_PARSER,
