@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from edgekit.calibration.samples import Sample
-from edgekit.converters.sources.source import DirectSource, Source, TfliteSource, Traced
+from edgekit.converters.sources.protocols import Traced
+from edgekit.converters.sources.source import DirectSource, Source, TfliteSource
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import ConversionError
 from edgekit.evaluation.verdict import run

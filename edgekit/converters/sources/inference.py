@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
+from edgekit.converters.sources.protocols import Call, ConcreteFunction, Traced
 from edgekit.errors import UnsupportedModelError
 from edgekit.preprocess import InputSpec
 
@@ -14,7 +14,7 @@ _HANDING_ON = ("Identity", "Reshape", "Squeeze", "Cast", "StopGradient", "Ensure
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def without_channels(call: Callable[[Any], Any], shape: Sequence[object]) -> Callable[[Any], Any]:
+def without_channels(call: Call, shape: Sequence[object]) -> Call:
     """The call for images (batch, height, width, 1) of a model whose input may have no axis of channels.
 
     Args:
@@ -25,14 +25,14 @@ def without_channels(call: Callable[[Any], Any], shape: Sequence[object]) -> Cal
     return (lambda images: call(tf.squeeze(images, -1))) if len(shape) == 3 else call
 
 
-def as_row(call: Callable[[Any], Any], shape: Sequence[object]) -> Callable[[Any], Any]:
+def as_row(call: Call, shape: Sequence[object]) -> Call:
     """The call with scores of this shape, batch first, as one row: (1, classes)."""
     import tensorflow as tf
 
     return call if len(shape) == 2 else (lambda images: tf.reshape(call(images), (1, -1)))
 
 
-def last_op(function: Any) -> str:
+def last_op(function: ConcreteFunction) -> str:
     """Kind of the last op that computes anything in a traced function, such as "Softmax"."""
     op = function.outputs[0].op
     while op.type in _HANDING_ON and op.inputs:
@@ -40,15 +40,16 @@ def last_op(function: Any) -> str:
     return str(op.type)
 
 
-def traced(call: Callable[[Any], Any], spec: InputSpec) -> Any:
+def traced(call: Call, spec: InputSpec) -> Traced:
     """A `tf.function` of float32 tensors (1, height, width, channels), traced once, when it is first needed."""
     import tensorflow as tf
 
     signature = [tf.TensorSpec((1, *spec.shape), tf.float32, name="image")]
-    return tf.function(call, input_signature=signature, autograph=False)
+    function: Traced = tf.function(call, input_signature=signature, autograph=False)
+    return function
 
 
-def predictor(function: Any, name: str) -> Callable[[np.ndarray], np.ndarray]:
+def predictor(function: Call, name: str) -> Callable[[np.ndarray], np.ndarray]:
     """A function from arrays (n, height, width, channels) to float32 arrays (n, classes).
 
     It raises UnsupportedModelError, with the file's `name`, where the model fails.

@@ -1,13 +1,14 @@
 """A trained image classifier, as it was opened: a `Source`, which is one of four kinds."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar
 
 import numpy as np
 
+from edgekit.converters.sources.protocols import KerasModel, Traced
 from edgekit.labels.finding import NAMELESS, find_names
 from edgekit.preprocess import InputSpec
 from edgekit.tflite.graph import Graph
@@ -28,29 +29,6 @@ class FirstNorm:
     mean: np.ndarray = field(repr=False)
     variance: np.ndarray = field(repr=False)
     moments: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]] = field(repr=False)
-
-
-class Traced(Protocol):
-    """A `tf.function` with one signature, traced when it is first needed."""
-
-    def __call__(self, images: object) -> object:
-        """float32 tensor (1, height, width, channels) → float32 tensor (1, classes)."""
-
-    def get_concrete_function(self) -> Any:
-        """TensorFlow's `ConcreteFunction`, which has no types."""
-
-
-class KerasModel(Protocol):
-    """A built model of either Keras: what edgekit asks of it."""
-
-    name: str
-    inputs: Sequence[Any]
-    outputs: Sequence[Any]
-    layers: Sequence[Any]
-    variables: Sequence[Any]
-
-    def __call__(self, images: object, *, training: bool) -> Any:
-        """The model's answers, a tensor."""
 
 
 @dataclass(frozen=True, kw_only=True)

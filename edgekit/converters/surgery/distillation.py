@@ -14,11 +14,23 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any
 
 import numpy as np
 
 from edgekit.converters.sources.keras.layers import leaves
+from edgekit.converters.sources.protocols import (
+    Activated,
+    BatchNormalization,
+    KerasModel,
+    Layer,
+    Linear,
+    Tensor,
+    is_activated,
+    is_batch_normalization,
+    is_linear,
+    kind,
+)
+from edgekit.converters.surgery.regression import as_kernel, by_group, columns_of, kernel_of, moments, rows_of
 from edgekit.errors import ConversionError
 from edgekit.progress import Progress, silent
 
@@ -26,10 +38,6 @@ from edgekit.progress import Progress, silent
 RIDGE = 0.03
 #: What earlier batches count when the next one comes: the layers before have changed since they were seen.
 DECAY = 0.9
-#: Rows of a layer's regression taken from one batch; neighbouring pixels tell nearly the same.
-ROWS = 40_000
-#: Convolutions with more weights per output than this keep theirs: solving for them would take longer than all else.
-COLUMNS = 2_500
 #: A channel's spread is corrected by this factor at most, in variance: dead channels would become noise.
 SPREAD = 16.0
 #: Scales and shifts of a channel on its way into ReLU6: small enough a scale keeps it from being cut off at 6, and
@@ -39,7 +47,8 @@ SHIFTS = (0.0, 0.3, 0.6, 1.0, 2.0, 3.0)
 #: Values of a channel by which its scale and shift are chosen; and by how much a later choice must be better.
 VALUES, BETTER = 800, 1e-3
 
-_LINEAR = frozenset(("Conv2D", "DepthwiseConv2D", "Dense"))
+#: What is called as a layer computes: its position, itself, what reaches it.
+Visit = Callable[[int, Layer, Tensor], None]
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,12 @@ class _Memory:
 
 
 def distill(
-    teacher: Any, student: Any, batches: Iterable[np.ndarray], *, minutes: float, progress: Progress = silent
+    teacher: KerasModel,
+    student: KerasModel,
+    batches: Iterable[np.ndarray],
+    *,
+    minutes: float,
+    progress: Progress = silent,
 ) -> Training:
     """Fits a student's weights to its teacher's answers, in place.
 
@@ -103,23 +117,23 @@ def distill(
     return Training(seen, time.monotonic() - started)
 
 
-def _is_fitted(teacher: Any, layer: Any) -> bool:
-    if type(layer).__name__ == "Activation":
+def _is_fitted(teacher: Layer, layer: Layer) -> bool:
+    if kind(layer) == "Activation":
         return _is_replaced(teacher, layer)
-    return type(layer).__name__ in (*_LINEAR, "BatchNormalization") and bool(layer.weights)
+    return (is_linear(layer) or is_batch_normalization(layer)) and bool(layer.weights)
 
 
-def _is_replaced(teacher: Any, layer: Any) -> bool:
-    return layer.activation is not teacher.activation
+def _is_replaced(teacher: Layer, layer: Layer) -> bool:
+    return is_activated(layer) and is_activated(teacher) and layer.activation is not teacher.activation
 
 
-def _outputs(layers: list[Any], model: Any, batch: np.ndarray) -> dict[int, Any]:
+def _outputs(layers: list[Layer], model: KerasModel, batch: np.ndarray) -> dict[int, Tensor]:
     """Position of a layer → what it gives for a batch: a linear layer before its activation, others what they
     read."""
-    taken: dict[int, Any] = {}
+    taken: dict[int, Tensor] = {}
 
-    def keep(position: int, layer: Any, inputs: Any) -> None:
-        result = _linear(layer, inputs) if type(layer).__name__ in _LINEAR else inputs
+    def keep(position: int, layer: Layer, inputs: Tensor) -> None:
+        result = _linear(layer, inputs) if is_linear(layer) else inputs
         taken.setdefault(position, result)
 
     with _visited(layers, keep):
@@ -128,29 +142,28 @@ def _outputs(layers: list[Any], model: Any, batch: np.ndarray) -> dict[int, Any]
 
 
 @contextmanager
-def _fitted(pairs: list[tuple[Any, Any]], memories: list[_Memory], targets: dict[int, Any]) -> Iterator[None]:
+def _fitted(pairs: list[tuple[Layer, Layer]], memories: list[_Memory], targets: dict[int, Tensor]) -> Iterator[None]:
     """While it lasts, each student layer is fitted just before it first computes."""
 
-    def fit(position: int, layer: Any, inputs: Any) -> None:
+    def fit(position: int, layer: Layer, inputs: Tensor) -> None:
         target = targets.pop(position, None)
         if target is None:  # a layer used twice is fitted at its first use
             return
         teacher, memory = pairs[position][0], memories[position]
-        kind, first = type(layer).__name__, not memory.weight
-        if kind == "BatchNormalization":
+        first = not memory.weight
+        if is_batch_normalization(layer) and is_batch_normalization(teacher):
             _fit_statistics(teacher, layer, memory, inputs, target)
-        elif kind in _LINEAR:
+        elif is_linear(layer) and is_linear(teacher):
             _fit_weights(teacher, layer, memory, inputs, target)
-        if kind != "BatchNormalization" and first and _is_replaced(teacher, layer):
-            memory.weight = memory.weight or 1.0
-            _fit_activation(teacher, layer, target)
+        if first and is_activated(layer) and is_activated(teacher):
+            _fit_activation(teacher, layer, memory, target)
 
     with _visited([new for _, new in pairs], fit):
         yield
 
 
 @contextmanager
-def _visited(layers: list[Any], visit: Callable[[int, Any, Any], None]) -> Iterator[None]:
+def _visited(layers: list[Layer], visit: Visit) -> Iterator[None]:
     """While it lasts, visit(position, layer, inputs) is called before each layer's own call."""
     originals = [layer.call for layer in layers]
     for position, (layer, original) in enumerate(zip(layers, originals, strict=True)):
@@ -162,20 +175,15 @@ def _visited(layers: list[Any], visit: Callable[[int, Any, Any], None]) -> Itera
             layer.call = original
 
 
-def _visiting(position: int, layer: Any, original: Callable[..., Any], visit: Callable[[int, Any, Any], None]) -> Any:
-    def call(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+def _visiting(position: int, layer: Layer, original: Callable[..., Tensor], visit: Visit) -> Callable[..., Tensor]:
+    def call(inputs: Tensor, *args: object, **kwargs: object) -> Tensor:
         visit(position, layer, inputs)
         return original(inputs, *args, **kwargs)
 
     return call
 
 
-def _kernel(layer: Any) -> Any:
-    """The variable (rows…, channels in, channels out); tf_keras has its own name for a depthwise one."""
-    return layer.depthwise_kernel if hasattr(layer, "depthwise_kernel") else layer.kernel
-
-
-def _linear(layer: Any, inputs: Any) -> Any:
+def _linear(layer: Linear, inputs: Tensor) -> Tensor:
     """What a linear layer gives before its activation."""
     activation, layer.activation = layer.activation, None
     try:
@@ -184,7 +192,9 @@ def _linear(layer: Any, inputs: Any) -> Any:
         layer.activation = activation
 
 
-def _fit_statistics(teacher: Any, layer: Any, memory: _Memory, inputs: Any, target: Any) -> None:
+def _fit_statistics(
+    teacher: BatchNormalization, layer: BatchNormalization, memory: _Memory, inputs: Tensor, target: Tensor
+) -> None:
     """Sets a normalization's statistics so that its output has the mean and spread of its teacher's."""
     import tensorflow as tf
 
@@ -197,31 +207,35 @@ def _fit_statistics(teacher: Any, layer: Any, memory: _Memory, inputs: Any, targ
     layer.moving_variance.assign(np.maximum((stored_variance + layer.epsilon) * ratio - layer.epsilon, 0))
 
 
-def _fit_weights(teacher: Any, layer: Any, memory: _Memory, inputs: Any, target: Any) -> None:
+def _fit_weights(teacher: Linear, layer: Linear, memory: _Memory, inputs: Tensor, target: Tensor) -> None:
     """Sets a linear layer's weights so that its output is nearest to its teacher's, in least squares."""
-    rows = _rows(layer, inputs)
+    rows = rows_of(layer, inputs)
     if rows is None:
         return
-    found = _regression(rows, _columns(layer, target))
+    found = moments(rows, columns_of(layer, target))
     power, products, mean, wanted = memory.averaged(*found)
-    before = _kernel(teacher).numpy()
-    start = _by_group(before, len(power))
+    before = kernel_of(teacher).numpy()
+    start = by_group(before, len(power))
     ridge = RIDGE * np.trace(power, axis1=1, axis2=2) / power.shape[1] + 1e-9
     damped = power + ridge[:, None, None] * np.eye(power.shape[1], dtype=power.dtype)
     weights = start + np.linalg.solve(damped, products - power @ start)
-    _kernel(layer).assign(_as_kernel(weights, before.shape))
+    kernel_of(layer).assign(as_kernel(weights, before.shape))
     if layer.use_bias:
         layer.bias.assign((wanted - np.einsum("gi,gio->go", mean, weights)).ravel())
 
 
-def _fit_activation(teacher: Any, layer: Any, target: Any) -> None:
-    """Scales and shifts each channel so that the new activation's values correlate best with the old one's.
+def _fit_activation(teacher: Activated, layer: Activated, memory: _Memory, target: Tensor) -> None:
+    """Scales and shifts each channel so that a new activation's values correlate best with the old one's.
 
     Correlation counts and not distance, since the next layer's fit takes care of scale and offset.
     """
+    old, new = teacher.activation, layer.activation
+    if old is None or new is None or new is old:
+        return
+    memory.weight = memory.weight or 1.0
     values = target.numpy().reshape(-1, target.shape[-1])
     values = values[:: -(-len(values) // VALUES)]
-    wanted, new = np.asarray(teacher.activation(values)), layer.activation
+    wanted = np.asarray(old(values))
     best, chosen = np.full(values.shape[1], -1.0), np.ones((2, values.shape[1]), np.float32)
     for gain, shift in product(GAINS, SHIFTS):
         score = _correlation(np.asarray(new(gain * values + shift)), wanted)
@@ -236,58 +250,3 @@ def _correlation(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     power = np.square(found).sum(axis=0) * np.square(wanted).sum(axis=0)
     correlation: np.ndarray = np.square((found * wanted).sum(axis=0)) / np.maximum(power, 1e-12)
     return correlation
-
-
-def _by_group(kernel: np.ndarray, groups: int) -> np.ndarray:
-    """A kernel as (groups, inputs, outputs): a depthwise one has a group for each channel, others have one."""
-    if groups == 1:
-        return kernel.reshape(1, -1, kernel.shape[-1])
-    return np.moveaxis(kernel, 2, 0).reshape(groups, -1, 1)
-
-
-def _as_kernel(weights: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """What `_by_group` made of a kernel of this shape, as it was."""
-    if len(weights) == 1:
-        return weights.reshape(shape)
-    return np.moveaxis(weights.reshape(shape[2], shape[0], shape[1], 1), 0, 2)
-
-
-def _rows(layer: Any, inputs: Any) -> Any:
-    """What the layer's outputs are computed from, (groups, positions, inputs); None where it is not to be fitted."""
-    import tensorflow as tf
-
-    if type(layer).__name__ == "Dense":
-        return tf.reshape(inputs, (1, -1, inputs.shape[-1]))
-    depthwise, channels = type(layer).__name__ == "DepthwiseConv2D", int(inputs.shape[-1])
-    sizes, size = [1, *layer.kernel_size, 1], int(np.prod(layer.kernel_size))
-    odd = layer.depth_multiplier != 1 if depthwise else layer.groups != 1 or size * channels > COLUMNS
-    if odd or layer.data_format != "channels_last":
-        return None
-    rates, strides = [1, *layer.dilation_rate, 1], [1, *layer.strides, 1]
-    patches = tf.image.extract_patches(inputs, sizes, strides, rates, layer.padding.upper())
-    if not depthwise:
-        return tf.reshape(patches, (1, -1, size * channels))
-    return tf.transpose(tf.reshape(patches, (-1, size, channels)), (2, 0, 1))
-
-
-def _columns(layer: Any, target: Any) -> Any:
-    """The outputs to reach, (groups, positions, outputs)."""
-    import tensorflow as tf
-
-    if type(layer).__name__ == "DepthwiseConv2D":
-        return tf.transpose(tf.reshape(target, (-1, target.shape[-1])))[:, :, tf.newaxis]
-    return tf.reshape(target, (1, -1, target.shape[-1]))
-
-
-def _regression(rows: Any, columns: Any) -> list[np.ndarray]:
-    """The inputs' covariance, their covariance with the wanted outputs, and both means."""
-    import tensorflow as tf
-
-    step = -(-int(rows.shape[1]) // ROWS)
-    rows, columns = rows[:, ::step], columns[:, ::step]
-    count = float(rows.shape[1])
-    mean, wanted = tf.reduce_mean(rows, axis=1), tf.reduce_mean(columns, axis=1)
-    centred = rows - mean[:, tf.newaxis]
-    power = tf.matmul(centred, centred, transpose_a=True) / count
-    products = tf.matmul(centred, columns - wanted[:, tf.newaxis], transpose_a=True) / count
-    return [value.numpy() for value in (power, products, mean, wanted)]

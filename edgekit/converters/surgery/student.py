@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -43,7 +42,7 @@ class Student:
     verdict: Verdict | None = None
     int8: Verdict | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """For the model's provenance: without times, which differ from run to run."""
         return {
             "name": self.surgery,
@@ -98,7 +97,7 @@ def _batches(images: Samples, spec: InputSpec) -> Iterator[np.ndarray]:
         yield np.concatenate(inputs)
 
 
-def _against_original(verdict: Verdict | None) -> dict[str, Any] | None:
+def _against_original(verdict: Verdict | None) -> dict[str, object] | None:
     """A verdict whose accuracies are called by the models they belong to."""
     if verdict is None:
         return None

@@ -6,16 +6,16 @@ activation or another `call`, so that models nested in models and layers used tw
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from edgekit.converters.sources.keras.layers import leaves
+from edgekit.converters.sources.keras.layers import activation_name, leaves
+from edgekit.converters.sources.protocols import KerasModel, Layer, Tensor, is_activated, kind
 from edgekit.errors import UnsupportedModelError, UsageError
 
 #: What both Kerases call x * sigmoid(x).
 _SWISHES = frozenset(("swish", "silu"))
 
 
-def operate(model: Any, name: str, path: str) -> dict[str, int]:
+def operate(model: KerasModel, name: str, path: str) -> dict[str, int]:
     """Performs a surgery on a built Keras model, in place.
 
     Args:
@@ -43,12 +43,12 @@ def operate(model: Any, name: str, path: str) -> dict[str, int]:
     return done
 
 
-def _swish_to_relu6(model: Any) -> int:
+def _swish_to_relu6(model: KerasModel) -> int:
     import tensorflow as tf
 
     changed = 0
     for layer in leaves(model):
-        if getattr(getattr(layer, "activation", None), "__name__", "") in _SWISHES:
+        if is_activated(layer) and activation_name(layer) in _SWISHES:
             layer.activation = tf.nn.relu6
         elif _is_swish(layer):
             layer.call = _relu6
@@ -58,39 +58,41 @@ def _swish_to_relu6(model: Any) -> int:
     return changed
 
 
-def _is_swish(layer: Any) -> bool:
+def _is_swish(layer: Layer) -> bool:
     """Whether it is `silu` called as a function, which Keras keeps as an operation or a layer of its own."""
-    function = layer.get_config().get("function", "") if type(layer).__name__ == "TFOpLambda" else ""
-    return type(layer).__name__ == "Silu" or function in ("nn.silu", "nn.swish")
+    function = layer.get_config().get("function", "") if kind(layer) == "TFOpLambda" else ""
+    return kind(layer) == "Silu" or function in ("nn.silu", "nn.swish")
 
 
-def _relu6(values: Any, *_: Any, **__: Any) -> Any:
+def _relu6(values: Tensor, *_: object, **__: object) -> Tensor:
     import tensorflow as tf
 
-    return tf.nn.relu6(values)
+    clipped: Tensor = tf.nn.relu6(values)
+    return clipped
 
 
-def _without_excitation(model: Any) -> int:
+def _without_excitation(model: KerasModel) -> int:
     """Lets products of a map with one number per channel pass the map; what made the numbers is not exported then."""
-    products = [layer for layer in leaves(model) if type(layer).__name__ == "Multiply" and _excites(layer)]
+    products = [layer for layer in leaves(model) if kind(layer) == "Multiply" and _excites(layer)]
     for layer in products:
         layer.call = _largest
     return len(products)
 
 
-def _excites(layer: Any) -> bool:
+def _excites(layer: Layer) -> bool:
     inputs = layer.input if isinstance(layer.input, (list, tuple)) else ()
     shapes = [tuple(tensor.shape) for tensor in inputs if len(tensor.shape) == 4]
     return len(inputs) == len(shapes) == 2 and sorted(shape[1:3] == (1, 1) for shape in shapes) == [False, True]
 
 
-def _largest(*inputs: Any, **_: Any) -> Any:
-    tensors = inputs[0] if isinstance(inputs[0], (list, tuple)) else inputs
+def _largest(*inputs: Tensor | list[Tensor] | tuple[Tensor, ...], **_: object) -> Tensor:
+    """Of a layer's inputs, which Keras gives as one list or one by one."""
+    tensors = [tensor for given in inputs for tensor in (given if isinstance(given, (list, tuple)) else [given])]
     return max(tensors, key=lambda tensor: int(tensor.shape[1]) * int(tensor.shape[2]))
 
 
 #: A surgery → its steps in order: what is replaced → a function that does it in a model and counts.
-SURGERIES: Mapping[str, Mapping[str, Callable[[Any], int]]] = {
+SURGERIES: Mapping[str, Mapping[str, Callable[[KerasModel], int]]] = {
     "relu6": {"swish to ReLU6": _swish_to_relu6},
     "relu6-no-se": {"swish to ReLU6": _swish_to_relu6, "squeeze-and-excitation removed": _without_excitation},
 }

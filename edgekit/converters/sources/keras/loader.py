@@ -7,12 +7,10 @@ cannot, by the other. No environment variable and no global switch is touched.
 
 import tempfile
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from edgekit.converters.sources import checks
 from edgekit.converters.sources.ends import End, about_choice, choose_output, output_kind
@@ -34,7 +32,8 @@ from edgekit.converters.sources.keras.layers import (
     reshapes_first,
     scales_pixels,
 )
-from edgekit.converters.sources.source import KerasModel, KerasSource, digest
+from edgekit.converters.sources.protocols import Call, KerasModel, Layer, ModelEnd, Tensor, kind
+from edgekit.converters.sources.source import KerasSource, digest
 from edgekit.errors import MissingDependencyError, ModelError, UnsupportedModelError
 from edgekit.install import not_importable
 from edgekit.labels import find_names
@@ -98,12 +97,12 @@ def with_model(source: KerasSource, model: KerasModel) -> KerasSource:
     )
 
 
-def leaf(layer: Any) -> Leaf:
+def leaf(layer: Layer) -> Leaf:
     """What a layer is recognized by."""
-    return Leaf(type(layer).__name__, str(layer.name), int(getattr(layer, "filters", 0) or 0))
+    return Leaf(kind(layer), str(layer.name), int(getattr(layer, "filters", 0) or 0))
 
 
-def _build(archive: KerasArchive, config: Config, trust: bool) -> tuple[Any, str]:
+def _build(archive: KerasArchive, config: Config, trust: bool) -> tuple[KerasModel, str]:
     """(model, name of the library that could build it), the likelier library first."""
     failures: list[ModelError] = []
     for library in _libraries(archive, config):
@@ -153,11 +152,12 @@ def _builtin_names(keras: ModuleType) -> frozenset[str]:
     return frozenset(names | extra)
 
 
-def _load(keras: ModuleType, file: Path, trust: bool) -> Any:
+def _load(keras: ModuleType, file: Path, trust: bool) -> KerasModel:
     with warnings.catch_warnings():
         # Both Kerases warn of their own deprecations here; none is of use to who opens a model.
         warnings.simplefilter("ignore")
-        return keras.models.load_model(str(file), compile=False, safe_mode=not trust)
+        model: KerasModel = keras.models.load_model(str(file), compile=False, safe_mode=not trust)
+    return model
 
 
 def _reason(error: BaseException) -> str:
@@ -167,7 +167,7 @@ def _reason(error: BaseException) -> str:
     return line if len(line) <= 160 else line[:157] + "..."
 
 
-def _ends(model: Any, name: str) -> tuple[list[Any], list[Any]]:
+def _ends(model: KerasModel, name: str) -> tuple[list[ModelEnd], list[ModelEnd]]:
     try:
         return list(model.inputs), list(model.outputs)
     except (AttributeError, TypeError, ValueError):
@@ -177,27 +177,28 @@ def _ends(model: Any, name: str) -> tuple[list[Any], list[Any]]:
         ) from None
 
 
-def _dtype(tensor: Any) -> str:
+def _dtype(tensor: ModelEnd) -> str:
     return str(getattr(tensor.dtype, "name", tensor.dtype))
 
 
-def _with_output(model: Any, library: str, *, place: int) -> Any:
+def _with_output(model: KerasModel, library: str, *, place: int) -> KerasModel:
     """The model with one of its outputs; itself where it has no other."""
     if len(model.outputs) == 1:
         return model
-    return import_module(library).Model(model.inputs, model.outputs[place], name=model.name)
+    one: KerasModel = import_module(library).Model(model.inputs, model.outputs[place], name=model.name)
+    return one
 
 
-def _inference(model: Any, library: str) -> Callable[[Any], Any]:
+def _inference(model: KerasModel, library: str) -> Call:
     """The model's call, its weights as constants where that is possible: such a function needs no freezing."""
     if library == "tf_keras":
         return lambda images: model(images, training=False)
     import keras
     import tensorflow as tf
 
-    weights = [(variable, variable.value.numpy()) for variable in model.variables]
+    weights = [(variable, variable.numpy()) for variable in model.variables]
 
-    def call(images: Any) -> Any:
+    def call(images: Tensor) -> Tensor:
         constants = [(variable, tf.constant(value)) for variable, value in weights]
         with keras.StatelessScope(state_mapping=constants):
             return model(images, training=False)
