@@ -1,6 +1,6 @@
 """What edgekit asks of the objects of TensorFlow and of both Kerases, which carry no types of their own."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeGuard
 
 import numpy as np
@@ -151,6 +151,43 @@ def is_rescaling(layer: Layer) -> TypeGuard[Rescaling]:
 def is_normalization(layer: Layer) -> TypeGuard[Normalization]:
     """Whether it is a layer of Keras that scales pixels by what it was adapted to."""
     return kind(layer) == "Normalization"
+
+
+class Dtype(Protocol):
+    """A type of TensorFlow's."""
+
+    name: str
+
+
+class Dims(Protocol):
+    """A shape of TensorFlow's; None is a size that is open, and a rank that is unknown."""
+
+    rank: int | None
+
+    def __iter__(self) -> Iterator[int | None]:
+        """The sizes."""
+
+    def __getitem__(self, axis: int) -> int | None:
+        """A size."""
+
+
+class SignatureEnd(Protocol):
+    """An input or output of a SavedModel's signature."""
+
+    name: str
+    shape: Dims
+    dtype: Dtype
+
+
+class Signature(Protocol):
+    """A function by which a SavedModel is called: its inputs by name, its outputs by name."""
+
+    structured_input_signature: tuple[object, Mapping[str, SignatureEnd]]
+    structured_outputs: Mapping[str, SignatureEnd]
+    edgekit_keeps: object
+
+    def __call__(self, **inputs: object) -> Mapping[str, Tensor]:
+        """The outputs for some inputs."""
 
 
 class GraphOp(Protocol):

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgekit.converters.sources.keras.hdf5 import MAX_UNPACKED_BYTES, check_contents, rehearse
 from edgekit.converters.sources.sniff import KERAS_H5
@@ -45,7 +45,7 @@ class KerasArchive:
 
     path: Path
     kind: str
-    config: dict[str, Any]
+    config: dict[str, object]
     version: str
 
 
@@ -86,7 +86,7 @@ def _inside(node: object) -> Iterable[object]:
     return node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
 
 
-def write_archive(archive: KerasArchive, config: dict[str, Any], folder: Path) -> Path:
+def write_archive(archive: KerasArchive, config: dict[str, object], folder: Path) -> Path:
     """Copies a model with another configuration, without its training state, under its proper suffix.
 
     Raises:
@@ -146,7 +146,7 @@ def _read_h5(path: Path) -> tuple[str, str]:
     return _decoded(text), _decoded(version)
 
 
-def _no_model(path: Path, file: Any) -> Exception:
+def _no_model(path: Path, file: "h5py.File") -> Exception:
     if not len(file):
         return ModelFormatError(f"{path} is empty: it holds neither layers nor weights.", "Save the model again.")
     if "layer_names" in file.attrs or LAYERS in file or OLD_LAYERS in file:
@@ -201,7 +201,7 @@ def _mend_weights(path: Path, weights: Path) -> None:
                 file.move(name, new)
 
 
-def _decoded(value: Any) -> str:
+def _decoded(value: object) -> str:
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 

@@ -7,11 +7,11 @@ batch sizes, mixed precision) is removed here, so that it cannot stop a load in 
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any
 
 from edgekit.errors import UnsafeModelError, UnsupportedModelError
 
-Config = dict[str, Any]
+#: A part of the configuration, as JSON has it.
+Config = dict[str, object]
 
 #: Layers that do nothing at inference. RandomCrop, AutoContrast and Equalization are not among
 #: them: they change images at inference too.
@@ -65,7 +65,7 @@ _EXPORT = "Load it where it was written, save what it computes with `model.expor
 _REMEDY = f"If you trust its author, allow it with --trust. Otherwise: {_EXPORT[0].lower()}{_EXPORT[1:]}"
 
 
-def objects(node: Any) -> Iterator[Config]:
+def objects(node: object) -> Iterator[Config]:
     """All serialized objects (dictionaries that name a class) anywhere inside, outermost first."""
     if isinstance(node, dict):
         if isinstance(node.get("class_name"), str):
@@ -89,8 +89,7 @@ def refuse_code(config: Config, name: str) -> None:
 
 
 def _code_in(item: Config) -> str:
-    kind = item["class_name"]
-    inner = item.get("config")
+    kind, inner = str(item["class_name"]), item.get("config")
     if kind in CODE:
         return f"{kind} layer {_layer_name(item)}".strip() if kind[0] != "_" else "a Python function in bytecode"
     if kind == "function" and not _is_activation(item):
@@ -103,7 +102,7 @@ def _code_in(item: Config) -> str:
     return ""
 
 
-def _is_harmless(inner: Any) -> bool:
+def _is_harmless(inner: object) -> bool:
     function = inner.get("function") if isinstance(inner, dict) else None
     return isinstance(function, str) and (function in _TF_FUNCTIONS or function.startswith(_TF_PREFIXES))
 
@@ -140,37 +139,43 @@ def for_inference(config: Config) -> tuple[Config, tuple[str, ...]]:
       (configuration, notes for the user).
     """
     changes: list[tuple[str, str]] = []
-    mended: Config = _mend(config, changes)
+    mended = _mended_object(config, changes)
     details = {change: sorted({detail for kind, detail in changes if kind == change}) for change in _TOLD}
     return mended, tuple(_TOLD[change].format(", ".join(found)) for change, found in details.items() if found)
 
 
-def in_tf_keras(node: Any) -> Any:
+def in_tf_keras(config: Config) -> Config:
     """The configuration with Keras 2's own modules under the name they now have, `tf_keras`.
 
     Keras 2.12 to 2.15 wrote `keras.engine.…` and `keras.src.engine.…`, which Keras 3 does not have.
     """
-    if isinstance(node, list):
-        return [in_tf_keras(value) for value in node]
-    if not isinstance(node, dict):
-        return node
-    moved = {key: in_tf_keras(value) for key, value in node.items()}
+    moved = {key: _in_tf_keras(value) for key, value in config.items()}
     module = moved.get("module")
     if isinstance(module, str) and isinstance(moved.get("class_name"), str):
         moved["module"] = re.sub(r"^keras\.(src\.)?(?=engine\.|layers\.core\.)", "tf_keras.src.", module)
     return moved
 
 
-def _mend(node: Any, changes: list[tuple[str, str]]) -> Any:
-    """A copy of a configuration, mended from the inside out; (kind, detail) of each change is noted."""
+def _in_tf_keras(node: object) -> object:
     if isinstance(node, list):
-        return [_mend(value, changes) for value in node]
+        return [_in_tf_keras(value) for value in node]
+    return in_tf_keras(node) if isinstance(node, dict) else node
+
+
+def _mended(node: object, changes: list[tuple[str, str]]) -> object:
+    """A copy of a part of the configuration, mended from the inside out; (kind, detail) of each change is noted."""
+    if isinstance(node, list):
+        return [_mended(value, changes) for value in node]
     if not isinstance(node, dict):
         return node
     if node.get("class_name") == "function" and _is_activation(node):
         changes.append(("activation", node["config"]))
         return node["config"]
-    mended = {key: _mend(value, changes) for key, value in node.items() if not _is_for_training(key)}
+    return _mended_object(node, changes)
+
+
+def _mended_object(node: Config, changes: list[tuple[str, str]]) -> Config:
+    mended = {key: _mended(value, changes) for key, value in node.items() if not _is_for_training(key)}
     for change, mend in _MENDERS.items():
         detail = mend(mended)
         if detail:
@@ -203,9 +208,11 @@ def _free_batch(node: Config) -> str:
     return _free_first(node, "batch_input_shape") or _free_first(node, "batch_shape")
 
 
-def _free_first(node: Any, key: str) -> str:
+def _free_first(node: object, key: str) -> str:
     """Opens the first size of a shape; returns what it was, or "" where nothing was fixed."""
-    shape = node.get(key) if isinstance(node, dict) else None
+    if not isinstance(node, dict):
+        return ""
+    shape = node.get(key)
     if not isinstance(shape, list) or not shape or not isinstance(shape[0], int):
         return ""
     node[key] = [None, *shape[1:]]
@@ -244,7 +251,7 @@ def _layer_name(item: Config) -> str:
     return f"{_short(name)!r}" if isinstance(name, str) else ""
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = "".join(c if c.isprintable() else "?" for c in str(value))
     return text if len(text) <= 60 else text[:57] + "..."
 

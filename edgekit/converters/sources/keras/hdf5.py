@@ -3,9 +3,12 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edgekit.errors import ModelFormatError, UnsafeModelError
+
+if TYPE_CHECKING:
+    import h5py
 
 #: Far above any image classifier; a file that unpacks to more is an attack or a mistake.
 MAX_UNPACKED_BYTES = 8 << 30
@@ -39,7 +42,7 @@ def rehearse(file: Path, name: str) -> None:
         raise _damaged(name)
 
 
-def check_contents(group: Any, name: str, total: int = 0) -> int:
+def check_contents(group: "h5py.Group", name: str, total: int = 0) -> int:
     """Adds up the sizes of all datasets under an open file or group, in bytes.
 
     Raises:

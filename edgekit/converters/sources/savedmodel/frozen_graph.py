@@ -3,11 +3,11 @@ batch normalization. For SavedModels; Keras models are asked through `keras_laye
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from edgekit.converters.sources import checks
+from edgekit.converters.sources.protocols import ConcreteFunction, GraphOp, GraphTensor, Traced
 from edgekit.converters.sources.source import FirstNorm
 
 _NEUTRAL = frozenset(
@@ -18,14 +18,15 @@ _RESHAPING = frozenset({"Reshape", "ExpandDims"})
 _SHIFTS = frozenset({"Add", "AddV2", "Sub", "BiasAdd"})
 
 
-def freeze(function: Any) -> Any:
+def freeze(function: Traced) -> ConcreteFunction:
     """A traced TensorFlow function with its variables turned into constants."""
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    return convert_variables_to_constants_v2(function.get_concrete_function())
+    frozen: ConcreteFunction = convert_variables_to_constants_v2(function.get_concrete_function())
+    return frozen
 
 
-def scales_pixels(frozen: Any) -> bool:
+def scales_pixels(frozen: ConcreteFunction) -> bool:
     """Whether the graph begins by shrinking its input by constants, or by only shifting it."""
     gain, shifted, tensor = 1.0, False, frozen.inputs[0]
     while True:
@@ -42,7 +43,7 @@ def scales_pixels(frozen: Any) -> bool:
         tensor = op.outputs[0]
 
 
-def reshapes_first(frozen: Any) -> bool:
+def reshapes_first(frozen: ConcreteFunction) -> bool:
     """Whether the graph begins by giving its input another shape, scaling set aside."""
     tensor = frozen.inputs[0]
     while True:
@@ -54,7 +55,7 @@ def reshapes_first(frozen: Any) -> bool:
         tensor = consumers[0].outputs[0]
 
 
-def first_norm(frozen: Any) -> FirstNorm | None:
+def first_norm(frozen: ConcreteFunction) -> FirstNorm | None:
     """The first batch normalization of a frozen graph, fused or spelled out, or None.
 
     Spelled out, as Keras 3 does it, it is x·r + (β − mean·r) with r = γ / sqrt(variance + ε).
@@ -69,7 +70,7 @@ def first_norm(frozen: Any) -> FirstNorm | None:
     return None
 
 
-def _spelled_out(frozen: Any, rsqrt: Any) -> FirstNorm | None:
+def _spelled_out(frozen: ConcreteFunction, rsqrt: GraphOp) -> FirstNorm | None:
     rate = rsqrt.outputs[0]
     after = [op for op in rate.consumers() if op.type == "Mul"]
     if len(after) == 1 and _depends_on_nothing(after[0].outputs[0]):  # times γ
@@ -83,7 +84,9 @@ def _spelled_out(frozen: Any, rsqrt: Any) -> FirstNorm | None:
     return _norm(frozen, rsqrt.name, inputs[0], [means[0], rsqrt.inputs[0].op.inputs[0]])
 
 
-def _norm(frozen: Any, name: str, inputs: Any, statistics: Sequence[Any]) -> FirstNorm | None:
+def _norm(
+    frozen: ConcreteFunction, name: str, inputs: GraphTensor, statistics: Sequence[GraphTensor]
+) -> FirstNorm | None:
     import tensorflow as tf
 
     values = [_value(tensor) for tensor in statistics]
@@ -106,14 +109,14 @@ def _layer(operation: str) -> str:
     return parts[-1] if parts else operation
 
 
-def _is_norm_part(op: Any) -> bool:
+def _is_norm_part(op: GraphOp) -> bool:
     """Whether a multiplication belongs to a batch normalization of the input itself, not to a scaling."""
     return op.type == "Mul" and any(
         "Rsqrt" in {near.type for near in (value.op, *(given.op for given in value.op.inputs))} for value in op.inputs
     )
 
 
-def _depends_on_nothing(tensor: Any) -> bool:
+def _depends_on_nothing(tensor: GraphTensor) -> bool:
     """Whether a tensor is computed from constants alone."""
     pending, seen = [tensor.op], set()
     while pending:
@@ -126,7 +129,7 @@ def _depends_on_nothing(tensor: Any) -> bool:
     return True
 
 
-def _value(tensor: Any) -> np.ndarray | None:
+def _value(tensor: GraphTensor) -> np.ndarray | None:
     """The constant behind a tensor, through copies of it, or None."""
     import tensorflow as tf
 

@@ -1,19 +1,22 @@
 """Opening a SavedModel folder, of Keras or anything else, through its serving signature."""
 
 import warnings
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edgekit.converters.sources import checks
 from edgekit.converters.sources.ends import End, about_choice, choose_output, output_kind
 from edgekit.converters.sources.inference import as_row, last_op, predictor, traced, without_channels
+from edgekit.converters.sources.protocols import Call, Signature, SignatureEnd
 from edgekit.converters.sources.savedmodel.frozen_graph import first_norm, freeze, reshapes_first, scales_pixels
 from edgekit.converters.sources.savedmodel.safety import HOUSEKEEPING, refuse_reaching_out
 from edgekit.converters.sources.source import SavedModelSource, digest
 from edgekit.errors import ModelFormatError, UnsupportedModelError, UsageError
 from edgekit.install import not_importable
 from edgekit.labels import find_names
+
+if TYPE_CHECKING:
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 _SIGNATURES = ("serving_default", "serve")
 _REMEDY = "Save it again with a signature: Keras's `model.export('folder')`, or `tf.saved_model.save(…, signatures=…)`."
@@ -65,7 +68,7 @@ def load_savedmodel(
     )
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> "SavedModel":
     """The `SavedModel` message, read as TensorFlow's loader reads it."""
     try:
         from tensorflow.python.saved_model.loader_impl import parse_saved_model
@@ -80,7 +83,7 @@ def _read(path: Path) -> Any:
     return message
 
 
-def _choose(saved: Any, name: str, given: str | None) -> str:
+def _choose(saved: "SavedModel", name: str, given: str | None) -> str:
     """The name of the signature to call: the given one, a usual one, or the only one."""
     names = sorted(set(saved.meta_graphs[0].signature_def) - HOUSEKEEPING)
     if given is not None and given not in names:
@@ -94,7 +97,7 @@ def _choose(saved: Any, name: str, given: str | None) -> str:
     raise UnsupportedModelError(f"{name} has {found}.", "Choose one with --signature." if names else _REMEDY)
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path) -> object:
     import tensorflow as tf
 
     try:
@@ -109,8 +112,8 @@ def _load(path: Path) -> Any:
         ) from error
 
 
-def _signature(loaded: Any, wanted: str, name: str) -> Any:
-    signatures = dict(getattr(loaded, "signatures", {}))
+def _signature(loaded: object, wanted: str, name: str) -> Signature:
+    signatures: dict[str, Signature] = dict(getattr(loaded, "signatures", {}))
     if wanted not in signatures:
         raise ModelFormatError(f"{name} is damaged: its signature {wanted} has no function.", _REMEDY)
     # A signature holds its variables weakly: without the loaded object they are deleted.
@@ -118,7 +121,7 @@ def _signature(loaded: Any, wanted: str, name: str) -> Any:
     return signatures[wanted]
 
 
-def _ends(signature: Any, name: str) -> tuple[Any, list[End]]:
+def _ends(signature: Signature, name: str) -> tuple[SignatureEnd, list[End]]:
     """(TensorSpec of the one input, the outputs)."""
     inputs = signature.structured_input_signature[1]
     checks.single(name, "input", sorted(inputs))
@@ -129,20 +132,20 @@ def _ends(signature: Any, name: str) -> tuple[Any, list[End]]:
     return next(iter(inputs.values())), ends
 
 
-def _dims(spec: Any, name: str) -> list[int | None]:
+def _dims(spec: SignatureEnd, name: str) -> list[int | None]:
     if spec.shape.rank is None:
         raise UnsupportedModelError(f"{name} does not say what shape its tensors have.", _REMEDY)
     return list(spec.shape)
 
 
-def _refuse_fixed_batch(given: Any, name: str) -> None:
+def _refuse_fixed_batch(given: SignatureEnd, name: str) -> None:
     if given.shape[0] not in (None, 1):
         raise UnsupportedModelError(
             f"{name} is fixed to batches of {given.shape[0]} images.", "Export it again with a batch of 1 or None."
         )
 
 
-def _inference(signature: Any, given: Any, answer: str) -> Callable[[Any], Any]:
+def _inference(signature: Signature, given: SignatureEnd, answer: str) -> Call:
     import tensorflow as tf
 
     return lambda images: signature(**{given.name: tf.cast(images, given.dtype)})[answer]

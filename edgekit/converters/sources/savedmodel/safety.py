@@ -11,9 +11,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edgekit.errors import UnsafeModelError, UnsupportedModelError
+
+if TYPE_CHECKING:
+    from tensorflow.core.framework.function_pb2 import FunctionDef
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+    from tensorflow.core.framework.node_def_pb2 import NodeDef
+    from tensorflow.core.framework.op_def_pb2 import OpDef
+    from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+    from tensorflow.core.protobuf.saved_object_graph_pb2 import SavedObject, SavedObjectGraph
 
 INITIALIZER = "__saved_model_init_op"
 #: Signatures that are no way to call the model.
@@ -51,12 +60,12 @@ _FOREIGN = re.compile(r"_|Xla|TPU|DTensor|Risc|Mlir")
 class _Graph:
     """The nodes of a graph by name, its functions by name, and the functions that may be run in another's place."""
 
-    nodes: Mapping[str, Any]
-    functions: Mapping[str, Any]
+    nodes: "Mapping[str, NodeDef]"
+    functions: "Mapping[str, FunctionDef]"
     twins: Mapping[str, frozenset[str]]
 
 
-def refuse_reaching_out(saved: Any, signature: str, name: str) -> None:
+def refuse_reaching_out(saved: "SavedModel", signature: str, name: str) -> None:
     """Refuses a SavedModel that would run, read or write anything but itself when loaded and called.
 
     Args:
@@ -82,7 +91,7 @@ def refuse_reaching_out(saved: Any, signature: str, name: str) -> None:
         )
 
 
-def _reaching_out(meta_graph: Any, signature: str) -> Iterator[str]:
+def _reaching_out(meta_graph: "MetaGraphDef", signature: str) -> Iterator[str]:
     graph = _read(meta_graph.graph_def)
     functions = _run_by_objects(meta_graph.object_graph_def, signature)
     for node in _reached(graph, _outputs(meta_graph, signature), functions):
@@ -95,12 +104,12 @@ def _reaching_out(meta_graph: Any, signature: str) -> Iterator[str]:
     yield from (op for op in {node.op for nodes in everything for node in nodes} if _reads_while_loading(op))
 
 
-def _outputs(meta_graph: Any, signature: str) -> list[str]:
+def _outputs(meta_graph: "MetaGraphDef", signature: str) -> list[str]:
     signatures = meta_graph.signature_def
     return [tensor.name for tensor in signatures[signature].outputs.values()] if signature in signatures else []
 
 
-def _read(graph_def: Any) -> _Graph:
+def _read(graph_def: "GraphDef") -> _Graph:
     """Functions of one `api_implements` are exchanged for one another when TensorFlow sees fit."""
     groups: dict[bytes, set[str]] = defaultdict(set)
     for function in graph_def.library.function:
@@ -110,7 +119,7 @@ def _read(graph_def: Any) -> _Graph:
     return _Graph({node.name: node for node in graph_def.node}, functions, twins)
 
 
-def _reached(graph: _Graph, tensors: Iterable[str], functions: Iterable[str]) -> Iterator[Any]:
+def _reached(graph: _Graph, tensors: Iterable[str], functions: Iterable[str]) -> "Iterator[NodeDef]":
     """All nodes that computing some tensors of the graph, or calling some of its functions, may run."""
     nodes, called = [_node_name(tensor) for tensor in tensors], list(functions)
     seen: set[str] = set()
@@ -136,14 +145,14 @@ def _node_name(tensor: str) -> str:
     return tensor.lstrip("^").split(":")[0]
 
 
-def _called(node: Any) -> Iterator[str]:
+def _called(node: "NodeDef") -> Iterator[str]:
     """Names of functions in a node: its own operation, which a function's name overrides, and its attributes'."""
     yield node.op
     for value in node.attr.values():
         yield from (function.name for function in (value.func, *value.list.func) if function.name)
 
 
-def _run_by_objects(objects: Any, signature: str) -> Iterator[str]:
+def _run_by_objects(objects: "SavedObjectGraph", signature: str) -> Iterator[str]:
     """Names of the functions that loading the objects runs, and those of the signature."""
     for root in objects.nodes[:1]:
         for signatures in _children(objects, root, "signatures"):
@@ -155,19 +164,19 @@ def _run_by_objects(objects: Any, signature: str) -> Iterator[str]:
             yield from _concrete(_node(objects, saveable.restore_function))
 
 
-def _children(objects: Any, node: Any, name: str | None = None) -> list[Any]:
+def _children(objects: "SavedObjectGraph", node: "SavedObject", name: str | None = None) -> "list[SavedObject]":
     return [_node(objects, child.node_id) for child in node.children if name in (None, child.local_name)]
 
 
-def _node(objects: Any, index: int) -> Any:
+def _node(objects: "SavedObjectGraph", index: int) -> "SavedObject":
     return objects.nodes[index] if 0 <= index < len(objects.nodes) else type(objects.nodes[0])()
 
 
-def _concrete(node: Any) -> list[str]:
+def _concrete(node: "SavedObject") -> list[str]:
     return [*node.function.concrete_functions, node.bare_concrete_function.concrete_function_name]
 
 
-def _initializers(meta_graph: Any) -> list[str]:
+def _initializers(meta_graph: "MetaGraphDef") -> list[str]:
     """Names of what loading a SavedModel runs in its graph: restoring and initializing.
 
     With objects it restores variables itself and only other programs initialize; that is looked at all the same.
@@ -181,7 +190,7 @@ def _initializers(meta_graph: Any) -> list[str]:
     return [*initial, *names, meta_graph.saver_def.restore_op_name]
 
 
-def _restores_elsewhere(node: Any, meta_graph: Any, graph: _Graph) -> bool:
+def _restores_elsewhere(node: "NodeDef", meta_graph: "MetaGraphDef", graph: _Graph) -> bool:
     """Whether a RestoreV2 reads from another file than the one that the loader gives it."""
     if node.op != "RestoreV2":
         return False
@@ -228,7 +237,7 @@ def _reads_while_loading(op: str) -> bool:
     return any(a.type == types.DT_STRING for a in definition.input_arg) or _free_text(definition)
 
 
-def _free_text(definition: Any) -> bool:
+def _free_text(definition: "OpDef") -> bool:
     """Whether it has an attribute of any text, which may be the name of a file or of code."""
     return any(
         attribute.type in ("string", "list(string)")
@@ -238,7 +247,7 @@ def _free_text(definition: Any) -> bool:
     )
 
 
-def _definition(op: str) -> Any:
+def _definition(op: str) -> "OpDef | None":
     from tensorflow.python.framework import op_def_registry
 
     return op_def_registry.get(op)
