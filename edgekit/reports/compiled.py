@@ -83,7 +83,7 @@ def _contents(contents: Contents) -> str:
     text = f"{found} of the CPU twin's {total} layers to the last bit"
     if contents.others:
         named = ", ".join(f"op {layer.op.index} {layer.op.opcode}" for layer in contents.others[:4])
-        text += f"; not found: {named}{' …' if len(contents.others) > 4 else ''}"
+        text += f"; not as in it: {named}{' …' if len(contents.others) > 4 else ''}"
     return f"{text}; {share:.2%} of {size_text(contents.total_bytes)} explained".replace("%", " %")
 
 

@@ -5,7 +5,7 @@ from typing import Dict, Iterator, List, Tuple
 from edgekit.edgetpu.estimate.estimate import Estimate, LayerCost, estimate
 from edgekit.edgetpu.estimate.profiles import HOSTS
 from edgekit.edgetpu.estimate.savings import savings
-from edgekit.edgetpu.placement.advice import advice, name, reasons, verdict
+from edgekit.edgetpu.placement.advice import NO_PRECEDENT, advice, name, reasons, verdict
 from edgekit.edgetpu.placement.placement import EDGETPU, OpPlacement, Placement
 from edgekit.reports.graph import op_to_json
 from edgekit.reports.text import columns
@@ -29,6 +29,9 @@ def placement_to_json(graph: Graph, placement: Placement) -> Dict[str, object]:
         "ops": [_op_to_json(placed) for placed in placement.ops],
         "subgraphs": placement.subgraphs,
         "ends_at": placement.ends_at,
+        "stakes": [
+            {"op": stake.op.index, "opcode": name(stake.op), "mapped": stake.mapped} for stake in placement.stakes
+        ],
         "advice": list(advice(graph, placement)),
         "on_chip_bytes": expected.on_chip_bytes,
         "streamed_bytes": expected.streamed_bytes,
@@ -51,10 +54,10 @@ def placement_lines(graph: Graph, placement: Placement) -> Iterator[str]:
         yield from _estimate_lines(estimate(graph, placement))
     yield ""
     yield from columns(("op", "count", "runs on", "compiler status"), _rows(placement))
-    left = [placed for placed in placement.ops if placed.violations]
-    if left:
+    why = [*_reason_lines(placement), *_unseen_lines(placement)]
+    if why:
         yield "\nWhy:"
-        yield from _some(list(_reason_lines(left)))
+        yield from _some(why)
 
 
 def _op_to_json(placed: OpPlacement) -> Dict[str, object]:
@@ -64,6 +67,7 @@ def _op_to_json(placed: OpPlacement) -> Dict[str, object]:
         "status": placed.status,
         "reasons": list(reasons(placed)),
         "certain": placed.certain,
+        "precedent": not placed.unseen,
     }
 
 
@@ -107,11 +111,22 @@ def _rows(placement: Placement) -> List[Tuple[str, ...]]:
     return [(kind, str(count), device, status) for (kind, device, status), count in ordered]
 
 
-def _reason_lines(placed: List[OpPlacement]) -> Iterator[str]:
-    for found in placed:
+def _reason_lines(placement: Placement) -> Iterator[str]:
+    for found in placement.ops:
         for violation in found.violations:
             doubt = "" if violation.certain else " (not certain)"
             yield (f"  op {found.op.index} {name(found.op)}: {violation.reason}{doubt}")
+
+
+def _unseen_lines(placement: Placement) -> Iterator[str]:
+    """One line for each kind of op without precedent: the first, and how many more there are."""
+    kinds: Dict[str, List[OpPlacement]] = {}
+    for placed in placement.ops:
+        if placed.unseen:
+            kinds.setdefault(name(placed.op), []).append(placed)
+    for kind, ops in kinds.items():
+        more = f" {len(ops) - 1} more like it." if len(ops) > 1 else ""
+        yield f"  op {ops[0].op.index} {kind}: {NO_PRECEDENT} {ops[0].unseen}{more}"
 
 
 def _some(lines: List[str]) -> List[str]:

@@ -14,7 +14,7 @@ def cut(tmp_path):
     """A model whose second op the Edge TPU does not know."""
     graph = GraphBuilder()
     x = graph.input((1, 8, 8, 4), "int8", quant=Q)
-    for opcode in ("TANH", "HARD_SWISH", "TANH"):
+    for opcode in ("LOGISTIC", "HARD_SWISH", "LOGISTIC"):
         x = graph.op(opcode, [x], (1, 8, 8, 4), "int8", quant=Q)
     path = tmp_path / "cut.tflite"
     path.write_bytes(graph.finish([x]))
@@ -29,8 +29,8 @@ def test_the_verdict_comes_first(cut):
     lines = run(cut, "--edgetpu").output.splitlines()
     assert lines[0].startswith("cut.tflite")
     assert lines[2].startswith("  Edge TPU: 1 of 3 ops map to the Edge TPU. It stops at op 1 HARD_SWISH")
-    assert any(line.split() == ["TANH", "1", "Edge", "TPU", *MAPPED.split()] for line in lines)
-    assert any(line.split() == ["TANH", "1", "CPU", *OTHER_SUBGRAPH.split()] for line in lines)
+    assert any(line.split() == ["LOGISTIC", "1", "Edge", "TPU", *MAPPED.split()] for line in lines)
+    assert any(line.split() == ["LOGISTIC", "1", "CPU", *OTHER_SUBGRAPH.split()] for line in lines)
 
 
 def test_a_model_that_maps(tmp_path):
@@ -38,7 +38,8 @@ def test_a_model_that_maps(tmp_path):
     path.write_bytes(colour_classifier("uint8"))
     result = run(str(path), "--edgetpu")
     assert result.exit_code == 0
-    assert "All 2 ops map to the Edge TPU." in result.output
+    assert "All 2 ops map to the Edge TPU; 1 has no precedent; if MEAN (op 0) stays on the CPU, 1 of 2" in result.output
+    assert "op 0 MEAN: No precedent is known. The nearest that was seen mapped has int8, not uint8." in result.output
 
 
 def test_json_has_the_promised_keys(cut):
@@ -47,11 +48,11 @@ def test_json_has_the_promised_keys(cut):
     assert (document["subgraphs"], document["ends_at"], document["refusal"]) == (1, 1, None)
     ops = document["ops"]
     assert [op["index"] for op in ops] == [0, 1, 2]
-    assert [op["op"] for op in ops] == ["TANH", "HARD_SWISH", "TANH"]
+    assert [op["op"] for op in ops] == ["LOGISTIC", "HARD_SWISH", "LOGISTIC"]
     assert [op["device"] for op in ops] == ["edgetpu", "cpu", "cpu"]
     assert [op["status"] for op in ops] == [MAPPED, NOT_SUPPORTED, OTHER_SUBGRAPH]
     assert [op["version"] for op in ops] == [1, 1, 1]
-    assert all(op["certain"] for op in ops)
+    assert all(op["certain"] and op["precedent"] for op in ops) and document["stakes"] == []
     assert ops[0]["reasons"] == [] and "HARD_SWISH" in ops[1]["reasons"][0]
     assert {"on_chip_bytes", "streamed_bytes", "latency_ms"} <= set(document)
 

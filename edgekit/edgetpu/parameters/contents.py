@@ -15,8 +15,9 @@ from edgekit.edgetpu.parameters.layout import BIASES, MULTIPLIERS, WEIGHTS, Sect
 from edgekit.edgetpu.parameters.store import Place, Store
 from edgekit.tflite.graph import Graph, Op
 
-#: What became of a layer: found to the last bit; found but for a few numbers; not found.
-SAME, DIFFERS, MISSING = "same", "differs", "missing"
+#: What became of a layer: found to the last bit; found but for some numbers; found but for its output's scale, as where
+#: a model was calibrated again; not found.
+SAME, DIFFERS, RESCALED, MISSING = "same", "differs", "rescaled", "missing"
 
 _ITEM_BYTES = {WEIGHTS: 1, BIASES: 4, MULTIPLIERS: 4}
 
@@ -30,8 +31,8 @@ class LayerCheck:
 
     Attributes:
       op: the model's op.
-      status: SAME, DIFFERS or MISSING.
-      changed: kind of numbers → how many of them differ; empty unless it DIFFERS.
+      status: SAME, DIFFERS, RESCALED or MISSING.
+      changed: kind of numbers → how many of them differ.
     """
 
     op: Op
@@ -62,7 +63,7 @@ class Contents:
     def differs(self) -> bool:
         """Whether the model is another one: numbers differ, or most of its layers are not there.
 
-        A few that are missing may lie in a layout that is not known.
+        A few that are missing may lie in a layout that is not known; other output scales alone are the same training.
         """
         missing = sum(layer.status == MISSING for layer in self.layers)
         return any(layer.status == DIFFERS for layer in self.layers) or 2 * missing > len(self.layers)
@@ -135,7 +136,8 @@ def _nearest(op: Op, layer: LayerParameters, store: Store) -> LayerCheck:
         changed[BIASES] = int(np.count_nonzero(layer.biases))
     for found in without if fewer else best:
         store.take(found.place, found.piece.content)
-    return LayerCheck(op, DIFFERS, tuple(changed.items()))
+    rescaled = set(changed) == {MULTIPLIERS} and changed[MULTIPLIERS] >= layer.outputs
+    return LayerCheck(op, RESCALED if rescaled else DIFFERS, tuple(changed.items()))
 
 
 def _best(layer: LayerParameters, store: Store) -> "List[_Near]":

@@ -54,7 +54,7 @@ def layer_parameters(graph: Graph, op: Op) -> Optional[LayerParameters]:
     if weights.dtype not in ("int8", "uint8") or source.quant is None or target.quant is None:
         return None
     depthwise = op.opcode == "DEPTHWISE_CONV_2D" and source.shape[-1:] == weights.shape[-1:]
-    stored = _read_at_all(op, _by_output(op, constant(graph, weights)), source.shape, target.shape)
+    stored = _read_at_all(op, _by_output(op, constant(graph, weights), source.shape), source.shape, target.shape)
     signed = weights.dtype == "int8"
     unsigned: np.ndarray[tuple[int, int, int, int], np.dtype[np.uint8]] = stored.view(np.uint8)
     return LayerParameters(
@@ -74,11 +74,14 @@ def _row(graph: Graph, target: Tensor, outputs: int) -> int:
     return min(rows, default=outputs)
 
 
-def _by_output(op: Op, weights: np.ndarray) -> np.ndarray:
-    """Weights as (outputs, height, width, inputs)."""
+def _by_output(op: Op, weights: np.ndarray, source: Tuple[int, ...]) -> np.ndarray:
+    """Weights as (outputs, height, width, inputs); a dense layer over an image reads it as a kernel of its size."""
     if op.opcode == "DEPTHWISE_CONV_2D":
         return np.ascontiguousarray(weights.transpose(3, 1, 2, 0))
-    return weights.reshape(weights.shape[0], 1, 1, -1) if weights.ndim == 2 else weights
+    if weights.ndim == 4:
+        return weights
+    image = source[1:] if len(source) == 4 and weights[0].size == np.prod(source[1:]) else (1, 1, weights[0].size)
+    return weights.reshape(weights.shape[0], *image)
 
 
 def _read_at_all(op: Op, weights: np.ndarray, source: Tuple[int, ...], target: Tuple[int, ...]) -> np.ndarray:

@@ -6,7 +6,7 @@ Rules carry their own remedies; the functions of `_ADVISERS` see causes that no 
 from typing import Callable, Dict, List, Optional, Tuple
 
 from edgekit.edgetpu.placement.case import EIGHT_BITS, FLOATS, LAYOUT_SWAPS
-from edgekit.edgetpu.placement.placement import CPU, OpPlacement, Placement
+from edgekit.edgetpu.placement.placement import CPU, EDGETPU, OpPlacement, Placement
 from edgekit.edgetpu.statuses import OTHER_SUBGRAPH
 from edgekit.tflite.graph import Graph, Op
 from edgekit.tflite.reader import constant
@@ -54,13 +54,28 @@ def name(op: Op) -> str:
 def reasons(placed: OpPlacement) -> Tuple[str, ...]:
     """Why an op is on the CPU, or why that is uncertain: one line for each rule."""
     if placed.violations or placed.device != CPU:
-        return tuple(f"{violation.reason} {violation.remedy}" for violation in placed.violations)
+        told = tuple(f"{violation.reason} {violation.remedy}" for violation in placed.violations)
+        return (*told, f"{NO_PRECEDENT} {placed.unseen}") if placed.unseen else told
     return ("The Edge TPU supports it, but the mapped subgraph ends before it.",)
 
 
+#: Of an op unlike all that are known to have been mapped.
+NO_PRECEDENT = "No precedent is known."
+
+
 def _doubt(placement: Placement) -> str:
-    uncertain = sum(not placed.certain for placed in placement.ops)
-    return f" ({uncertain} of them not certain)" if uncertain else ""
+    """How many ops are not certain to be mapped, and what is left if the gravest of them are not."""
+    doubtful = [placed for placed in placement.ops if placed.device == EDGETPU and not placed.certain]
+    if not doubtful:
+        return ""
+    count, one = len(doubtful), len(doubtful) == 1
+    if all(placed.unseen for placed in doubtful):
+        said = f"{count} {'has' if one else 'have'} no precedent"
+    else:
+        said = f"{count} {'is' if one else 'are'} not certain"
+    first = placement.stakes[0]
+    total = len(placement.ops)
+    return f"; {said}; if {name(first.op)} (op {first.op.index}) stays on the CPU, {first.mapped} of {total} map"
 
 
 def _ops(count: int) -> str:
@@ -233,9 +248,15 @@ def _later_subgraphs(graph: Graph, placement: Placement) -> Optional[str]:
 
 
 def _unconfirmed(graph: Graph, placement: Placement) -> Optional[str]:
-    """Ops whose outcome is not known."""
-    kinds = sorted({name(placed.op) for placed in placement.ops if not placed.certain})
-    return f"Not certain: {', '.join(kinds)}. Only the compiler can tell." if kinds else None
+    """Ops whose outcome is not known, and what hangs on each kind."""
+    doubtful = [placed for placed in placement.ops if not placed.certain]
+    if not doubtful:
+        return None
+    total, stakes = len(placement.ops), placement.stakes
+    left = [f"without {name(stake.op)} (op {stake.op.index}) {stake.mapped} of {total} map" for stake in stakes]
+    said = f" {', '.join(left)}." if len(left) > 1 else ""  # one alone is in the verdict
+    ops = _grouped([(name(placed.op), placed.op.index) for placed in doubtful])
+    return f"Not certain: {ops}.{said[:2].upper()}{said[2:]} Only the compiler can tell."
 
 
 _ADVISERS: Tuple[Adviser, ...] = (

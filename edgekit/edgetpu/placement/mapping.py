@@ -5,7 +5,16 @@ from typing import Dict, FrozenSet, List, Optional, Sequence, Set, Tuple
 from edgekit.edgetpu.placement.case import Case
 from edgekit.edgetpu.placement.operations import DEFAULT_RUNTIMES
 from edgekit.edgetpu.placement.partition import partition
-from edgekit.edgetpu.placement.placement import CPU, EDGETPU, CompilerOptions, OpPlacement, Placement, Violation
+from edgekit.edgetpu.placement.placement import (
+    CPU,
+    EDGETPU,
+    CompilerOptions,
+    OpPlacement,
+    Placement,
+    Stake,
+    Violation,
+)
+from edgekit.edgetpu.placement.precedents import unlike_any
 from edgekit.edgetpu.placement.registry import violations
 from edgekit.edgetpu.statuses import MAPPED, OTHER_SUBGRAPH, STATUS_ORDER
 from edgekit.errors import UsageError
@@ -30,8 +39,9 @@ def map_ops(graph: Graph, options: CompilerOptions = _DEFAULTS) -> Placement:
     ]
     subgraphs = _kept(graph, supported, options.all_subgraphs or bool(cut))
     home = {index: number for number, ops in enumerate(subgraphs) for index in ops}
-    placed = tuple(_placed(op, found, home.get(op.index)) for op, found in zip(graph.ops, broken))
-    return Placement(placed, len(subgraphs), _end(subgraphs, supported), _refusal(graph, options), options)
+    placed = tuple(_placed(Case(graph, op, options), found, home.get(op.index)) for op, found in zip(graph.ops, broken))
+    stakes = _stakes(graph, placed, supported, options.all_subgraphs or bool(cut))
+    return Placement(placed, len(subgraphs), _end(subgraphs, supported), _refusal(graph, options), options, stakes)
 
 
 def _check(graph: Graph, options: CompilerOptions) -> None:
@@ -54,12 +64,23 @@ def _kept(graph: Graph, supported: Sequence[bool], everything: bool) -> List[Tup
     return subsets if everything else subsets[:1]
 
 
-def _placed(op: Op, found: Tuple[Violation, ...], subgraph: Optional[int]) -> OpPlacement:
+def _placed(case: Case, found: Tuple[Violation, ...], subgraph: Optional[int]) -> OpPlacement:
     if subgraph is not None:
-        return OpPlacement(op, EDGETPU, MAPPED, found, subgraph)
+        return OpPlacement(case.op, EDGETPU, MAPPED, found, subgraph, unlike_any(case))
     statuses = {violation.status for violation in found if violation.rejected}
     status = next((status for status in STATUS_ORDER if status in statuses), OTHER_SUBGRAPH)
-    return OpPlacement(op, CPU, status, found)
+    return OpPlacement(case.op, CPU, status, found)
+
+
+def _stakes(graph: Graph, ops: Sequence[OpPlacement], supported: Sequence[bool], everything: bool) -> Tuple[Stake, ...]:
+    """For each kind of op that is doubtful on the Edge TPU, what is left without these ops."""
+    doubtful = [placed.op for placed in ops if placed.device == EDGETPU and not placed.certain]
+    stakes = []
+    for opcode in dict.fromkeys(op.opcode for op in doubtful):
+        lost = [op for op in doubtful if op.opcode == opcode]
+        without = [found and op not in lost for op, found in zip(graph.ops, supported)]
+        stakes.append(Stake(lost[0], sum(map(len, _kept(graph, without, everything)))))
+    return tuple(sorted(stakes, key=lambda stake: stake.mapped))
 
 
 def _end(subgraphs: List[Tuple[int, ...]], supported: Sequence[bool]) -> Optional[int]:

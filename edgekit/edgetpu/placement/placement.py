@@ -76,6 +76,8 @@ class OpPlacement:
       status: the compiler's text.
       violations: every rule that it breaks or may break.
       subgraph: which Edge TPU subgraph it is part of, from 0; None on the CPU.
+      unseen: how an op on the Edge TPU differs from all that real compilers are known to have mapped; "" where it is
+        like one of them.
     """
 
     op: Op
@@ -83,17 +85,33 @@ class OpPlacement:
     status: str
     violations: Tuple[Violation, ...] = ()
     subgraph: Optional[int] = None
+    unseen: str = ""
 
     @property
     def certain(self) -> bool:
-        """Whether all rules that decide about it are known."""
+        """Whether all rules that decide about it are known, and for an op on the Edge TPU a precedent agrees."""
         rejecting = [violation for violation in self.violations if violation.rejected]
-        return any(violation.certain for violation in rejecting) if rejecting else not self.violations
+        if rejecting:
+            return any(violation.certain for violation in rejecting)
+        return not self.violations and not self.unseen
 
     @property
     def supported(self) -> bool:
         """Whether the Edge TPU could run it, had the graph not been cut before."""
         return not any(violation.rejected for violation in self.violations)
+
+
+@dataclass(frozen=True)
+class Stake:
+    """What hangs on one kind of op that is not certain to be mapped.
+
+    Attributes:
+      op: the first op of the kind.
+      mapped: how many ops of the model run on the Edge TPU if none of the doubtful ones of this kind does.
+    """
+
+    op: Op
+    mapped: int
 
 
 @dataclass(frozen=True)
@@ -107,6 +125,7 @@ class Placement:
         it reaches the model's end, or never begins.
       refusal: why the compiler would not accept the file at all, and what to do; None where it would.
       options: the compiler's flags that were assumed.
+      stakes: what hangs on the ops that are not certain, the gravest first.
     """
 
     ops: Tuple[OpPlacement, ...]
@@ -114,6 +133,7 @@ class Placement:
     ends_at: Optional[int]
     refusal: Optional[Tuple[str, str]]
     options: CompilerOptions
+    stakes: Tuple[Stake, ...] = ()
 
     @property
     def mapped(self) -> int:

@@ -20,6 +20,11 @@ How well each line is known: **documented** in the vendor's table (<https://cora
 Between two sizes that were seen nothing is invented: `edgekit inspect --edgetpu` takes such an op as mapped and
 marks it uncertain. The compiler's word, where there is one, stands above all of this.
 
+Where the rules let an op through, it is certain only if one like it was mapped by a real compiler: of the same kind,
+types, rank, constant inputs and options, and at least as large (`edgekit/edgetpu/placement/precedents.csv`). Otherwise
+`inspect` says that there is no precedent, what the nearest one has instead, and how many ops map if this kind stays on
+the CPU.
+
 By default the compiler maps one part of the model: TFLite's delegate partitioner forms parts of operations that are
 supported or not, and the first supported part is kept. Supported operations behind it get «More than one subgraph is
 not supported».

@@ -87,6 +87,23 @@ def test_biases_that_were_all_0_when_it_was_compiled_are_named():
     assert changed(check(without, read_graph(compiled_nets.network(one)))) == [(1, "differs", (("biases", 1),))]
 
 
+def test_a_network_that_was_calibrated_again_is_the_same_training_on_another_scale(monkeypatch):
+    monkeypatch.setattr(compiled_nets, "SCALES", (0.5, 0.25, 0.126))
+    found = check(PARAMETERS, read_graph(compiled_nets.network(NUMBERS)))
+    assert changed(found) == [(1, "rescaled", (("multipliers", 8),))]
+    assert not found.same and not found.differs
+
+
+def test_a_dense_layer_over_an_image_reads_it_as_a_kernel():
+    rng = np.random.default_rng(5)
+    weights = rng.integers(0, 128, (8, 12), np.int8)  # 2×2 positions of 3 channels
+    network = read_graph(one_op("FULLY_CONNECTED", activation(1, 2, 2, 3), weights, out=activation(1, 8)))
+    rows = np.full((4, 8, 4), 0x80, np.uint8)
+    rows[:, :, :3] += weights.view(np.uint8).reshape(8, 4, 3).transpose(1, 0, 2)
+    content = b"".join(row.tobytes() + bytes(32) for row in rows)
+    assert check(content, network).same
+
+
 def test_another_training_of_the_same_network_is_another_model():
     found = check(PARAMETERS, read_graph(compiled_nets.network(compiled_nets.numbers(seed=1))))
     assert found.differs and len(found.others) == 2

@@ -26,11 +26,11 @@ def told(model, **options):
 
 
 def test_a_model_that_maps_needs_no_advice():
-    assert told(chain("TANH", "LOGISTIC")) == ("All 2 ops map to the Edge TPU.", "")
+    assert told(chain("LOGISTIC", "LOGISTIC")) == ("All 2 ops map to the Edge TPU.", "")
 
 
 def test_the_verdict_names_the_op_that_ends_the_first_part_and_what_to_do():
-    said, todo = told(chain("TANH", "LEAKY_RELU", "TANH"))
+    said, todo = told(chain("LOGISTIC", "LEAKY_RELU", "LOGISTIC"))
     assert said.startswith("1 of 3 ops map to the Edge TPU. It stops at op 1 LEAKY_RELU: ")
     assert "maximum(x, alpha * x)" in said
     assert "1 op more could run" in todo and "`--all-subgraphs`" in todo
@@ -38,13 +38,13 @@ def test_the_verdict_names_the_op_that_ends_the_first_part_and_what_to_do():
 
 
 def test_with_all_subgraphs_there_is_nothing_behind_the_end():
-    said, todo = told(chain("TANH", "HARD_SWISH", "TANH"), all_subgraphs=True)
+    said, todo = told(chain("LOGISTIC", "HARD_SWISH", "LOGISTIC"), all_subgraphs=True)
     assert said.startswith("2 of 3 ops map to the Edge TPU. On the CPU: HARD_SWISH (op 1). Op 1: ")
     assert "--all-subgraphs" not in todo and "minimalistic" in todo
 
 
 def test_ops_with_the_same_remedy_are_told_together():
-    _, todo = told(chain("TANH", *["HARD_SWISH"] * 6))
+    _, todo = told(chain("LOGISTIC", *["HARD_SWISH"] * 6))
     assert "HARD_SWISH (op 1, 2, 3, 4, … 6 in all): Train with" in todo
 
 
@@ -64,7 +64,7 @@ def test_float_ends():
     graph = GraphBuilder()
     x = graph.input(X[0], "float32")
     y = graph.op("QUANTIZE", [x], X[0], "int8", quant=Q)
-    y = graph.op("TANH", [y], X[0], "int8", quant=Q)
+    y = graph.op("LOGISTIC", [y], X[0], "int8", quant=Q)
     y = graph.op("DEQUANTIZE", [y], X[0], "float32")
     said, todo = told(graph.finish([y]))
     assert "On the CPU: QUANTIZE (op 0), DEQUANTIZE (op 2)." in said
@@ -117,14 +117,14 @@ def test_resize_factors():
 
 
 def test_several_outputs():
-    _, todo = told(chain("TANH", "HARD_SWISH", outputs=2))
+    _, todo = told(chain("LOGISTIC", "HARD_SWISH", outputs=2))
     assert "1 of its 2 outputs are computed on the CPU" in todo
 
 
 def test_a_model_is_not_to_end_where_learned_layers_still_follow():
     graph = GraphBuilder()
     x = graph.input(X[0], "int8", quant=Q)
-    early = graph.op("TANH", [x], X[0], "int8", quant=Q)
+    early = graph.op("LOGISTIC", [x], X[0], "int8", quant=Q)
     y = graph.op("HARD_SWISH", [early], X[0], "int8", quant=Q)
     for _ in range(3):
         weights = graph.constant(np.ones((4, 1, 1, 4), np.int8), quant=Q)
@@ -146,10 +146,10 @@ def test_quantization_is_not_advised_for_what_is_not_float(dtype, opcode):
 def test_quantization_is_advised_for_a_float_op_in_an_int8_model():
     graph = GraphBuilder()
     x = graph.input((1, 8), "int8", quant=Q)
-    y = graph.op("TANH", [graph.op("DEQUANTIZE", [x], (1, 8))], (1, 8))
-    y = graph.op("TANH", [graph.op("QUANTIZE", [y], (1, 8), "int8", quant=Q)], (1, 8), "int8", quant=Q)
+    y = graph.op("LOGISTIC", [graph.op("DEQUANTIZE", [x], (1, 8))], (1, 8))
+    y = graph.op("LOGISTIC", [graph.op("QUANTIZE", [y], (1, 8), "int8", quant=Q)], (1, 8), "int8", quant=Q)
     assert (
-        "TANH (op 1): The model is quantized in part: quantize all of it, from the float model"
+        "LOGISTIC (op 1): The model is quantized in part: quantize all of it, from the float model"
         in told(graph.finish([y]))[1]
     )
 
@@ -183,8 +183,23 @@ def test_a_large_transposition_of_the_layout_is_one_of_channels_last():
 
 def test_what_is_not_certain_is_said():
     said, todo = told(one_op("SOFTMAX", activation(1, 20_000)))
-    assert said == "The one op maps to the Edge TPU (1 of them not certain)."
-    assert todo == "Not certain: SOFTMAX. Only the compiler can tell."
+    assert said == (
+        "The one op maps to the Edge TPU; 1 has no precedent; if SOFTMAX (op 0) stays on the CPU, 0 of 1 map."
+    )
+    assert todo == "Not certain: SOFTMAX (op 0). Only the compiler can tell."
+
+
+def test_what_hangs_on_each_doubtful_kind_is_said():
+    said, todo = told(chain("LOGISTIC", "LOGISTIC", "TANH", "LOGISTIC", "RELU", "TANH"))
+    assert said.startswith(
+        "All 6 ops map to the Edge TPU; 3 have no precedent; if TANH (op 2) stays on the CPU, 2 of 6 map."
+    )
+    assert "Not certain: TANH (op 2, 5), RELU (op 4). Without TANH (op 2) 2 of 6 map, without RELU (op 4) 4 of" in todo
+
+
+def test_what_hangs_on_a_doubtful_kind_with_all_subgraphs():
+    said, _ = told(chain("LOGISTIC", "TANH", "LOGISTIC"), all_subgraphs=True)
+    assert "if TANH (op 1) stays on the CPU, 2 of 3 map" in said
 
 
 def test_a_model_without_ops():
@@ -193,7 +208,7 @@ def test_a_model_without_ops():
 
 
 def test_reasons_of_mapped_supported_and_rejected_ops():
-    mapped, rejected, behind = map_ops(read_graph(chain("TANH", "HARD_SWISH", "TANH"))).ops
+    mapped, rejected, behind = map_ops(read_graph(chain("LOGISTIC", "HARD_SWISH", "LOGISTIC"))).ops
     assert reasons(mapped) == ()
     assert reasons(rejected)[0].startswith("The Edge TPU does not support HARD_SWISH. ")
     assert reasons(behind) == ("The Edge TPU supports it, but the mapped subgraph ends before it.",)
