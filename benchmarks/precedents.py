@@ -2,8 +2,8 @@
 
     python benchmarks/precedents.py FOLDER [FOLDER …]
 
-Each repository in turn is set aside: the table is made of all others (scripts/precedents.py), and every op of its models
-is predicted with it. The rules were written with some of these repositories open: what this measures is the table.
+Each repository in turn is set aside: the table is made of all others (scripts/precedents.py), and every op of its
+models is predicted with it. The rules were written with some of these open: what this measures is the table.
 """
 
 import argparse
