@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edgekit.converters.explaining import explain as explain
     from edgekit.converters.making import new as new
     from edgekit.converters.scale import scale as scale
+    from edgekit.converters.verification.verify import verify as verify
     from edgekit.devices import Classifier as Classifier
     from edgekit.devices import Prediction as Prediction
     from edgekit.devices.benchmarking.benchmark import benchmark as benchmark
@@ -73,6 +74,7 @@ _PUBLIC = {
     "train": "edgekit.training",
     "scale": "edgekit.converters.scale",
     "set_metadata": "edgekit.devices.describing",
+    "verify": "edgekit.converters.verification.verify",
 }
 
 __all__ = sorted(_PUBLIC)

@@ -16,7 +16,7 @@ MODULES = {
 
 #: Each may import what stands in earlier lines, and its own part.
 LAYERS = (
-    tuple("documented errors install files labels image preprocess progress".split())
+    tuple("documented errors install files labels image preprocess progress project".split())
     + tuple("quiet sizes terminal tflite units version".split()),
     ("edgetpu", "models"),
     ("devices",),
@@ -26,7 +26,7 @@ LAYERS = (
     ("training",),
     ("reports",),
     ("cli",),
-    ("__init__", "__main__"),
+    ("__init__", "__main__", "testing"),
 )
 FOUNDATION = set(LAYERS[0])
 

@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str] = {
     "scale": "edgekit.cli.scale",
     "serve": "edgekit.cli.serve",
     "train": "edgekit.cli.train",
+    "verify": "edgekit.cli.verify",
     "zoo": "edgekit.cli.zoo",
 }
 
@@ -51,6 +52,7 @@ SUMMARIES: Mapping[str, str] = {
     "scale": "Compare the EfficientNet family on the Edge TPU: what fits, and why the next does not.",
     "serve": "Serve a model as a live page, with /predict, /health and /metrics.",
     "train": "Turn a folder of images, a sub-folder for each class, into a verified int8 .tflite.",
+    "verify": "Check a model against the gates of a project, for continuous integration.",
     "zoo": "List or build models with published ImageNet weights.",
 }
 
@@ -109,7 +111,12 @@ class LazyGroup(click.Group):
         """Tells the commands there are where one is misspelt."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             ctx.fail(f"There is no command {args[0]!r}. Commands: {', '.join(sorted(COMMANDS))}.")
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        if name and command and not {"-h", "--help"} & set(rest):
+            from edgekit.cli.usual import usual_options
+
+            ctx.default_map = {name: usual_options(name, command)}
+        return name, command, rest
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -9,6 +9,7 @@ from typing import Any, Callable, Iterator, List, Optional, TextIO, TypeVar
 
 import click
 
+from edgekit.cli.usual import origins
 from edgekit.errors import EdgekitError
 from edgekit.progress import Progress, silent
 from edgekit.terminal import PROSE_LINES, echo, printable, terminal_width, wrapped
@@ -24,6 +25,9 @@ def command_options(function: Command) -> Command:
 
     @functools.wraps(function)
     def run(*args: Any, as_json: bool, **kwargs: Any) -> Any:
+        if kwargs.get("verbose"):
+            for line in origins(click.get_current_context()):
+                echo(line, err=True)
         try:
             return function(*args, as_json=as_json, **kwargs)
         except EdgekitError as error:

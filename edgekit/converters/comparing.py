@@ -7,6 +7,7 @@ preprocessing found and folded in, its swishes split, so that its layers are tho
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from edgekit.calibration.class_matching import Matching, match_samples
 from edgekit.calibration.labelled import ImageSet, from_csv, with_table
@@ -18,6 +19,8 @@ from edgekit.converters.quantization.transforms.equalize import split_like
 from edgekit.converters.sources.open import load_source
 from edgekit.devices.tensors import output_tensor
 from edgekit.evaluation.comparison import Comparison, compare_models
+from edgekit.evaluation.verdict import Verdict
+from edgekit.evaluation.verdict import compare as compare_answers
 from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress, silent
 from edgekit.tflite.metadata import Metadata, read_metadata
@@ -48,6 +51,40 @@ def compare(
     Raises:
       EdgekitError: of the kind that fits, see `edgekit.errors`.
     """
+    pair = _pair(a, b, data, labels=labels, preprocess=preprocess, trust=trust, progress=progress)
+    found = compare_models(pair.reference, pair.candidate, pair.images, matching=pair.matching, progress=progress)
+    record = (read_metadata(pair.candidate.graph) or Metadata()).provenance
+    return replace(found, contradicted=pair.alarm, tried=tried(record))
+
+
+def agreement(
+    a: str | Path, b: str | Path, data: Data | ImageSet, *, trust: bool = False, progress: Progress = silent
+) -> Verdict:
+    """The verdict of `compare` alone, without what each layer does. Raises as `compare`."""
+    pair = _pair(a, b, data, trust=trust, progress=progress)
+    return compare_answers(pair.reference, pair.candidate, pair.images, matching=pair.matching, progress=progress)
+
+
+class _Compared(NamedTuple):
+    """Two models, images sized for the first, the ways to match their classes, and what contradicts the scaling."""
+
+    reference: Model
+    candidate: Model
+    images: Samples
+    matching: Matching
+    alarm: str
+
+
+def _pair(
+    a: str | Path,
+    b: str | Path,
+    data: Data | ImageSet,
+    *,
+    labels: Sequence[str] | None = None,
+    preprocess: str | None = None,
+    trust: bool,
+    progress: Progress,
+) -> _Compared:
     images = data if isinstance(data, ImageSet) else ImageSet(data)
     candidate = finished_model(Path(b), preprocess)
     names = candidate.labels if labels is None else tuple(labels)
@@ -55,9 +92,7 @@ def compare(
     samples, matching = _matched(samples, images, names, output_tensor(candidate.graph).elements)
     reference, scale, alarm = _reference(Path(a), candidate, samples, preprocess, trust=trust, progress=progress)
     sized = samples.as_images(scale).resized(reference.spec)
-    found = compare_models(reference, candidate, sized, matching=matching, progress=progress)
-    record = (read_metadata(candidate.graph) or Metadata()).provenance
-    return replace(found, contradicted=alarm, tried=tried(record))
+    return _Compared(reference, candidate, sized, matching, alarm)
 
 
 def _reference(

@@ -2,20 +2,16 @@
 
 import csv
 import io
-import re
 from collections.abc import Iterator, Sequence
-from xml.etree import ElementTree
 
 from edgekit.evaluation.accuracy import ClassAccuracy, Evaluation, Outcome, label_of
 from edgekit.evaluation.answers import BEST
 from edgekit.labels.finding import NAMELESS
+from edgekit.reports.junit import Case, junit
 from edgekit.reports.text import Facts, columns, interval_text, percent, with_interval
 
 #: Rows of the table of classes and of the list of confusions; the files hold all.
 _CLASSES, _CONFUSIONS = 20, 5
-
-#: What XML 1.0 cannot hold, not even escaped.
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def evaluation_facts(found: Evaluation, unmet: str | None = None) -> Facts:
@@ -104,27 +100,9 @@ def to_junit(evaluation: Evaluation, model: str, min_top1: float | None = None) 
     Without a demand the first case only records the figures and passes.
     """
     unmet = evaluation.unmet(min_top1)
-    suite = ElementTree.Element(
-        "testsuite",
-        name=_xml(f"edgekit evaluate {model}"),
-        tests=str(1 + len(evaluation.skipped)),
-        failures=str(int(unmet is not None)),
-        errors="0",
-        skipped=str(len(evaluation.skipped)),
-    )
     low, high = evaluation.top1_interval
     found = f"top-1 {evaluation.top1:.4f} ({low:.4f} to {high:.4f}), top-5 {evaluation.top5:.4f}"
     asked = "top-1" if min_top1 is None else f"top-1 at least {min_top1:.1%}"
-    case = ElementTree.SubElement(suite, "testcase", classname="edgekit.evaluate", name=asked)
-    if unmet is not None:
-        ElementTree.SubElement(case, "failure", message=unmet).text = found
-    ElementTree.SubElement(case, "system-out").text = f"{found}, {evaluation.images} images"
-    for name, reason in evaluation.skipped.items():
-        case = ElementTree.SubElement(suite, "testcase", classname="edgekit.evaluate.image", name=_xml(name))
-        ElementTree.SubElement(case, "skipped", message=_xml(reason))
-    ElementTree.indent(suite)
-    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=False) + "\n"
-
-
-def _xml(text: str) -> str:
-    return _NOT_XML.sub("\ufffd", text)
+    cases = [Case("edgekit.evaluate", asked, f"{found}, {evaluation.images} images", failure=unmet)]
+    cases += [Case("edgekit.evaluate.image", name, skipped=reason) for name, reason in evaluation.skipped.items()]
+    return junit(f"edgekit evaluate {model}", cases)
