@@ -2,8 +2,9 @@
 
     python benchmarks/direct_export.py [NAME ...]
 
-Each is built with random weights and statistics that fit them, as training leaves, saved as Keras 3 `.keras`, Keras 3 `.h5` and Keras 2 `.h5`,
-opened without Keras, and compared on one image of noise. The difference is relative to the largest score.
+Each is built with random weights and statistics that fit them, as training leaves, saved as Keras 3 `.keras`, Keras 3
+`.h5` and Keras 2 `.h5`, opened without Keras, and compared on one image of noise. The difference is relative to the
+largest score.
 """
 
 import gc
@@ -48,7 +49,7 @@ def _trained(weight, layer, numbers):
 
 
 def settle(model, numbers):
-    """Gives batch normalizations the statistics of what reaches them: with others, a deep model answers rounding alone."""
+    """Gives batch normalizations the statistics of what reaches them: else rounding grows with each block."""
     for layer in model._flatten_layers():
         if hasattr(layer, "momentum"):
             layer.momentum = 0.0
