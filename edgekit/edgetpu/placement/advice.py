@@ -3,9 +3,10 @@
 Rules carry their own remedies; the functions of `_ADVISERS` see causes that no single op shows.
 """
 
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Set, Tuple
 
 from edgekit.edgetpu.placement.case import EIGHT_BITS, FLOATS, LAYOUT_SWAPS
+from edgekit.edgetpu.placement.partition import mapped_subsets
 from edgekit.edgetpu.placement.placement import CPU, EDGETPU, OpPlacement, Placement
 from edgekit.edgetpu.statuses import OTHER_SUBGRAPH
 from edgekit.tflite.graph import Graph, Op
@@ -43,7 +44,8 @@ def advice(graph: Graph, placement: Placement) -> Tuple[str, ...]:
     if _is_float(graph):
         return (_SMALL_WEIGHTS if quantization(graph).kind == "weights" else _FLOAT_MODEL,)
     general = [text for text in (adviser(graph, placement) for adviser in _ADVISERS) if text]
-    return tuple(general + _remedies(graph, placement))
+    doubt = _unconfirmed(graph, placement)
+    return tuple(general + _remedies(graph, placement) + ([doubt] if doubt else []))
 
 
 def name(op: Op) -> str:
@@ -95,7 +97,10 @@ def _because(placed: OpPlacement) -> str:
 
 
 def _remedies(graph: Graph, placement: Placement) -> List[str]:
-    """The rejected ops' remedies, ops with the same one together; casts at the ends have advice of their own."""
+    """The rejected ops' remedies, ops with the same one together, the remedy that wins most ops first.
+
+    Casts at the ends have advice of their own.
+    """
     ends, told = set(graph.inputs + graph.outputs), {op.index for op in _shuffles(graph)}
     places: Dict[str, List[Tuple[str, int]]] = {}
     for placed in placement.ops:
@@ -105,7 +110,21 @@ def _remedies(graph: Graph, placement: Placement) -> List[str]:
             continue
         for remedy in sorted({violation.remedy for violation in placed.violations if violation.rejected}):
             places.setdefault(remedy, []).append((name(placed.op), placed.op.index))
-    return [f"{_grouped(ops)}: {remedy}" for remedy, ops in places.items()]
+    won = {remedy: _won(graph, placement, {index for _, index in ops}) for remedy, ops in places.items()}
+    ranked = sorted(places.items(), key=lambda item: -won[item[0]])
+    return [f"{_grouped(ops)}: {remedy}{_gain(won[remedy])}" for remedy, ops in ranked]
+
+
+def _won(graph: Graph, placement: Placement, mended: Set[int]) -> int:
+    """How many more ops would map if the mended ones were supported."""
+    supported = [placed.supported or placed.op.index in mended for placed in placement.ops]
+    everything = placement.options.all_subgraphs or bool(placement.options.intermediate_tensors)
+    return sum(map(len, mapped_subsets(graph, supported, everything))) - placement.mapped
+
+
+def _gain(won: int) -> str:
+    """Told where it is more than the one op itself."""
+    return f" That maps {won} more ops." if won > 1 else ""
 
 
 def _grouped(ops: List[Tuple[str, int]]) -> str:
@@ -158,17 +177,23 @@ def _dynamic_batch(graph: Graph, placement: Placement) -> Optional[str]:
 
 def _float_ends(graph: Graph, placement: Placement) -> Optional[str]:
     """Float inputs or outputs around an 8-bit model."""
-    ends = [
-        text
-        for text, indices in (("inputs", graph.inputs), ("outputs", graph.outputs))
-        if any(graph.tensors[index].dtype in FLOATS for index in indices)
-    ]
+    cast_in = any(_casts(op, "QUANTIZE") for index in _floats(graph, graph.inputs) for op in graph.consumers(index))
+    cast_out = any(_casts(graph.producer(index), "DEQUANTIZE") for index in _floats(graph, graph.outputs))
+    ends = [text for text, cast in (("inputs", cast_in), ("outputs", cast_out)) if cast]
     if not ends:
         return None
     return (
         f"Its {' and '.join(ends)} are float, so the CPU converts them at each inference: "
         "convert the float model that it was made from with 8-bit ones (`edgekit convert --int8 --io uint8`)."
     )
+
+
+def _floats(graph: Graph, indices: Tuple[int, ...]) -> List[int]:
+    return [index for index in indices if graph.tensors[index].dtype in FLOATS]
+
+
+def _casts(op: Optional[Op], opcode: str) -> bool:
+    return op is not None and op.opcode == opcode
 
 
 def _channels_first(graph: Graph, placement: Placement) -> Optional[str]:
@@ -194,7 +219,8 @@ def _several_outputs(graph: Graph, placement: Placement) -> Optional[str]:
     on_cpu = {index for placed in placement.ops if placed.device == CPU for index in placed.op.outputs}
     late = [index for index in graph.outputs if index in on_cpu]
     learned = any(placed.op.opcode in _LEARNED for placed in placement.ops if placed.device == CPU)
-    if len(graph.outputs) < 2 or not late or learned or not placement.mapped:
+    early = 2 * placement.mapped < len(placement.ops)  # no end of the model lies there
+    if len(graph.outputs) < 2 or not late or learned or early:
         return None
     return (
         f"{len(late)} of its {len(graph.outputs)} outputs are computed on the CPU: end the model where the Edge TPU "
@@ -267,5 +293,4 @@ _ADVISERS: Tuple[Adviser, ...] = (
     _pixel_shuffle,
     _later_subgraphs,
     _several_outputs,
-    _unconfirmed,
 )

@@ -65,6 +65,7 @@ def eight_bits(case: Case) -> Optional[Finding]:
     if not wrong:
         return None
     otherwise = _NOT_QUANTIZED if not wrong & FLOATS else _IN_PART if _computes_in_integers(case.graph) else ""
+    otherwise = _CUSTOM if case.op.custom else otherwise
     of_weights = case.op.opcode == "DEQUANTIZE" and all(given.is_constant for given in case.graph.op_inputs(case.op))
     remedy = otherwise if of_weights else REPLACEMENTS.get(case.op.opcode, otherwise)
     return fails(f"It works on {' and '.join(sorted(wrong))}", remedy=remedy)
@@ -75,6 +76,10 @@ _NOT_QUANTIZED = (
     "Quantization changes floating point only: compute these numbers in the program, or make them constants before the "
     "conversion."
 )
+
+
+# Nothing quantizes what only its own code knows.
+_CUSTOM = "A custom operation runs on the CPU: keep it as the last step, or do its work in the program."
 
 
 # A file with integers inside cannot be quantized any further.

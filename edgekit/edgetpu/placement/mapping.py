@@ -4,7 +4,7 @@ from typing import Dict, FrozenSet, List, Optional, Sequence, Set, Tuple
 
 from edgekit.edgetpu.placement.case import Case
 from edgekit.edgetpu.placement.operations import DEFAULT_RUNTIMES
-from edgekit.edgetpu.placement.partition import partition
+from edgekit.edgetpu.placement.partition import mapped_subsets
 from edgekit.edgetpu.placement.placement import (
     CPU,
     EDGETPU,
@@ -37,7 +37,7 @@ def map_ops(graph: Graph, options: CompilerOptions = _DEFAULTS) -> Placement:
         op.index not in cut and not any(violation.rejected for violation in found)
         for op, found in zip(graph.ops, broken)
     ]
-    subgraphs = _kept(graph, supported, options.all_subgraphs or bool(cut))
+    subgraphs = mapped_subsets(graph, supported, options.all_subgraphs or bool(cut))
     home = {index: number for number, ops in enumerate(subgraphs) for index in ops}
     placed = tuple(_placed(Case(graph, op, options), found, home.get(op.index)) for op, found in zip(graph.ops, broken))
     stakes = _stakes(graph, placed, supported, options.all_subgraphs or bool(cut))
@@ -58,12 +58,6 @@ def _readers(graph: Graph, names: Tuple[str, ...]) -> FrozenSet[int]:
     return frozenset(op.index for op in graph.ops if cuts.intersection(op.inputs))
 
 
-def _kept(graph: Graph, supported: Sequence[bool], everything: bool) -> List[Tuple[int, ...]]:
-    """The Edge TPU's subgraphs: the first subset of supported ops, or all of them."""
-    subsets = [subset.ops for subset in partition(graph, supported) if subset.delegated]
-    return subsets if everything else subsets[:1]
-
-
 def _placed(case: Case, found: Tuple[Violation, ...], subgraph: Optional[int]) -> OpPlacement:
     if subgraph is not None:
         return OpPlacement(case.op, EDGETPU, MAPPED, found, subgraph, unlike_any(case))
@@ -79,7 +73,7 @@ def _stakes(graph: Graph, ops: Sequence[OpPlacement], supported: Sequence[bool],
     for opcode in dict.fromkeys(op.opcode for op in doubtful):
         lost = [op for op in doubtful if op.opcode == opcode]
         without = [found and op not in lost for op, found in zip(graph.ops, supported)]
-        stakes.append(Stake(lost[0], sum(map(len, _kept(graph, without, everything)))))
+        stakes.append(Stake(lost[0], sum(map(len, mapped_subsets(graph, without, everything)))))
     return tuple(sorted(stakes, key=lambda stake: stake.mapped))
 
 

@@ -36,6 +36,12 @@ def partition(graph: Graph, supported: Sequence[bool]) -> Tuple[Subset, ...]:
     return tuple(subsets)
 
 
+def mapped_subsets(graph: Graph, supported: Sequence[bool], everything: bool) -> List[Tuple[int, ...]]:
+    """What the compiler maps: the first subset of supported ops, or with `everything` all of them."""
+    subsets = [subset.ops for subset in partition(graph, supported) if subset.delegated]
+    return subsets if everything else subsets[:1]
+
+
 def _dependencies(graph: Graph) -> Tuple[List[int], Dict[int, List[int]]]:
     """For each op how many of its inputs are still to be computed; for each op's index who reads from it."""
     producer = {tensor: op.index for op in graph.ops for tensor in op.outputs}

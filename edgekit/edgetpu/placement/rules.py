@@ -36,7 +36,11 @@ def quantize_eight_to_eight_bits(case: Case) -> Optional[Finding]:
     Convert with an 8-bit input (`edgekit convert` does), and feed the model 8-bit images.
     """
     wrong = {tensor.dtype for tensor in activations(case) if tensor.dtype not in EIGHT_BITS}
-    return fails(f"One side is {' and '.join(sorted(wrong))}") if wrong else None
+    remedy = "" if case.op.inputs[0] in case.graph.inputs else _QUANTIZED_INSIDE
+    return fails(f"One side is {' and '.join(sorted(wrong))}", remedy=remedy) if wrong else None
+
+
+_QUANTIZED_INSIDE = "What comes before it is no 8-bit op: keep that in 8 bits, or do it in the program."
 
 
 @rule("AVERAGE_POOL_2D", "MAX_POOL_2D", "CONCATENATION", confidence="documented")

@@ -105,7 +105,8 @@ def transpose_conv_size(case: Case) -> Optional[Finding]:
 def reshape_size(case: Case) -> Optional[Finding]:
     """Large tensors are not reshaped: {mapped:,} elements were seen to be supported, {on_cpu:,} were not.
 
-    Make the input image smaller, or leave the last steps of a detector to the program.
+    Make the tensor smaller (a smaller input image, fewer channels), or leave the reshaping to the program where it is
+    one of the last steps.
     """
     return between(output(case).elements, _RESHAPE, "The element count")
 

@@ -72,6 +72,38 @@ def test_float_ends():
     assert len(todo.splitlines()) == 1, "the casts need no advice of their own"
 
 
+def test_float_outputs_of_another_op_than_a_cast_are_no_matter_of_conversion():
+    graph = GraphBuilder()
+    x = graph.input(X[0], "int8", quant=Q)
+    y = graph.op("LOGISTIC", [x], X[0], "int8", quant=Q)
+    said, todo = told(graph.finish([graph.op("CUSTOM:Decoder", [y], (1, 8))]))
+    assert "Its outputs are float" not in todo and "convert --int8" not in said + todo
+    assert "A custom operation runs on the CPU: keep it as the last step" in said
+
+
+def test_a_cast_inside_the_model_is_not_told_to_feed_8_bit_images():
+    graph = GraphBuilder()
+    x = graph.input(X[0], "int8", quant=Q)
+    y = graph.op("CAST", [graph.op("LOGISTIC", [x], X[0], "int8", quant=Q)], X[0], "float32")
+    y = graph.op("QUANTIZE", [y], X[0], "int8", quant=Q)
+    _, todo = told(graph.finish([graph.op("LOGISTIC", [y], X[0], "int8", quant=Q)]))
+    assert "QUANTIZE (op 2): What comes before it is no 8-bit op" in todo and "images" not in todo
+
+
+def test_the_remedy_that_wins_most_ops_comes_first():
+    _, todo = told(chain("LOGISTIC", "HARD_SWISH", "LOGISTIC", "LOGISTIC", "ELU", "LOGISTIC"))
+    remedies = [line for line in todo.splitlines() if line.startswith(("HARD_SWISH", "ELU"))]
+    assert [line.split()[0] for line in remedies] == ["HARD_SWISH", "ELU"]
+    assert remedies[0].endswith("That maps 3 more ops.") and "That maps" not in remedies[1]
+    _, todo = told(chain("ELU", "LOGISTIC", "HARD_SWISH", "LOGISTIC", "LOGISTIC"))
+    assert todo.index("HARD_SWISH (op 2)") < todo.index("ELU (op 0)")
+
+
+def test_a_model_does_not_end_where_most_of_it_is_still_to_come():
+    _, todo = told(chain("LOGISTIC", *["HARD_SWISH"] * 4, outputs=2))
+    assert "end the model" not in todo
+
+
 def test_an_open_batch_with_sizes_computed_from_it():
     graph = GraphBuilder()
     x = graph.input((1, 8), "int8", quant=Q, signature=(-1, 8))
