@@ -9,7 +9,7 @@ import math
 import operator
 import re
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Dict, Mapping, Tuple
+from typing import Dict, Mapping, Tuple
 
 import numpy as np
 from PIL import Image
@@ -99,12 +99,12 @@ class InputSpec:
             mean, std, order = (sum(mean) / 3,), (sum(std) / 3,), "rgb"
         return replace(self, mean=mean, std=std, order=order)
 
-    def to_json(self) -> Dict[str, Any]:
+    def to_json(self) -> Dict[str, object]:
         """A JSON-ready dictionary that `from_json` reads back."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "InputSpec":
+    def from_json(cls, value: object) -> "InputSpec":
         """Reads what `to_json` wrote. Raises UsageError where a field is missing or unusable."""
         if not isinstance(value, Mapping) or "height" not in value or "width" not in value:
             raise UsageError("Input description is not usable: it names no height and width.")

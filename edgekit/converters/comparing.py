@@ -124,7 +124,8 @@ def _reference(
 def _chosen(candidate: Model) -> Mapping[str, str]:
     """Which output and signature of its original a model was made from, as its record says."""
     made_from = (read_metadata(candidate.graph) or Metadata()).provenance.get("source", {})
-    return {key: name for key, name in dict(made_from).items() if isinstance(name, str)}
+    known = made_from if isinstance(made_from, Mapping) else {}
+    return {key: name for key, name in known.items() if isinstance(name, str)}
 
 
 def _matched(samples: Samples, images: ImageSet, labels: Sequence[str], outputs: int) -> tuple[Samples, Matching]:

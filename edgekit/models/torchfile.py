@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -79,10 +79,10 @@ def read_torch_weights(path: Path) -> dict[str, np.ndarray]:
     stream.seek(len(HEADER))
     try:
         machine, tensors, keys = (_unpickle(stream) for _ in range(3))
-        _check_tensors(tensors)
+        named = _named_tensors(tensors)
         if not isinstance(machine, dict) or machine.get("little_endian") is not True:
             raise ModelFormatError("its description of the machine that wrote it is unusable")
-        return _with_data(tensors, keys, content, stream.tell())
+        return _with_data(named, keys, content, stream.tell())
     except EdgekitError as error:
         raise type(error)(
             f"{path} cannot be used: {error.message}.", hint="Reinstall the package that brought it."
@@ -103,13 +103,14 @@ def _read(path: Path) -> bytes:
     return content
 
 
-def _unpickle(stream: BytesIO) -> Any:
+def _unpickle(stream: BytesIO) -> object:
     """One pickle, at the stream's position."""
     start = stream.tell()
     try:
         _check_opcodes(stream)
         stream.seek(start)
-        return _Unpickler(stream).load()
+        loaded: object = _Unpickler(stream).load()
+        return loaded
     except EdgekitError:
         raise
     except Exception as error:  # a damaged pickle can raise nearly anything
@@ -124,16 +125,16 @@ def _check_opcodes(stream: BytesIO) -> None:
     """
     sizes: list[int] = []
     memo: dict[int, int] = {}
-    argument: Any
     for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
         if opcode.name not in _OPCODES:
             raise UnsafeModelError("its pickle does more than name tensors")
-        size = memo[argument] if opcode.name in _GETS else 1 + _taken(sizes, opcode)
+        place = argument if isinstance(argument, int) else 0  # in the memo, of what gets and puts
+        size = memo[place] if opcode.name in _GETS else 1 + _taken(sizes, opcode)
         excessive = count > MAX_OPCODES or ("TUPLE" in opcode.name and size > MAX_TUPLE)
         if opcode.name in _PUTS:
-            memo[argument] = sizes[-1]
+            memo[place] = sizes[-1]
             # The unpickler's memo is an array as long as the largest index: one opcode could ask for 64 GiB.
-            excessive = excessive or argument > count
+            excessive = excessive or place > count
         if excessive:
             raise ModelFormatError("its pickle is larger than weights of this family need")
         sizes += [_MARK if opcode.name == "MARK" else size] * len(opcode.stack_after)
@@ -157,13 +158,15 @@ def _taken(sizes: list[int], opcode: pickletools.OpcodeInfo) -> int:
 class _Unpickler(pickle.Unpickler):
     """Resolves the names in `_NAMES` and storages, nothing else."""
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         try:
             return _NAMES[f"{module}.{name}"]
         except KeyError:
             raise UnsafeModelError("its pickle asks for Python code beyond what tensors need") from None
 
-    def persistent_load(self, pid: Any) -> _Storage:
+    def persistent_load(self, pid: object) -> _Storage:
+        if not isinstance(pid, tuple):
+            raise ModelFormatError("it is damaged")
         kind, dtype, key, _, length, view = pid
         if kind != "storage" or dtype not in _DTYPES or not isinstance(key, str) or view is not None:
             raise ModelFormatError("it describes a storage of an unknown kind")
@@ -172,12 +175,14 @@ class _Unpickler(pickle.Unpickler):
         return _Storage(key, dtype, length)
 
 
-def _tensor(storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any, hooks: Any) -> _Tensor:
+def _tensor(
+    storage: object, offset: object, size: object, stride: object, requires_grad: object, hooks: object
+) -> _Tensor:
     """Stands in for `torch._utils._rebuild_tensor_v2`; the last two arguments matter in training only."""
     if not isinstance(storage, _Storage) or type(size) is not tuple or type(stride) is not tuple:
         raise ModelFormatError("it describes a tensor without storage or shape")
     numbers = (offset, *size, *stride)
-    if any(type(n) is not int or not 0 <= n <= storage.length for n in numbers) or 0 in size:
+    if type(offset) is not int or any(type(n) is not int or not 0 <= n <= storage.length for n in numbers) or 0 in size:
         raise ModelFormatError("a tensor's shape does not fit its storage")
     last = offset + sum((n - 1) * step for n, step in zip(size, stride))
     if len(size) != len(stride) or len(size) > MAX_RANK or math.prod(size) > storage.length or last >= storage.length:
@@ -186,7 +191,7 @@ def _tensor(storage: Any, offset: Any, size: Any, stride: Any, requires_grad: An
 
 
 _DTYPES = ("<f4", "<i8")
-_NAMES: Mapping[str, Any] = {
+_NAMES: Mapping[str, object] = {
     "collections.OrderedDict": OrderedDict,
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch.FloatStorage": "<f4",
@@ -194,18 +199,19 @@ _NAMES: Mapping[str, Any] = {
 }
 
 
-def _check_tensors(tensors: Any) -> None:
+def _named_tensors(tensors: object) -> dict[str, _Tensor]:
     # `dict.items`, because the pickle may have given its own object an attribute `items`.
     if not isinstance(tensors, dict) or not all(
         isinstance(name, str) and isinstance(tensor, _Tensor) for name, tensor in dict.items(tensors)
     ):
         raise ModelFormatError("it holds something other than named tensors")
+    return dict(dict.items(tensors))
 
 
-def _with_data(tensors: dict[str, _Tensor], keys: Any, content: bytes, position: int) -> dict[str, np.ndarray]:
+def _with_data(tensors: dict[str, _Tensor], keys: object, content: bytes, position: int) -> dict[str, np.ndarray]:
     """Gives each tensor its elements, which start at `position` in the file's content."""
-    storages = {tensor.storage.key: tensor.storage for tensor in dict.values(tensors)}
-    if any(storages[tensor.storage.key] != tensor.storage for tensor in dict.values(tensors)):
+    storages = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
+    if any(storages[tensor.storage.key] != tensor.storage for tensor in tensors.values()):
         raise ModelFormatError("it describes one storage in two ways")
     if type(keys) is not list or len(keys) != len(storages) or any(type(key) is not str for key in keys):
         raise ModelFormatError("its list of storages does not match its tensors")
@@ -217,7 +223,7 @@ def _with_data(tensors: dict[str, _Tensor], keys: Any, content: bytes, position:
         position += 8 + data[key].nbytes
     if position != len(content):
         raise ModelFormatError("it is longer than its storages")
-    return {name: _view(data[tensor.storage.key], tensor) for name, tensor in dict.items(tensors)}
+    return {name: _view(data[tensor.storage.key], tensor) for name, tensor in tensors.items()}
 
 
 def _elements(storage: _Storage, content: bytes, position: int) -> np.ndarray:

@@ -5,7 +5,7 @@ For the workstation only: the object API comes with `ai-edge-litert`.
 
 import copy
 import re
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple, TypeVar
 
 import numpy as np
 
@@ -13,8 +13,10 @@ from edgekit.errors import ModelFormatError
 from edgekit.install import not_importable
 from edgekit.tflite.graph import ENUM_OPTIONS, Op, OptionValue, QuantParams, Tensor
 
-#: The schema's mutable objects (`ModelT`, `TensorT`, …); the generated classes carry no types.
-Object = Any
+if TYPE_CHECKING:
+    from ai_edge_litert.schema_py_generated import ModelT, OperatorCodeT, OperatorT, TensorT
+
+SchemaObject = TypeVar("SchemaObject")
 
 #: A version that no op has: from here on it holds the number of the op that goes by another one's name.
 _RENAMED = 10_000
@@ -33,7 +35,7 @@ _TABLES = {
 }
 
 
-def new_model() -> Object:
+def new_model() -> "ModelT":
     """A model without tensors and ops."""
     from ai_edge_litert import schema_py_generated as schema
 
@@ -46,7 +48,7 @@ def new_model() -> Object:
     return model
 
 
-def unpack(content: bytes) -> Object:
+def unpack(content: bytes) -> "ModelT":
     """The file as a tree of mutable schema objects. Raises ModelFormatError where a part of it is damaged."""
     try:
         from ai_edge_litert.tools import flatbuffer_utils
@@ -66,7 +68,7 @@ def unpack(content: bytes) -> Object:
     return model
 
 
-def pack(model: Object) -> bytes:
+def pack(model: "ModelT") -> bytes:
     """The object tree as a file again, its weights inside the tables; the same tree gives the same bytes."""
     from ai_edge_litert.tools import flatbuffer_utils
 
@@ -76,7 +78,7 @@ def pack(model: Object) -> bytes:
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def new_tensor(tensor: Tensor) -> Object:
+def new_tensor(tensor: Tensor) -> "TensorT":
     """A schema tensor with the name, sizes, type, quantization and buffer of a plain one."""
     from ai_edge_litert.schema_py_generated import TensorT, TensorType
 
@@ -88,7 +90,7 @@ def new_tensor(tensor: Tensor) -> Object:
     return new
 
 
-def set_quant(tensor: Object, quant: QuantParams) -> None:
+def set_quant(tensor: "TensorT", quant: QuantParams) -> None:
     """Gives a tensor these steps in place of any it had."""
     from ai_edge_litert.schema_py_generated import QuantizationParametersT
 
@@ -99,17 +101,17 @@ def set_quant(tensor: Object, quant: QuantParams) -> None:
     tensor.quantization.quantizedDimension = quant.axis
 
 
-def copied(value: Object) -> Object:
+def copied(value: SchemaObject) -> SchemaObject:
     """Another object with the same fields."""
     return copy.copy(value)
 
 
-def set_data(model: Object, buffer: int, data: Optional[bytes]) -> None:
+def set_data(model: "ModelT", buffer: int, data: Optional[bytes]) -> None:
     """Gives a buffer these bytes, or none."""
     model.buffers[buffer].data = None if data is None else np.frombuffer(data, np.uint8)
 
 
-def add_buffer(model: Object, data: bytes) -> int:
+def add_buffer(model: "ModelT", data: bytes) -> int:
     """Adds a buffer with these bytes and returns its index."""
     from ai_edge_litert.schema_py_generated import BufferT
 
@@ -118,7 +120,7 @@ def add_buffer(model: Object, data: bytes) -> int:
     return len(model.buffers) - 1
 
 
-def new_op(model: Object, op: Op) -> Object:
+def new_op(model: "ModelT", op: Op) -> "OperatorT":
     """A schema op of this kind with these options, the rest at their defaults; it is in no graph yet.
 
     An operator code of its kind is used where there is one: `versions.set_versions` tells apart what must be.
@@ -166,9 +168,9 @@ def restored(content: bytes) -> bytes:
     return pack(model) if changed else content
 
 
-def set_versions(model: Object, versions: Sequence[int]) -> None:
+def set_versions(model: "ModelT", versions: Sequence[int]) -> None:
     """Gives each op of the main subgraph an operator code of its version; unused codes go."""
-    codes: List[Object] = []
+    codes: List[OperatorCodeT] = []
     places: Dict[Tuple[int, int], int] = {}
     for number, subgraph in enumerate(model.subgraphs):
         for index, operator in enumerate(subgraph.operators or ()):
@@ -181,7 +183,7 @@ def set_versions(model: Object, versions: Sequence[int]) -> None:
     model.operatorCodes = codes
 
 
-def signatures(model: Object) -> Dict[str, Dict[str, int]]:
+def signatures(model: "ModelT") -> Dict[str, Dict[str, int]]:
     """Signature of the main subgraph → name of an output → its tensor."""
     return {
         signature.signatureKey.decode(): {one.name.decode(): int(one.tensorIndex) for one in signature.outputs or ()}
@@ -190,7 +192,7 @@ def signatures(model: Object) -> Dict[str, Dict[str, int]]:
     }
 
 
-def set_signature(model: Object, key: str, inputs: Mapping[str, int], outputs: Mapping[str, int]) -> None:
+def set_signature(model: "ModelT", key: str, inputs: Mapping[str, int], outputs: Mapping[str, int]) -> None:
     """Gives the main subgraph one signature in place of any: name of an input or output → its tensor."""
     from ai_edge_litert.schema_py_generated import SignatureDefT, TensorMapT
 
@@ -204,7 +206,7 @@ def set_signature(model: Object, key: str, inputs: Mapping[str, int], outputs: M
     model.signatureDefs = [signature]
 
 
-def set_metadata(model: Object, name: str, record: bytes) -> None:
+def set_metadata(model: "ModelT", name: str, record: bytes) -> None:
     """Stores a metadata entry in place of any of that name."""
     from ai_edge_litert.schema_py_generated import BufferT, MetadataT
 
@@ -218,7 +220,7 @@ def set_metadata(model: Object, name: str, record: bytes) -> None:
     set_data(model, entry.buffer, record)
 
 
-def drop_unused(model: Object) -> Dict[int, int]:
+def drop_unused(model: "ModelT") -> Dict[int, int]:
     """Takes out of the main graph the tensors that no op reads or writes, and their constants with them.
 
     Returns the old index → new index of those that stay, and of -1.
@@ -243,13 +245,13 @@ def drop_unused(model: Object) -> Dict[int, int]:
     return places
 
 
-def _with_version(old: Object, version: int) -> Object:
+def _with_version(old: "OperatorCodeT", version: int) -> "OperatorCodeT":
     code = type(old)()
     vars(code).update(vars(old), version=version)
     return code
 
 
-def _code(model: Object, builtin: int) -> int:
+def _code(model: "ModelT", builtin: int) -> int:
     from ai_edge_litert.schema_py_generated import OperatorCodeT
 
     for index, known in enumerate(model.operatorCodes):

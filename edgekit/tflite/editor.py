@@ -14,7 +14,7 @@ For the workstation only: the schema's object API, which stays hidden here, come
 """
 
 from dataclasses import replace
-from typing import Dict, Iterable, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, Iterable, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from edgekit.errors import ModelFormatError
 from edgekit.tflite import edit
 from edgekit.tflite.graph import Graph, Links, Op, OptionValue, QuantParams, Tensor, links
 from edgekit.tflite.reader import numpy_dtypes, read_graph
+
+if TYPE_CHECKING:
+    from ai_edge_litert.schema_py_generated import OperatorT, TensorT
 
 
 class Editor:
@@ -268,14 +271,14 @@ class Editor:
         data = self._model.buffers[self._main.tensors[tensor].buffer].data
         return b"" if data is None else bytes(np.asarray(data, np.uint8))
 
-    def _add(self, tensor: Tensor, made: Optional[edit.Object] = None) -> int:
+    def _add(self, tensor: Tensor, made: "Optional[TensorT]" = None) -> int:
         made = edit.new_tensor(tensor) if made is None else made
         made.name = tensor.name.encode()
         self._main.tensors.append(made)
         self._tensors.append(tensor)
         return tensor.index
 
-    def _insert(self, before: Optional[Op], op: Op, made: edit.Object) -> Op:
+    def _insert(self, before: Optional[Op], op: Op, made: "OperatorT") -> Op:
         place = 0 if before is None else self._order.index(before.index) + 1
         self._objects.append(made)
         self._known[op.index], self._links = op, None

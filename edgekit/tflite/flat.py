@@ -15,7 +15,7 @@ A damaged buffer raises ModelFormatError; nothing outside of it is ever read. `p
 """
 
 import struct
-from typing import Any, Mapping, Optional, Tuple, Union
+from typing import Mapping, Optional, Sequence, Tuple, Union
 
 import flatbuffers
 import numpy as np
@@ -142,8 +142,10 @@ class Table:
         return value
 
 
-#: What a field is packed from: a text, a table, a vector of texts or tables, an array of numbers, a numpy scalar.
-Value = Any
+#: What a field refers to is packed from: a text, a table, a vector of texts or tables, an array of numbers.
+Referred = Union[str, np.ndarray, Mapping[int, "Value"], Sequence["Referred"]]
+#: What a field is packed from; a numpy scalar stands in the table itself.
+Value = Union[np.generic, Referred]
 
 
 def pack(table: Mapping[int, Value], identifier: bytes) -> bytes:
@@ -157,7 +159,7 @@ def pack(table: Mapping[int, Value], identifier: bytes) -> bytes:
     return bytes(builder.Output())
 
 
-def _packed(builder: Any, value: Value) -> int:
+def _packed(builder: flatbuffers.Builder, value: Referred) -> int:
     """Writes a value that is referred to by its offset, children first, and returns that offset."""
     if isinstance(value, str):
         return int(builder.CreateString(value))
@@ -173,7 +175,7 @@ def _packed(builder: Any, value: Value) -> int:
     return int(builder.EndVector())
 
 
-def _packed_table(builder: Any, fields: Mapping[int, Any]) -> int:
+def _packed_table(builder: flatbuffers.Builder, fields: Mapping[int, Union[int, np.generic]]) -> int:
     builder.StartObject(max(fields, default=-1) + 1)
     for field, value in fields.items():
         if isinstance(value, np.generic):

@@ -11,7 +11,7 @@ Field numbers are those of TensorFlow's metadata_schema.fbs, in the order of the
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+from typing import Dict, List, Mapping, Optional, Tuple, Union
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from edgekit.errors import ModelFormatError, UsageError
 from edgekit.labels.formats import parse_structured
 from edgekit.preprocess import InputSpec
 from edgekit.tflite.attached import read_files, with_files
-from edgekit.tflite.flat import Table, pack
+from edgekit.tflite.flat import Table, Value, pack
 from edgekit.tflite.graph import Graph, Tensor
 from edgekit.tflite.reader import read_graph
 
@@ -67,7 +67,7 @@ class Metadata:
     labels: Tuple[str, ...] = ()
     input: Optional[InputSpec] = None
     output: Optional[str] = None
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, object] = field(default_factory=dict)
     version: str = ""
     author: str = ""
     license: str = ""
@@ -149,16 +149,19 @@ def is_image(tensor: Tensor) -> bool:
     return len(tensor.shape) == 4 and tensor.shape[0] == 1 and tensor.shape[3] in (1, 3) and min(tensor.shape) > 0
 
 
-def _metadata(graph: Graph, standard: Table, files: Mapping[str, bytes], own: Mapping[str, Any]) -> Metadata:
+def _metadata(graph: Graph, standard: Table, files: Mapping[str, bytes], own: Mapping[str, object]) -> Metadata:
     spec = InputSpec.from_json(own["input"]) if own.get("input") else None
+    output, provenance = own.get("output"), own.get("provenance", {})
+    if not isinstance(provenance, dict):
+        raise ModelFormatError("its provenance is no record.")
     classes = graph.tensors[graph.outputs[0]].elements if graph.outputs else 0
     return Metadata(
         name=standard.text(_MODEL_NAME),
         description=standard.text(_MODEL_DESCRIPTION),
         labels=_labels(_first(standard, _GRAPH_OUTPUTS), files, classes, verbatim=bool(own)),
         input=spec if own else _input(graph, _first(standard, _GRAPH_INPUTS)),
-        output=own.get("output"),
-        provenance=dict(own.get("provenance", {})),
+        output=None if output is None else str(output),
+        provenance=provenance,
         version=standard.text(_MODEL_VERSION),
         author=standard.text(_MODEL_AUTHOR),
         license=standard.text(_MODEL_LICENSE),
@@ -199,15 +202,15 @@ def _input(graph: Graph, described: Optional[Table]) -> Optional[InputSpec]:
     return None
 
 
-def _per_channel(values: "np.ndarray[Any, Any]", channels: int) -> Tuple[float, ...]:
+def _per_channel(values: np.ndarray, channels: int) -> Tuple[float, ...]:
     # One value stands for all channels.
     return tuple(values.tolist()) * (channels if len(values) == 1 else 1)
 
 
-def _standard(graph: Graph, metadata: Metadata) -> Dict[int, Any]:
+def _standard(graph: Graph, metadata: Metadata) -> Dict[int, Value]:
     """The standard record as a table of field numbers. Further inputs and outputs stay undescribed."""
-    inputs: List[Dict[int, Any]] = [{} for _ in graph.inputs]
-    outputs: List[Dict[int, Any]] = [{} for _ in graph.outputs]
+    inputs: List[Dict[int, Value]] = [{} for _ in graph.inputs]
+    outputs: List[Dict[int, Value]] = [{} for _ in graph.outputs]
     if metadata.input and inputs:
         inputs[0] = _standard_input(graph.tensors[graph.inputs[0]], metadata.input)
     if outputs:
@@ -223,8 +226,8 @@ def _standard(graph: Graph, metadata: Metadata) -> Dict[int, Any]:
     }
 
 
-def _standard_input(tensor: Tensor, spec: InputSpec) -> Dict[int, Any]:
-    table = {
+def _standard_input(tensor: Tensor, spec: InputSpec) -> Dict[int, Value]:
+    table: Dict[int, Value] = {
         _TENSOR_NAME: "image",
         _TENSOR_DESCRIPTION: f"Image of {spec.width} x {spec.height} pixels, {spec.order.upper()}.",
         _TENSOR_CONTENT: {_CONTENT_KIND: _IMAGE, _CONTENT: _standard_image(spec)},
@@ -240,28 +243,28 @@ def _standard_input(tensor: Tensor, spec: InputSpec) -> Dict[int, Any]:
     return table
 
 
-def _stored(values: Tuple[float, ...]) -> "np.ndarray[Any, Any]":
+def _stored(values: Tuple[float, ...]) -> np.ndarray:
     # MediaPipe knows one value for all channels only, so it is written so wherever it can be.
     return np.array(values[:1] if len(set(values)) == 1 else values, np.float32)
 
 
-def _standard_image(spec: InputSpec) -> Dict[int, Any]:
+def _standard_image(spec: InputSpec) -> Dict[int, Value]:
     size = {0: np.uint32(spec.width), 1: np.uint32(spec.height)}
     if spec.order != "rgb":
         return {_IMAGE_SIZE: size}
     return {_IMAGE_COLOURS: _RGB if spec.channels == 3 else _GREYSCALE, _IMAGE_SIZE: size}
 
 
-def _standard_output(metadata: Metadata) -> Dict[int, Any]:
-    table: Dict[int, Any] = {
+def _standard_output(metadata: Metadata) -> Dict[int, Value]:
+    table: Dict[int, Value] = {
         _TENSOR_NAME: "logit" if metadata.output == "logits" else "probability",
         _TENSOR_CONTENT: {_CONTENT_KIND: _FEATURE, _CONTENT: {}},
     }
     if metadata.output != "logits":
         table[_TENSOR_STATS] = {_STATS_MAX: np.ones(1, np.float32), _STATS_MIN: np.zeros(1, np.float32)}
     if metadata.labels:
-        labels = {_FILE_NAME: LABELS_FILE, _FILE_DESCRIPTION: "Names of the classes.", _FILE_KIND: _AXIS_LABELS}
-        table[_TENSOR_FILES] = [labels]
+        about = "Names of the classes."
+        table[_TENSOR_FILES] = [{_FILE_NAME: LABELS_FILE, _FILE_DESCRIPTION: about, _FILE_KIND: _AXIS_LABELS}]
     return table
 
 
@@ -274,7 +277,7 @@ def _buffer(graph: Graph, index: int) -> bytes:
     return graph.content[start : start + size] if start > 1 else buffers[index].blob(0)
 
 
-def _json(value: Any) -> bytes:
+def _json(value: object) -> bytes:
     try:
         return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except (TypeError, ValueError) as error:

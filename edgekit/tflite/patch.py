@@ -5,7 +5,7 @@ structure of a graph needs the editor.
 """
 
 from dataclasses import replace
-from typing import Any, Mapping, Optional, Sequence
+from typing import Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def patched(
     return replace(graph, tensors=tensors, outputs=ends, content=bytes(content))
 
 
-def _write(place: Any, value: np.ndarray, graph: Graph, tensor: int) -> None:
+def _write(place: object, value: np.ndarray, graph: Graph, tensor: int) -> None:
     """Writes into the file that `place` is a view of; the schema answers 0 where there is no such vector."""
     if not isinstance(place, np.ndarray) or place.shape != value.shape or place.dtype != value.dtype:
         raise ModelError(f"The new numbers of tensor {graph.tensors[tensor].name!r} do not fit in place of the old.")

@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Tuple, Union
 
 import numpy as np
 
@@ -12,7 +12,10 @@ from edgekit.errors import ModelFormatError
 from edgekit.files import MAX_MODEL_BYTES, open_regular, read_bytes
 from edgekit.terminal import command
 from edgekit.tflite.flat import Table
-from edgekit.tflite.graph import ENUM_OPTIONS, Graph, Op, QuantParams, Tensor
+from edgekit.tflite.graph import ENUM_OPTIONS, Graph, Op, OptionValue, QuantParams, Tensor
+
+if TYPE_CHECKING:
+    import tflite
 
 IDENTIFIER = b"TFL3"
 
@@ -126,7 +129,7 @@ def _convert_first(path: Optional[Path]) -> str:
     return f"Convert it first: {command('edgekit', 'convert', path or 'MODEL', '--int8')}"
 
 
-def _data(buffer: Any, content: bytes) -> np.ndarray:
+def _data(buffer: "tflite.Buffer", content: bytes) -> np.ndarray:
     """A buffer's bytes, which large models (and litert-quantizer) keep behind the flatbuffer itself."""
     if buffer.DataLength():
         return np.asarray(buffer.DataAsNumpy())
@@ -165,7 +168,7 @@ def _check_indices(ops: Tuple[Op, ...], ends: Tuple[int, ...], tensors: int) -> 
             raise ModelFormatError(f"it is damaged: {where} names tensor {index} of {tensors}.")
 
 
-def _tensor(index: int, raw: Any, sizes: List[int]) -> Tensor:
+def _tensor(index: int, raw: "tflite.Tensor", sizes: List[int]) -> Tensor:
     shape = _ints(raw.ShapeAsNumpy())
     if len(shape) > _MAX_RANK:
         raise ModelFormatError(f"it is damaged: tensor {index} claims {len(shape)} dimensions.")
@@ -186,7 +189,7 @@ def _tensor(index: int, raw: Any, sizes: List[int]) -> Tensor:
     )
 
 
-def _quant(raw: Optional[Any]) -> Optional[QuantParams]:
+def _quant(raw: "Optional[tflite.QuantizationParameters]") -> Optional[QuantParams]:
     if raw is None or raw.ScaleLength() == 0:
         return None
     scale = tuple(float(v) for v in raw.ScaleAsNumpy())
@@ -194,7 +197,7 @@ def _quant(raw: Optional[Any]) -> Optional[QuantParams]:
     return QuantParams(scale, zero, int(raw.QuantizedDimension()))
 
 
-def _opcode(raw: Any) -> Tuple[str, str, int]:
+def _opcode(raw: "tflite.OperatorCode") -> Tuple[str, str, int]:
     # Codes above 126 moved to a wider field. The interpreter takes the larger of the two, whatever
     # stands in the other; the schema package's own accessor does not.
     table = Table(raw._tab.Bytes, raw._tab.Pos)
@@ -205,7 +208,7 @@ def _opcode(raw: Any) -> Tuple[str, str, int]:
     return names[code], _text(raw.CustomCode()), int(raw.Version())
 
 
-def _op(index: int, raw: Any, codes: List[Tuple[str, str, int]]) -> Op:
+def _op(index: int, raw: "tflite.Operator", codes: List[Tuple[str, str, int]]) -> Op:
     code = int(raw.OpcodeIndex())
     if not 0 <= code < len(codes):
         raise ModelFormatError(f"it is damaged: op {index} names operator code {code} of {len(codes)}.")
@@ -223,7 +226,7 @@ def _op(index: int, raw: Any, codes: List[Tuple[str, str, int]]) -> Op:
     )
 
 
-def _options(raw: Any) -> Tuple[Tuple[str, Any], ...]:
+def _options(raw: "tflite.Operator") -> Tuple[Tuple[str, OptionValue], ...]:
     for kind, table, union in (
         (raw.BuiltinOptionsType(), raw.BuiltinOptions(), "BuiltinOptions"),
         (raw.BuiltinOptions2Type(), raw.BuiltinOptions2(), "BuiltinOptions2"),
@@ -236,8 +239,12 @@ def _options(raw: Any) -> Tuple[Tuple[str, Any], ...]:
     return ()
 
 
+#: Takes one option out of a table of the schema package.
+Getter = Callable[[object], OptionValue]
+
+
 @lru_cache(maxsize=None)
-def _option_getters(name: str) -> Tuple[Tuple[str, Callable[[Any], Any]], ...]:
+def _option_getters(name: str) -> Tuple[Tuple[str, Getter], ...]:
     """(snake-case field, getter) of an options table, from the schema package's generated class."""
     generated = getattr(import_module(f"tflite.{name}"), name)
     methods = [
@@ -246,7 +253,7 @@ def _option_getters(name: str) -> Tuple[Tuple[str, Callable[[Any], Any]], ...]:
     return tuple((_snake(method), _getter(method, hasattr(generated, method + "AsNumpy"))) for method in methods)
 
 
-def _getter(method: str, is_vector: bool) -> Callable[[Any], Any]:
+def _getter(method: str, is_vector: bool) -> Getter:
     enum = ENUM_OPTIONS.get(_snake(method))
     if is_vector:
         return lambda options: _ints(getattr(options, method + "AsNumpy")())
@@ -255,7 +262,7 @@ def _getter(method: str, is_vector: bool) -> Callable[[Any], Any]:
     return lambda options: _plain(getattr(options, method)())
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: OptionValue) -> OptionValue:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
@@ -277,13 +284,13 @@ def _dtype_name(code: int) -> str:
 
 
 @lru_cache(maxsize=None)
-def numpy_dtypes() -> Dict[str, "np.dtype[Any]"]:
+def numpy_dtypes() -> Dict[str, "np.dtype[np.generic]"]:
     """The types that numpy can hold, by their names."""
     names = "float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool complex64".split()
     return {name: np.dtype(name) for name in names}
 
 
-def _ints(values: Any) -> Tuple[int, ...]:
+def _ints(values: object) -> Tuple[int, ...]:
     # The schema package answers 0 for a vector that is absent.
     return tuple(int(v) for v in values) if isinstance(values, np.ndarray) else ()
 
