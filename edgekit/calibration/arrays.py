@@ -10,14 +10,14 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TypeGuard
 
 import numpy as np
 from numpy.lib import format as npy
 
 from edgekit.errors import DataError, EdgekitError
 from edgekit.files import open_regular
-from edgekit.image import decode
+from edgekit.image import ImageLike, decode
 
 #: Names under which `.npz` files keep images and their labels, in the order they are tried.
 _KEYS = (
@@ -160,7 +160,7 @@ def are_normalized(images: Iterable[np.ndarray]) -> bool:
 _VALUES_HINT = "Give uint8 pixels, floats from 0 to 255, or floats that are normalized as the model wants them."
 
 
-def spool(data: Any, count: int | None) -> list[np.ndarray]:
+def spool(data: object, count: int | None) -> list[np.ndarray]:
     """Writes down the first `count` images of an iterable, which may be endless or run only once.
 
     `data` is the iterable, or a function that returns it.
@@ -193,7 +193,7 @@ def spool(data: Any, count: int | None) -> list[np.ndarray]:
     return [np.ndarray(shape, dtype, content, offset) for shape, dtype, offset in places]
 
 
-def _arrays(images: Iterable[Any]) -> Iterator[np.ndarray]:
+def _arrays(images: Iterable[object]) -> Iterator[np.ndarray]:
     for number, item in enumerate(images):
         if isinstance(item, (list, tuple)) and len(item) == 1:
             item = item[0]
@@ -208,5 +208,5 @@ def _arrays(images: Iterable[Any]) -> Iterator[np.ndarray]:
         yield array
 
 
-def _is_encoded(item: Any) -> bool:
+def _is_encoded(item: object) -> TypeGuard[ImageLike]:
     return isinstance(item, (str, Path, bytes)) or hasattr(item, "getbands")

@@ -10,7 +10,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -268,7 +267,7 @@ def _from_stack(
     return _from_arrays(images, candidates, spec, origin=origin, seed=seed)
 
 
-def _from_iterable(data: Any, spec: InputSpec, count: int | None, seed: int) -> Samples:
+def _from_iterable(data: object, spec: InputSpec, count: int | None, seed: int) -> Samples:
     spooled = spool(data, count)
     candidates = tuple(Candidate(f"array[{index}]", None, index) for index in range(len(spooled)))
     return _from_arrays(spooled, candidates, spec, origin="iterable", seed=seed)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from edgekit.calibration import Samples, open_samples
 from edgekit.converters.recipe import Recipe
 from edgekit.preprocess import InputSpec
 
-Data = str | Path | np.ndarray | Iterable[Any] | None
+Data = str | Path | np.ndarray | Iterable[object] | None
 
 #: Synthetic images to calibrate on; more of them widen the ranges without showing anything new.
 SYNTHETIC = 64

@@ -164,8 +164,7 @@ class Editor:
     def redirect(self, old: int, new: int, ops: Optional[Iterable[Op]] = None) -> None:
         """Lets what reads one tensor read another one: all ops, or these."""
         for op in self.consumers(old) if ops is None else ops:
-            inputs = tuple(new if index == old else index for index in self.current(op).inputs)
-            self._change(op, inputs=inputs)
+            self._change(op, inputs=tuple(new if index == old else index for index in self.current(op).inputs))
 
     def insert_after(
         self,
@@ -263,8 +262,7 @@ class Editor:
         return edit.pack(self._model)
 
     def _linked(self) -> Links:
-        if self._links is None:
-            self._links = links(self.ops)
+        self._links = self._links or links(self.ops)
         return self._links
 
     def _data(self, tensor: int) -> bytes:

@@ -4,7 +4,7 @@ import contextlib
 import io as streams
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 
@@ -125,7 +125,7 @@ def _known_ops() -> frozenset[str]:
     return frozenset(STAND_INS).union(n for n, number in vars(qtyping.BuiltinOperator).items() if number in numbers)
 
 
-def _recipe(io: str) -> list[dict[str, Any]]:
+def _recipe(io: str) -> list[dict[str, object]]:
     quantizer, qtyping = _library()
     names, granularity = qtyping.TFLOperationName, qtyping.QuantGranularity
     recipe = quantizer.recipe_manager.RecipeManager()
@@ -150,7 +150,7 @@ def _recipe(io: str) -> list[dict[str, Any]]:
     return list(recipe.get_quantization_recipe())
 
 
-def _library() -> tuple[Any, Any]:
+def _library() -> tuple[ModuleType, ModuleType]:
     try:
         from litert_quantizer import qtyping, quantizer
     except ImportError as error:
@@ -228,7 +228,7 @@ def bias_params(bias: np.ndarray, source: QuantParams, weights: QuantParams) -> 
     return QuantParams(scale, zero_point, 0), found.quantized_data
 
 
-def _arithmetic() -> tuple[Any, Any]:
+def _arithmetic() -> tuple[ModuleType, ModuleType]:
     """The quantizer's own arithmetic, so that what is filled in is what it would have written."""
     from litert_quantizer import qtyping
     from litert_quantizer.algorithms.uniform_quantize import uniform_quantize_tensor
@@ -236,7 +236,7 @@ def _arithmetic() -> tuple[Any, Any]:
     return uniform_quantize_tensor, qtyping
 
 
-def _run(content: bytes, recipe: list[dict[str, Any]], calibration: dict[str, dict[str, np.ndarray]]) -> bytes:
+def _run(content: bytes, recipe: list[dict[str, object]], calibration: dict[str, dict[str, np.ndarray]]) -> bytes:
     quantizer, _ = _library()
     try:
         # Its progress bar and its warning about memory cannot be switched off.
