@@ -1,7 +1,16 @@
 """Representative data, what a model's tensors take on over it, and the ranges chosen from that."""
 
 from edgekit.calibration.observe import Observations, Statistics, observe
-from edgekit.calibration.ranges import METHODS, Bounds, Ranges, choose_ranges, limited, load_ranges, save_ranges
+from edgekit.calibration.ranges import (
+    METHODS,
+    Bounds,
+    Ranges,
+    choose_ranges,
+    limited,
+    load_ranges,
+    save_ranges,
+    widened,
+)
 from edgekit.calibration.samples import Sample, Samples, open_samples
 
 __all__ = [
@@ -18,4 +27,5 @@ __all__ = [
     "observe",
     "open_samples",
     "save_ranges",
+    "widened",
 ]

@@ -144,6 +144,15 @@ def limited(ranges: Ranges, limits: Mapping[str, Bounds]) -> Ranges:
     return replace(ranges, bounds=bounds)
 
 
+def widened(ranges: Ranges, margins: Mapping[str, Bounds]) -> Ranges:
+    """The ranges, with the ends that the margins ask for at least, for the tensors they name."""
+    bounds = dict(ranges.bounds)
+    for name, (lowest, highest) in margins.items():
+        low, high = bounds[name]
+        bounds[name] = min(low, lowest), max(high, highest)
+    return replace(ranges, bounds=bounds)
+
+
 def save_ranges(ranges: Ranges, path: str | Path) -> None:
     """Writes ranges as JSON that people can edit and `load_ranges` reads back exactly.
 

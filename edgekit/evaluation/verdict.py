@@ -16,8 +16,11 @@ from edgekit.evaluation.intervals import wilson_interval
 from edgekit.evaluation.plausibility import Plausibility, alarms, plausibility
 from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress, silent
+from edgekit.tflite.expose import exposed
+from edgekit.tflite.graph import Tensor
 from edgekit.tflite.model import Model
-from edgekit.tflite.quant import dequantize, quantize
+from edgekit.tflite.patterns import score_head
+from edgekit.tflite.quant import LIMITS, dequantize, quantize
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Verdict:
       lost, gained: labelled images that only the reference, or only the candidate, got right.
       matching: in words, how the images' classes were matched to outputs, or why they were not.
       plausibility: whether the reference's accuracy can be believed; None without labelled images.
+      saturated: images whose highest score is at the end of what the candidate's 8 bits hold.
     """
 
     agreement: float
@@ -52,6 +56,7 @@ class Verdict:
     gained: int = 0
     matching: str = UNMATCHED.why_not
     plausibility: Plausibility | None = None
+    saturated: int = 0
 
     @property
     def drop(self) -> float | None:
@@ -108,6 +113,7 @@ class Verdict:
             "distinct": self.distinct,
             "lost": self.lost,
             "gained": self.gained,
+            "saturated": self.saturated,
             "matching": self.matching,
             "alarms": list(self.alarms),
         }
@@ -141,14 +147,15 @@ def compare(
     signal = noise = 0.0
     outputs = 0
     pairs = map_samples(lambda: _Pair(reference, candidate), _sized(samples, reference.spec, candidate.spec))
-    for (sample, _), (expected, found) in pairs:
+    saturated = 0
+    for (sample, _), (expected, found, at_end) in pairs:
         if expected.size != found.size:
             raise UsageError(
                 f"One model has {expected.size} outputs, the other {found.size}.", "Compare models of one task."
             )
         signal += float(np.square(expected).sum())
         noise += float(np.square(expected - found).sum())
-        outputs = expected.size
+        outputs, saturated = expected.size, saturated + at_end
         answers.append((sample.label, decide(expected, reference.output), decide(found, candidate.output)))
         progress("Verifying", len(answers), getattr(samples, "count", None))
     if not answers:
@@ -161,6 +168,7 @@ def compare(
         source=source,
         sqnr_db=decibels(signal, noise) if reference.output == candidate.output else math.nan,
         distinct=len({a for _, a, _ in answers}),
+        saturated=saturated,
     )
     return _with_accuracy(verdict, answers, matching, outputs)
 
@@ -202,12 +210,33 @@ class _Pair:
     """Interpreters of both models, for one thread."""
 
     def __init__(self, reference: Model, candidate: Model) -> None:
-        self._runners = [(open_interpreter(r.graph.content, threads=1), r.spec) for r in (reference, candidate)]
+        self._specs, self._scores = (reference.spec, candidate.spec), _scores(candidate)
+        watched = candidate.graph
+        if self._scores and self._scores.index != watched.outputs[0]:
+            watched = exposed(watched, [watched.outputs[0], self._scores.index])
+        self._reference, self._candidate = (
+            open_interpreter(graph.content, threads=1) for graph in (reference.graph, watched)
+        )
 
-    def __call__(self, both: tuple[Sample, Sample]) -> tuple[np.ndarray, np.ndarray]:
-        """(float answer, candidate's answer) to one image, sized for either."""
-        (reference, first), (candidate, second) = self._runners
-        return run(reference, both[0].input(first)), run(candidate, both[1].input(second))
+    def __call__(self, both: tuple[Sample, Sample]) -> tuple[np.ndarray, np.ndarray, bool]:
+        """(float answer, candidate's answer, whether its highest score is at the end of its range) to one image."""
+        expected, found = (
+            run(interpreter, sample.input(spec))
+            for interpreter, sample, spec in zip((self._reference, self._candidate), both, self._specs)
+        )
+        return expected, found, self._scores is not None and self._at_end(self._scores)
+
+    def _at_end(self, scores: Tensor) -> bool:
+        stored = self._candidate.get_tensor(self._candidate.get_output_details()[-1]["index"])
+        return bool(stored.max() == LIMITS[scores.dtype][1])
+
+
+def _scores(model: Model) -> Tensor | None:
+    """The 8-bit scores of a model that have no fixed range; None where it has none, or shows none."""
+    head = score_head(model.graph)
+    scores = model.graph.tensors[head.scores]
+    open_ended = bool(head.normalizer) or model.output == "logits"
+    return scores if open_ended and scores.dtype in LIMITS and scores.quant and scores.elements > 1 else None
 
 
 def _sized(samples: Iterable[Sample], first: InputSpec, second: InputSpec) -> Iterator[tuple[Sample, Sample]]:

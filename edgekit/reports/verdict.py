@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from edgekit.evaluation.verdict import Verdict
 from edgekit.reports.text import percent, with_interval
 
+#: The images that the ranges were chosen on reach their end once; more than such a part of others are worth telling.
+_SATURATED = 0.02
+
 
 def agreement_text(verdict: Verdict) -> str:
     """«top-1 agreement 98.8 % (95 % CI 97.4–99.4) on 500 images»."""
@@ -29,6 +32,11 @@ def verdict_lines(verdict: Verdict) -> Iterator[str]:
     yield agreement_text(verdict) + noise
     if verdict.distinct == 1 < verdict.images:
         yield "which says little: the float model predicts the same class on every one of them"
+    if verdict.saturated > max(1, _SATURATED * verdict.images):
+        yield (
+            f"the highest score is at the end of its 8 bits on {verdict.saturated} of {verdict.images} images: "
+            "calibrate on images like these (--data), or with --ranges minmax"
+        )
     accuracy = accuracy_text(verdict)
     if accuracy:
         yield f"{accuracy}; {verdict.matching}"

@@ -26,6 +26,7 @@ class Form:
       model: the float model.
       observations: of its tensors.
       limits: tensor name → the most that its range may hold, whatever the method.
+      margins: tensor name → the least that its range should hold, whatever the method.
       corrections: names of those that made it, in order; () for the model as it was exported.
       changes: how many places they rewrote.
       allow_float: see `backend.quantize_int8`.
@@ -34,6 +35,7 @@ class Form:
     model: Model
     observations: Observations = field(repr=False)
     limits: Mapping[str, Bounds] = field(repr=False, default_factory=dict)
+    margins: Mapping[str, Bounds] = field(repr=False, default_factory=dict)
     corrections: tuple[str, ...] = ()
     changes: int = 0
     allow_float: bool = False

@@ -23,7 +23,12 @@ _LEAST = 1e-12
 
 def scores(model: Model, images: list[Sample]) -> Generator[np.ndarray, None, None]:
     """The model's scores before any softmax, float64 (classes,), for each image."""
-    scoring = patched(model.graph, outputs=[score_tensor(model.graph).index]).content
+    return outputs_of(model, score_tensor(model.graph).index, images)
+
+
+def outputs_of(model: Model, tensor: int, images: list[Sample]) -> Generator[np.ndarray, None, None]:
+    """What the model computes in one of its tensors, float64, flat, for each image."""
+    scoring = patched(model.graph, outputs=[tensor]).content
 
     def worker() -> Callable[[Sample], np.ndarray]:
         interpreter = open_interpreter(scoring, threads=1)

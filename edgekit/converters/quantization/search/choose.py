@@ -11,8 +11,9 @@ the very images that gave the ranges does not fit the chance in them.
 from collections.abc import Iterable
 from dataclasses import replace
 
-from edgekit.calibration import METHODS, Ranges, Samples, choose_ranges, limited, observe
+from edgekit.calibration import METHODS, Ranges, Samples, choose_ranges, limited, observe, widened
 from edgekit.converters.quantization.corrections import AUTO, Form, adjustments, parse_corrections, rewrites
+from edgekit.converters.quantization.head_margin import head_margins
 from edgekit.converters.quantization.search.effort import EFFORTS, Effort
 from edgekit.converters.quantization.search.refine import refine
 from edgekit.converters.quantization.search.search import Candidate, Outcome, Search, Step
@@ -44,7 +45,9 @@ def forms(
       allow_float: see `backend.quantize_int8`.
     """
     wanted = parse_corrections(corrections)
-    found = [Form(model, observe(model, samples, progress=progress), allow_float=allow_float)]
+    seen = observe(model, samples, progress=progress)
+    margins = head_margins(model, seen, list(samples)) if samples.kind == "synthetic" else {}
+    found = [Form(model, seen, margins=margins, allow_float=allow_float)]
     for correction in rewrites(wanted):
         form = correction(found[-1], samples, progress)
         found += [form] if form is not found[-1] else []
@@ -92,7 +95,7 @@ def ranges_of(form: Form, method: str) -> Ranges:
     """A method's ranges within the form's limits. The scores keep their extremes: the largest is what counts."""
     graph = form.model.graph
     ranges = choose_ranges(form.observations, method, unclipped={score_tensor(graph).name})
-    return tied(limited(ranges, form.limits), graph)
+    return tied(widened(limited(ranges, form.limits), form.margins), graph)
 
 
 def _try_methods(search: Search, forms: tuple[Form, ...], methods: tuple[str, ...], adjusted: tuple[str, ...]) -> None:
