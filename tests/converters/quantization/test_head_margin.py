@@ -62,7 +62,7 @@ def test_real_images_need_none_and_synthetic_ones_get_it(tmp_path):
     seen = min_max(observe(model, synthetic).tensors["logits"])
     assert bounds[None][1] > 1.1 * seen[1]
     # And so the scores of images of one colour, which no synthetic one is, saturate no more.
-    assert bounds[None][1] > 0.9 * bounds[images][1] > 0.9 * seen[1]
+    assert bounds[None][1] > bounds[images][1]
 
 
 def test_saturated_scores_are_counted_and_told(tmp_path):
