@@ -5,6 +5,7 @@ from typing import Optional
 
 from edgekit.devices.doctor.cause import Causes, Effect
 from edgekit.devices.doctor.machine import Machine
+from edgekit.edgetpu.outside import DRIVER, offers, version_of
 
 CAUSES = Causes()
 cause = CAUSES.check
@@ -95,12 +96,17 @@ def no_apex_permission(machine: Machine) -> Optional[str]:
 def apex_driver_missing(machine: Machine) -> Optional[str]:
     """The Edge TPU on PCIe has no driver: /dev/apex_0 is missing.
 
-    Install `gasket-dkms` and the headers of the running kernel, then `sudo modprobe apex`; after a kernel update
-    rebuild it with `sudo dkms autoinstall`. Coral's own package does not build for kernels from 6.4 on: make one
-    from google/gasket-driver, or from a fork that keeps up.
+    Install the headers of the running kernel and a driver that builds on it (docs/outside.md), then
+    `sudo modprobe apex`; after a kernel update rebuild it with `sudo dkms autoinstall`.
     """
     bare = [tpu.address for tpu in machine.tpus if tpu.bus == "pci" and tpu.node is None]
-    return f"no driver for {bare[0]}" if bare else None
+    return f"no driver for {bare[0]}{_drivers(machine.kernel)}" if bare else None
+
+
+def _drivers(kernel: str) -> str:
+    """Which drivers build on the running kernel."""
+    names = ", ".join(offer.name for offer in offers(DRIVER, version_of(kernel)))
+    return f"; what builds on this kernel ({kernel}): {names}" if kernel else ""
 
 
 @cause(Effect.STOPS)

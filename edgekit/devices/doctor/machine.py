@@ -96,6 +96,11 @@ class Machine:
         return any(path.exists() for path in marks) or bool(_CONTAINER.search(self._text("proc/1/cgroup")))
 
     @property
+    def kernel(self) -> str:
+        """The running kernel's release, such as "6.12.5-v8+"; "" where it is not told."""
+        return self._text("proc/sys/kernel/osrelease").strip()
+
+    @property
     def hypervisor(self) -> str:
         """What this machine is simulated by, or "" for a real one."""
         if "microsoft" in self._text("proc/version").lower():

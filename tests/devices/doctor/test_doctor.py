@@ -72,6 +72,28 @@ def test_each_cause_is_found_on_its_tree_and_nothing_else(tmp_path, cause, trees
     assert finding.what.endswith(".") and finding.fix.endswith((".", ":"))
 
 
+@pytest.mark.parametrize(
+    ("kernel", "builds", "not_told"),
+    [
+        ("5.15.0-91-generic", ["gasket-dkms", "google/gasket-driver", "feranick/gasket-driver"], []),
+        ("6.3.13", ["gasket-dkms", "google/gasket-driver"], []),
+        ("6.4.0", ["google/gasket-driver", "feranick/gasket-driver"], ["gasket-dkms"]),
+        ("6.6.31+rpt-rpi-v8", ["google/gasket-driver", "jnicolson/gasket-builder"], ["gasket-dkms"]),
+        ("6.11.11", ["google/gasket-driver"], ["gasket-dkms"]),
+        ("6.12.5-v8+", ["feranick/gasket-driver", "jnicolson/gasket-builder"], ["gasket-dkms", "google/"]),
+        ("6.18.0", ["feranick/gasket-driver", "jnicolson/gasket-builder"], ["gasket-dkms", "google/"]),
+    ],
+)
+def test_drivers_are_named_that_build_on_the_running_kernel(tmp_path, kernel, builds, not_told):
+    root = plant(tmp_path / "root", "pci", "no-apex-driver")
+    (root / "proc/sys/kernel").mkdir(parents=True)
+    (root / "proc/sys/kernel/osrelease").write_text(kernel + "\n")
+    (finding,) = diagnose(machine(root, "pci", "no-apex-driver", trial=UNOPENED))
+    assert f"({kernel})" in finding.evidence
+    assert all(name in finding.evidence for name in builds)
+    assert not any(name in finding.evidence for name in not_told)
+
+
 @pytest.mark.parametrize("trees", [["usb"], ["pci"], ["usb", "booting"], ["usb", "pci"], ["usb", "one-reset"]])
 def test_nothing_is_found_where_all_is_well(tmp_path, trees):
     assert diagnose(machine(tmp_path / "root", *trees, needs=14)) == ()
