@@ -52,7 +52,12 @@ def fail(error: EdgekitError, as_json: bool) -> None:
 
 def echo_json(value: object) -> None:
     """Prints a value as one JSON document; NaN and infinities, which JSON lacks, become null."""
-    click.echo(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+    click.echo(json_text(value))
+
+
+def json_text(value: object) -> str:
+    """A value as a JSON document, without NaN and infinities."""
+    return json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def _finite(value: object) -> object:

@@ -7,12 +7,14 @@ import click
 
 from edgekit.calibration.labelled import ImageSet
 from edgekit.cli.common import command_options, echo_json, progress_bar
+from edgekit.cli.reporting import check_report, inspection_document, report_option, write_report
 from edgekit.cli.settings import gather, suggest
 from edgekit.converters.comparing import compare as run_comparison
 from edgekit.files import check_writable, write_text
 from edgekit.preprocess import CONVENTIONS
 from edgekit.quiet import tensorflow_quiet
 from edgekit.reports.comparison import comparison_facts, comparison_to_json, layer_lines, layers_to_csv
+from edgekit.reports.page.examples import least_alike
 from edgekit.terminal import echo_facts, echo_lines
 
 
@@ -34,6 +36,7 @@ from edgekit.terminal import echo_facts, echo_lines
 )
 @click.option("--trust", is_flag=True, help="Let A's file run its own code (Lambda and custom layers).")
 @click.option("--csv", "table", type=click.Path(path_type=Path), help="Write the per-layer report.")
+@report_option
 @gather(ImageSet, "images")
 @command_options
 def compare(a: Path, b: Path, images: ImageSet, as_json: bool, verbose: bool, **options: Any) -> None:
@@ -42,15 +45,19 @@ def compare(a: Path, b: Path, images: ImageSet, as_json: bool, verbose: bool, **
     A is a trained model (.h5, .keras, SavedModel folder, float .tflite) or any .tflite. Where B was made
     from A in int8, each layer's own error and its cause are named.
     """
-    table = options.pop("table")
+    table, report = options.pop("table"), options.pop("report")
+    check_report(report)
     if table:
         check_writable(table)
     with tensorflow_quiet(verbose) as stream, progress_bar(stream, as_json=as_json, verbose=verbose) as progress:
         found = run_comparison(a, b, images, progress=progress, **options)
     if table:
         write_text(table, layers_to_csv(found))
+    document = {"a": str(a), "b": str(b), **comparison_to_json(found)}
+    if report:
+        write_report(report, document, inspection_document(b), images=lambda: least_alike(a, images.data, b, **options))
     if as_json:
-        echo_json({"a": str(a), "b": str(b), **comparison_to_json(found)})
+        echo_json(document)
         return
     echo_facts(comparison_facts(found))
     echo_lines(["", *layer_lines(found)])

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import click
 
 from edgekit.calibration import METHODS, save_ranges
 from edgekit.cli.common import command_options, echo_json, fail, progress_bar
+from edgekit.cli.reporting import check_report, inspection_document, report_option, write_report
 from edgekit.cli.settings import suggest
 from edgekit.converters import Conversion, Recipe, load_source, save, with_labels
 from edgekit.converters import convert as run_conversion
@@ -27,6 +29,7 @@ from edgekit.preprocess import CONVENTIONS, INTERPOLATIONS, RESIZE_MODES
 from edgekit.progress import Progress
 from edgekit.quiet import tensorflow_quiet
 from edgekit.reports.conversion import conversion_facts, conversion_to_json
+from edgekit.reports.page.examples import least_alike
 from edgekit.terminal import echo_facts
 from edgekit.units import fraction
 
@@ -106,6 +109,7 @@ from edgekit.units import fraction
 @click.option("--compile", is_flag=True, help="Then compile it for the Edge TPU, as `edgekit compile` does.")
 @click.option("--trust", is_flag=True, help="Let the model file run its own code, read and write files.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The result; default: MODEL_int8.tflite here.")
+@report_option
 @command_options
 def convert(model: Path, as_json: bool, verbose: bool, **options: Any) -> None:
     """Turn a trained MODEL (.h5, .keras, SavedModel folder, float .tflite) into a full-int8 .tflite.
@@ -119,6 +123,7 @@ def convert(model: Path, as_json: bool, verbose: bool, **options: Any) -> None:
     if options["no_verify"] and (gates != (None, None) or options["verify_data"]):
         raise UsageError("--no-verify leaves nothing to judge by.", "Drop it, or the options about the verdict.")
     _check_outputs(model, output, options["save_ranges"])
+    check_report(options["report"])
     with tensorflow_quiet(verbose) as stream, progress_bar(stream, as_json=as_json, verbose=verbose) as progress:
         conversion = _run(model, options, progress)
     unmet = conversion.unmet(*gates)
@@ -127,8 +132,14 @@ def convert(model: Path, as_json: bool, verbose: bool, **options: Any) -> None:
     if options["save_ranges"]:
         save_ranges(conversion.artefact.ranges, options["save_ranges"])
     compiled = _compile(path) if options["compile"] and not unmet else None
+    document = conversion_to_json(conversion, path, manifest, unmet, compiled)
+    if options["report"]:
+        shown = options["verify_data"] or options["data"]
+        given = {name: options[name] for name in ("preprocess", "trust")}
+        figures = partial(least_alike, model, shown, path, **given)
+        write_report(options["report"], document, inspection_document(path), images=figures)
     if as_json:
-        echo_json(conversion_to_json(conversion, path, manifest, unmet, compiled))
+        echo_json(document)
     else:
         echo_facts(conversion_facts(conversion, path, unmet, compiled), verbose=verbose)
     if isinstance(compiled, CompilerError):

@@ -2,13 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 import click
 
 from edgekit.calibration.labelled import ImageSet
 from edgekit.cli.common import command_options, echo_json, progress_bar
+from edgekit.cli.reporting import check_report, inspection_document, report_option, write_report
 from edgekit.cli.settings import suggest
+from edgekit.evaluation.accuracy import Evaluation, label_of
 from edgekit.evaluation.accuracy import evaluate as run_evaluation
 from edgekit.files import check_writable, write_text
 from edgekit.preprocess import CONVENTIONS
@@ -22,6 +24,9 @@ from edgekit.reports.evaluation import (
 )
 from edgekit.terminal import echo_facts, echo_lines
 from edgekit.units import fraction
+
+if TYPE_CHECKING:
+    from edgekit.reports.page import Figures
 
 
 @click.command()
@@ -38,6 +43,7 @@ from edgekit.units import fraction
 @click.option("--csv", "table", type=click.Path(path_type=Path), help="Write the confusion matrix.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML for continuous integration.")
 @click.option("--scheduler", help="Spread over a Dask cluster: its scheduler's address, or local.")
+@report_option
 @command_options
 def evaluate(model: Path, labels: Optional[Path], as_json: bool, verbose: bool, **options: Any) -> None:
     """Say how often the .tflite MODEL is right: top-1 and top-5 with 95 % intervals, by class, and its confusions.
@@ -46,7 +52,8 @@ def evaluate(model: Path, labels: Optional[Path], as_json: bool, verbose: bool, 
     output numbers, as ImageNet's synsets or in sorted order; the answer says which.
     """
     min_top1 = fraction("--min-top1", options.pop("min_top1"))
-    table, junit = options.pop("table"), options.pop("junit")
+    table, junit, report = (options.pop(name) for name in ("table", "junit", "report"))
+    check_report(report)
     for path in filter(None, (table, junit)):
         check_writable(path)
     images = ImageSet(options.pop("data"), options.pop("labels_csv"))
@@ -57,9 +64,25 @@ def evaluate(model: Path, labels: Optional[Path], as_json: bool, verbose: bool, 
         write_text(table, confusion_to_csv(found))
     if junit:
         write_text(junit, to_junit(found, model.name, min_top1))
+    document = {"model": str(model), **evaluation_to_json(found), "accepted": unmet is None, "unmet": unmet}
+    if report:
+        write_report(report, document, inspection_document(model), images=lambda: _mistaken(model, images, found))
     if as_json:
-        echo_json({"model": str(model), **evaluation_to_json(found), "accepted": unmet is None, "unmet": unmet})
+        echo_json(document)
     else:
         echo_facts(evaluation_facts(found, unmet))
         echo_lines(["", *evaluation_tables(found)])
     sys.exit(1 if unmet else 0)
+
+
+def _mistaken(model: Path, images: ImageSet, found: Evaluation) -> "Figures":
+    """The first wrong predictions, with what the model looked at."""
+    from edgekit.reports.page.examples import mistaken
+
+    root = images.data if isinstance(images.data, (str, Path)) else (images.labels_csv or Path()).parent
+    labels = found.labels
+    said = {
+        str(Path(root) / each.image): f"is {label_of(each.truth, labels)}, taken for {label_of(each.answer, labels)}"
+        for each in found.mistakes
+    }
+    return mistaken(model, said)

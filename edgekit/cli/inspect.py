@@ -7,6 +7,7 @@ from typing import Optional
 import click
 
 from edgekit.cli.common import command_options, echo_json
+from edgekit.cli.reporting import check_report, report_option, write_report
 from edgekit.cli.settings import gather
 from edgekit.devices.inspection import inspect as run_inspection
 from edgekit.edgetpu.placement.placement import CompilerOptions
@@ -30,16 +31,22 @@ class Prediction:
 @click.option("--edgetpu", is_flag=True, help="Show what the Edge TPU would run, why not all, what to do.")
 @click.option("--all-subgraphs", is_flag=True, help="With --edgetpu: map every subgraph, not the first only.")
 @click.option("--min-runtime", type=click.IntRange(min=10), help="With --edgetpu: oldest runtime to run on.")
+@report_option
 @gather(Prediction, "prediction")
 @command_options
-def inspect(model: str, tensors: bool, prediction: Prediction, as_json: bool, verbose: bool) -> None:
+def inspect(
+    model: str, tensors: bool, prediction: Prediction, report: Optional[Path], as_json: bool, verbose: bool
+) -> None:
     """Show what the .tflite MODEL holds: ops, inputs and outputs, quantization, metadata."""
     flags = CompilerOptions(prediction.all_subgraphs, prediction.min_runtime)
     if flags != CompilerOptions() and not prediction.edgetpu:
         raise UsageError("--all-subgraphs and --min-runtime say how the model is compiled.", "Add --edgetpu.")
+    check_report(report)
     found = run_inspection(model, edgetpu=flags if prediction.edgetpu else None)
+    document = inspection_to_json(found, tensors=tensors)
+    write_report(report, document)
     if as_json:
-        echo_json(inspection_to_json(found, tensors=tensors))
+        echo_json(document)
         return
     echo(f"  {found.graph.size / 1e6:.2f} MB", title=Path(model).name, bold=True)
     echo_lines(inspection_lines(found, tensors=tensors))

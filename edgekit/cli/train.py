@@ -6,6 +6,7 @@ from typing import Any, Optional
 import click
 
 from edgekit.cli.common import command_options, echo_json, progress_bar
+from edgekit.cli.reporting import check_report, inspection_document, report_option, write_report
 from edgekit.cli.settings import suggest
 from edgekit.errors import UsageError
 from edgekit.files import check_writable
@@ -50,6 +51,7 @@ from edgekit.training.train import AUGMENTATIONS
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of what is kept aside to judge on.")
 @click.option("--save-float", type=click.Path(path_type=Path), help="Write the float model (.tflite) as well.")
+@report_option
 @command_options
 def train(
     images: Path,
@@ -76,12 +78,16 @@ def train(
     folder = (output or Path(f"{name}_frigate")) if program else None
     path = model_path(folder) if folder else output or Path(f"{name}.tflite")
     _check_outputs(path, folder, save_float)
+    report = options.pop("report")
+    check_report(report)
     plan = TrainingPlan(name=folder.name if folder else path.stem, **options)
     with tensorflow_quiet(verbose) as stream, progress_bar(stream, as_json=as_json, verbose=verbose) as progress:
         trained = run_training(images, frigate_plan(plan) if folder else plan, progress=progress)
     manifest = save_for_frigate(trained, folder, save_float) if folder else save_trained(trained, path, save_float)
+    document = training_to_json(trained, path, manifest, save_float)
+    write_report(report, document, *([inspection_document(path)] if report else []))
     if as_json:
-        echo_json(training_to_json(trained, path, manifest, save_float))
+        echo_json(document)
     else:
         echo_facts(training_facts(trained, path, save_float), verbose=verbose)
         echo_lines(["", *training_tables(trained)])

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from edgekit.calibration.labelled import ImageSet, Labelled, open_labelled
@@ -15,6 +16,9 @@ from edgekit.evaluation.plausibility import Plausibility, alarms, plausibility
 from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress, silent
 from edgekit.tflite import read_graph
+
+#: Wrong predictions that are told image by image.
+MISTAKES = 50
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,15 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Mistake:
+    """An image that was taken for something else: its name, and the outputs of its class and of the prediction."""
+
+    image: str
+    truth: int
+    answer: int
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """How often a model was right.
 
@@ -73,6 +86,7 @@ class Evaluation:
       names_from: where `labels` are from, in words.
       notes: sentences about names that were found and do not fit.
       contradicted: what the model says against the preprocessing that was given; "" where nothing.
+      mistakes: the first `MISTAKES` images whose prediction is wrong.
     """
 
     images: int
@@ -90,6 +104,7 @@ class Evaluation:
     names_from: str = "from the classes of the images"
     notes: tuple[str, ...] = ()
     contradicted: str = ""
+    mistakes: tuple[Mistake, ...] = ()
 
     @property
     def alarms(self) -> tuple[str, ...]:
@@ -191,6 +206,7 @@ def summarize(images: Labelled, answers: Sequence[Answer], labels: Sequence[str]
     """
     rows = list(zip(images.names, images.classes, answers, strict=True))
     skipped = {_printable(name): answer.problem for name, _, answer in rows if answer.problem is not None}
+    named = [name for name, _, answer in rows if answer.best]
     seen = [(label, answer.best) for _, label, answer in rows if answer.best]
     if not seen:
         first = next(iter(skipped.items()), None)
@@ -218,7 +234,13 @@ def summarize(images: Labelled, answers: Sequence[Answer], labels: Sequence[str]
         labels=tuple(labels),
         skipped=skipped,
         plausibility=plausibility(outcomes, outputs),
+        mistakes=_mistakes(named, outcomes),
     )
+
+
+def _mistakes(names: Sequence[str], outcomes: Sequence[tuple[int, int]]) -> tuple[Mistake, ...]:
+    wrong = (Mistake(name, *outcome) for name, outcome in zip(names, outcomes, strict=True) if outcome[0] != outcome[1])
+    return tuple(islice(wrong, MISTAKES))
 
 
 def _by_class(outcomes: Sequence[tuple[int, int]], labels: Sequence[str]) -> Iterator[ClassAccuracy]:

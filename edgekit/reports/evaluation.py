@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
-from edgekit.evaluation.accuracy import ClassAccuracy, Evaluation, Outcome, label_of
+from edgekit.evaluation.accuracy import ClassAccuracy, Evaluation, Mistake, Outcome, label_of
 from edgekit.evaluation.answers import BEST
 from edgekit.labels.finding import NAMELESS
 from edgekit.reports.junit import Case, junit
@@ -77,10 +77,16 @@ def evaluation_to_json(evaluation: Evaluation) -> dict[str, object]:
         "offset": evaluation.offset,
         "classes": [class_to_json(c) for c in evaluation.classes],
         "confusion": [outcome_to_json(o, labels) for o in evaluation.confusion],
+        "mistakes": [_mistake_to_json(mistake, labels) for mistake in evaluation.mistakes],
         "alarms": list(evaluation.alarms),
         "labels_from": evaluation.names_from if labels else NAMELESS,
         "skipped": [{"image": name, "reason": reason} for name, reason in evaluation.skipped.items()],
     }
+
+
+def _mistake_to_json(m: Mistake, labels: Sequence[str]) -> dict[str, object]:
+    image = m.image.encode("utf-8", "backslashreplace").decode("utf-8")
+    return {"image": image, "truth": label_of(m.truth, labels), "answer": label_of(m.answer, labels)}
 
 
 def confusion_to_csv(evaluation: Evaluation) -> str:

@@ -39,11 +39,12 @@ def overlay(found: ActivationMap) -> Image.Image:
     places = strength * (len(_COLOURS) - 1)
     colours = np.stack([np.interp(places, np.arange(len(_COLOURS)), channel) for channel in _COLOURS.T], axis=-1)
     part = (_LEAST_COLOUR + (_MOST_COLOUR - _LEAST_COLOUR) * strength)[..., np.newaxis]
-    grey = np.asarray(_photograph(found).convert("L"), np.float64)[..., np.newaxis]
+    grey = np.asarray(photograph(found).convert("L"), np.float64)[..., np.newaxis]
     return Image.fromarray(np.uint8(np.rint(grey * (1 - part) + colours * part)))
 
 
-def _photograph(found: ActivationMap) -> Image.Image:
+def photograph(found: ActivationMap) -> Image.Image:
+    """The image as the model saw it, RGB."""
     pixels = found.pixels[..., 0] if found.pixels.shape[-1] == 1 else found.pixels
     return Image.fromarray(pixels).convert("RGB")
 
@@ -87,7 +88,7 @@ def _draw(page: Image.Image, corner: tuple[int, int], image: ExplainedImage) -> 
 
 def _tiles(image: ExplainedImage) -> Iterator[tuple[Image.Image, tuple[str, str]]]:
     """Each tile with the two lines below it."""
-    yield _photograph(image.maps[0]), (image.label, image.image.replace("\\", "/").rpartition("/")[2])
+    yield photograph(image.maps[0]), (image.label, image.image.replace("\\", "/").rpartition("/")[2])
     for found in image.maps:
         said = f"{percent(found.score)}" + ("" if found.predicted == image.label else f"; predicts {found.predicted}")
         yield overlay(found), (said, "" if found.correlation is None else f"correlation {found.correlation:.3f}")

@@ -1,0 +1,137 @@
+"""What is in a model: placement, memory and latency, ops, the error of each layer."""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from edgekit.edgetpu.estimate.profiles import HOSTS
+from edgekit.reports.page.blocks import Band, Bar, Bars, Block, Cell, Facts, Lines, Number, Run, Table
+from edgekit.reports.page.reading import Document, count, number, shown, size, table, tables, text, texts
+
+#: Rows of the tables of layers and of ops that stay on the CPU.
+_LAYERS, _OPS = 12, 40
+#: More than this is as good as without error.
+_BEST_DB = 60.0
+
+
+def sizes(document: Document) -> Iterator[Block]:
+    """How large a model is, what it takes and gives."""
+    quantization = table(document, "quantization")
+    rows: list[tuple[str, list[Cell]]] = [("File", [size(number(document, "size"))])]
+    kind = {"full": "every op", "partial": "some ops", "weights": "weights only", "none": "none"}
+    rows.append(("Quantized", [f"{kind.get(text(quantization, 'kind'), '?')} {text(quantization, 'dtype')}".strip()]))
+    for title in ("inputs", "outputs"):
+        for tensor in tables(document, title):
+            shape = tensor.get("shape")
+            sides = "×".join(str(side) for side in shape) if isinstance(shape, list) else "?"
+            rows.append((title[:-1].capitalize(), [f"{text(tensor, 'dtype')} {sides}, {text(tensor, 'name')}"]))
+    for title, key in (("On-chip memory", "on_chip_bytes"), ("Streamed at each inference", "streamed_bytes")):
+        if number(document, key) is not None:
+            rows.append((title, [size(number(document, key)), " (estimated)"]))
+    yield Facts(rows)
+
+
+def latency(document: Document) -> Iterator[Block]:
+    """Estimated times, and where they go."""
+    rows = []
+    for host, found in table(document, "latency_ms").items():
+        values = found if isinstance(found, list) else []
+        cells = [shown(v, "{:.1f}") for v in values if isinstance(v, (int, float))]
+        if len(cells) == 3:
+            rows.append([HOSTS[host].title if host in HOSTS else host, cells[1], cells[0], cells[2]])
+    if rows:
+        header = ("where", "expected, ms", "likely from", "to")
+        yield Table("Latency of one inference on the Edge TPU (estimated)", header, rows, numeric=[1, 2, 3])
+    costly = tables(document, "costliest")
+    most = max((number(layer, "ms") or 0.0 for layer in costly), default=0.0) or 1.0
+    bars = [
+        Bar(
+            f"{number(layer, 'index') or 0:.0f} {text(layer, 'op')}",
+            (number(layer, "ms") or 0.0) / most,
+            [
+                shown(number(layer, "ms"), "{:.2f}"),
+                count(number(layer, "macs")),
+                size(number(layer, "parameter_bytes")),
+            ],
+            marked=layer.get("streamed") is True,
+        )
+        for layer in costly
+    ]
+    if bars:
+        yield Bars("Slowest ops", ("op", "share of the slowest", "ms", "multiply-adds", "parameters"), bars)
+    hints = [*texts(document, "savings"), *texts(document, "cautions")]
+    if hints:
+        yield Lines(hints)
+
+
+def placement(document: Document) -> Iterator[Block]:
+    """Where each op would run, as a band, with the reasons of those that stay on the CPU."""
+    ops = [op for op in tables(document, "ops") if "device" in op]
+    if not ops:
+        return
+    runs = []
+    for fate, group in groupby(ops, _fate):
+        found = list(group)
+        first = int(number(found[0], "index") or 0)
+        names = ", ".join(dict.fromkeys(text(op, "op") for op in found))
+        runs.append(Run(first, len(found), fate, f"ops {first} to {first + len(found) - 1}: {names}"))
+    yield Band("Where the ops run, first to last", runs, len(ops))
+    rows: list[list[Cell]] = [
+        [Number(number(op, "index") or 0, f"{number(op, 'index') or 0:.0f}"), text(op, "op"), _place(op), _why(op)]
+        for op in ops
+        if _fate(op) != "edgetpu"
+    ]
+    if rows:
+        more = f" (the first {_OPS} of {len(rows)})" if len(rows) > _OPS else ""
+        yield Table(f"Not certain to run there{more}", ("op", "kind", "runs on", "reason"), rows[:_OPS], numeric=[0])
+    advice = texts(document, "advice")
+    if advice:
+        yield Lines(advice)
+
+
+def _fate(op: Document) -> str:
+    if text(op, "device") != "edgetpu":
+        return "cpu"
+    return "edgetpu" if op.get("certain") is True else "unsure"
+
+
+def _place(op: Document) -> str:
+    return {"edgetpu": "Edge TPU", "unsure": "Edge TPU, not certain", "cpu": "CPU"}[_fate(op)]
+
+
+def _why(op: Document) -> str:
+    return "; ".join(texts(op, "reasons")) or text(op, "status")
+
+
+def op_counts(document: Document) -> Iterator[Block]:
+    """How many ops there are of each kind."""
+    found = table(document, "op_counts")
+    rows = [[kind, count(number(found, kind))] for kind in found]
+    if rows:
+        yield Table("Ops", ("kind", "count"), rows, numeric=[1])
+
+
+def layers(document: Document) -> Iterator[Block]:
+    """The layers whose error costs the scores most, and what can be done; then all in order."""
+    found = tables(document, "layers")
+    known = [layer for layer in found if number(layer, "scores_db") is not None and layer.get("swallowed") is not True]
+    worst = sorted(known, key=lambda layer: number(layer, "scores_db") or 0.0)[:_LAYERS]
+    if worst:
+        header = ("layer", "error", "scores, dB", "added, dB", "so far, dB", "cause", "tensor")
+        yield Bars("Error per layer: what costs the scores most (SQNR, less is worse)", header, [*map(_layer, worst)])
+        causes = dict.fromkeys((text(layer, "meaning"), text(layer, "remedy")) for layer in worst)
+        yield Lines([f"{meaning}. Remedy: {remedy}." for meaning, remedy in causes])
+    if found:
+        bars = [_layer(layer) for layer in found]
+        yield Bars("Error per layer, in order", ("layer", "error", *_COLUMNS, "cause", "tensor"), bars)
+
+
+_COLUMNS = ("scores, dB", "added, dB", "so far, dB")
+
+
+def _layer(layer: Document) -> Bar:
+    ratios = [number(layer, key) for key in ("scores_db", "local_db", "accumulated_db")]
+    name = text(layer, "name").split(";")[0]
+    error = ratios[0] if ratios[0] is not None else ratios[1]
+    part = 0.0 if error is None else min(1.0, max(0.0, 1 - error / _BEST_DB))
+    cells = [*(shown(ratio, "{:.1f}") for ratio in ratios), text(layer, "cause"), name]
+    return Bar(f"{number(layer, 'index') or 0:.0f} {text(layer, 'op')}", part, cells, marked=part > 0.5)
