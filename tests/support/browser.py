@@ -48,6 +48,12 @@ class Browser:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
+    def resize(self, width, height):
+        """Gives the window's inside this size, in pixels, as on a phone below 600."""
+        self._send(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        )
+
     def close(self):
         """Ends the browser."""
         self._process.kill()

@@ -119,9 +119,9 @@ def steps(record: Document) -> Iterator[Block]:
             [
                 shown(number(step, "sqnr_db"), "{:.1f} dB"),
                 shown(number(step, "gain_db"), "{:+.1f} dB"),
-                "kept" if step.get("kept") is True else "",
+                "kept" if step.get("kept") is True else "dropped",
             ],
-            marked=step.get("kept") is True,
+            marked=step.get("kept") is not True,
         )
         for step in found
     ]

@@ -1,12 +1,12 @@
 """A report: one HTML file that needs nothing else, from JSON documents of edgekit's commands."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.errors import UsageError
 from edgekit.install import not_importable
-from edgekit.reports.page.blocks import Figures, Section
+from edgekit.reports.page.blocks import Block, Figures, Section
 from edgekit.reports.page.sections import told
 
 if TYPE_CHECKING:
@@ -33,19 +33,28 @@ def render(documents: Sequence[Mapping[str, object]], figures: Figures | None = 
     if not documents:
         raise UsageError("There is nothing to report.", "Give a JSON document.")
     found = [told(document) for document in documents]
-    sections = [list(each.sections) for each in found]
-    if figures is not None and figures.rows:
-        sections[0].insert(1, Section("What it looks at", [figures]))
+    first, *others = (each.sections for each in found)
+    seen = [Section("What it looks at", [figures])] if figures is not None and figures.rows else []
+    closing = [section for each in found for section in each.closing]
     page: str = (
         environment()
         .get_template("page.html")
         .render(
             headlines=[each.headline for each in found],
-            sections=[section for group in sections for section in group],
+            sections=[*first, *seen, *(section for sections in others for section in sections), *_merged(closing)],
             style=(_HERE / "page.css").read_text(encoding="utf-8"),
         )
     )
     return page
+
+
+def _merged(sections: Sequence[Section]) -> Iterator[Section]:
+    """Sections of one title as one; what is in several of them once."""
+    for title in dict.fromkeys(section.title for section in sections):
+        blocks: list[Block] = []
+        for section in sections:
+            blocks += [block for block in section.blocks if section.title == title and block not in blocks]
+        yield Section(title, blocks)
 
 
 def environment() -> "Environment":

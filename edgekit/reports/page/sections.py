@@ -1,7 +1,7 @@
 """From a command's JSON document to the sections of a page."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgekit.reports.page import inside, judged
@@ -14,10 +14,11 @@ _SKIPPED = 20
 
 @dataclass(frozen=True)
 class Told:
-    """A document as a page tells it."""
+    """A document as a page tells it: its result, its sections, and those that close the page."""
 
     headline: Headline
     sections: tuple[Section, ...]
+    closing: tuple[Section, ...]
 
 
 def told(document: Document) -> Told:
@@ -28,9 +29,14 @@ def told(document: Document) -> Told:
     """
     kind = kind_of(document)
     headline, parts = _KINDS[kind]
-    found = [Section(title, list(blocks)) for title, blocks in parts(document)]
-    found += [Section("Alarms and notes", [*_remarks(document)]), Section("Record", [*_record(document, kind)])]
-    return Told(headline(document), tuple(section for section in found if section.blocks))
+    closing = [("Alarms and notes", _remarks(document)), ("Record", _record(document, kind))]
+    return Told(headline(document), _filled(parts(document)), _filled(closing))
+
+
+def _filled(parts: Iterable[tuple[str, Iterator[Block]]]) -> tuple[Section, ...]:
+    """The sections that there is something to say in."""
+    found = (Section(title, list(blocks)) for title, blocks in parts)
+    return tuple(section for section in found if section.blocks)
 
 
 _Parts = Iterator[tuple[str, Iterator[Block]]]
