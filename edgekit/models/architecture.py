@@ -115,12 +115,21 @@ def _gated(draw: Drawing, value: Layer, block: Block, series: Series) -> Layer:
 
 
 def _parts(draw: Drawing, value: Layer, name: str) -> Layer:
-    """A large image's means over equal parts, where there are some, as few as an accelerator's mean takes."""
+    """A large image's means over equal parts, where there are some."""
     height, width, channels = value.shape
-    sides = [side for side in range(2, height) if height % side == width % side == 0]
-    fitting = [side for side in sides if height * width <= MEAN_POSITIONS * side**2]
-    if height * width <= MEAN_POSITIONS or not fitting:
+    side = parts_of(height, width)
+    if side == 1:
         return value
-    side = fitting[0]
     options = {"pool_size": [side] * 2, "strides": [side] * 2, "padding": "valid"}
     return draw.add("AveragePooling2D", name, [value], (height // side, width // side, channels), options=options)
+
+
+def parts_of(height: int, width: int) -> int:
+    """The side of the smallest equal parts of an image, of which there are no more than an accelerator's mean takes.
+
+    1 where the image is as small as that itself, or cannot be parted.
+    """
+    if height * width <= MEAN_POSITIONS:
+        return 1
+    sides = (side for side in range(2, min(height, width)) if height % side == width % side == 0)
+    return next((side for side in sides if height * width <= MEAN_POSITIONS * side**2), 1)

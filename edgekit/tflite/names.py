@@ -51,6 +51,11 @@ def slope(number: int) -> str:
     return f"edgekit/prelu{number}/alpha"
 
 
+def part_means(number: int) -> str:
+    """Name of the means over parts of an image, of which a MEAN takes the mean."""
+    return f"edgekit/mean{number}/parts"
+
+
 def static_shape(number: int) -> str:
     """Name of a shape that was computed at run time and is a constant now."""
     return f"edgekit/shape{number}"
