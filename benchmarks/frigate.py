@@ -16,8 +16,10 @@ Prints one JSON document: top-1 of both with 95 % intervals, right answers by cl
 """
 
 import argparse
+import contextlib
 import json
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -89,7 +91,8 @@ def convert(model: keras.Model, folder: Path) -> bytes:
     converter.representative_dataset = representative
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.uint8
-    return converter.convert()
+    with contextlib.redirect_stdout(sys.stderr):  # Keras tells its endpoints
+        return converter.convert()
 
 
 def judge(content: bytes, folder: Path) -> dict[str, object]:

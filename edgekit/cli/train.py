@@ -41,10 +41,10 @@ from edgekit.training.train import AUGMENTATIONS
 @click.option("--test", type=click.Path(path_type=Path), help="Folder of the same classes to judge on.")
 @click.option(
     "--augment",
-    default="auto",
+    default="crops",
     show_default=True,
     shell_complete=suggest(*AUGMENTATIONS),
-    help="Views of each image: none, flip, crops, or the best of them.",
+    help="Views of each image to train on: none, flip, crops (flipped ones too).",
 )
 @click.option(
     "--preprocess", shell_complete=suggest(*CONVENTIONS), help="Scaling of the base's own input, if not told."

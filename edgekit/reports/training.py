@@ -37,6 +37,7 @@ def training_to_json(trained: Trained, path: Path, manifest: Path, floating: Pat
         "way": trained.way,
         "training": trained.conversion.artefact.provenance["training"],
         "cross_validation": {"top1": trained.choice.accuracy, "loss": trained.choice.loss},
+        "alarms": list(trained.alarms),
         "seconds": round(trained.seconds, 1),
         "verdict": trained.conversion.artefact.provenance["verdict"],
         "notes": [*dataset.notes, *trained.conversion.source.notes],
@@ -63,6 +64,8 @@ def training_facts(trained: Trained, path: Path, floating: Path | None) -> Facts
     judged = f"on {len(dataset.test)} images that trained nothing"
     yield "Top-1", f"float {with_interval(trained.top1, trained.interval)} {judged}"
     yield "", f"int8 {with_interval(int8.top1, int8.top1_interval)} on the same"
+    for alarm in trained.alarms:
+        yield "Alarm", alarm
     for line in _curve_lines(trained.curve):
         yield "More images", line
     for note in dataset.notes:

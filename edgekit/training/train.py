@@ -34,7 +34,8 @@ from edgekit.training.reading import CROPS, FLIP, PLAIN, View
 VIEWS = (PLAIN, FLIP, *CROPS)
 #: Most numbers of a training set's features: two gigabytes. Beyond it there are fewer views.
 MOST_NUMBERS = 500_000_000
-AUGMENTATIONS: Mapping[str, tuple[int, ...]] = {"auto": (1, 2, 4), "none": (1,), "flip": (2,), "crops": (4,)}
+#: Name → how many of VIEWS.
+AUGMENTATIONS: Mapping[str, int] = {"none": 1, "flip": 2, "crops": 4}
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class TrainingPlan:
       base: a zoo model, or the file of a float classifier.
       labels_csv: a table file,label, for images without class folders.
       test: a folder of the same classes to judge on, in place of a part of the images.
-      augment: a key of AUGMENTATIONS: "auto" lets cross-validation choose.
+      augment: a key of AUGMENTATIONS.
       preprocess: how the base's images are scaled, where its file does not tell.
       size: (height, width) that the base's input must have; None for any.
       interpolation: how images are resized, in place of the base's own way.
@@ -56,7 +57,7 @@ class TrainingPlan:
     base: str | Path = DEFAULT_BASE
     labels_csv: Path | None = None
     test: Path | None = None
-    augment: str = "auto"
+    augment: str = "crops"
     preprocess: str | None = None
     size: tuple[int, int] | None = None
     interpolation: str | None = None
@@ -81,7 +82,7 @@ class Trained:
       conversion: the int8 model with its verdict against the float one, on images that trained nothing.
       floating: the float model's file.
       dataset: what it was trained and judged on.
-      choice: the views and penalty, and what cross-validation said of them.
+      choice: the views and penalty, and what cross-validation said.
       top1: of the float model on the images kept aside, 0–1.
       interval: its 95 % Wilson interval.
       int8: the int8 model on the same images: by class, and what it confuses.
@@ -100,6 +101,22 @@ class Trained:
     curve: Curve
     seconds: float
     way: str = "probe"
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """What makes the figures doubtful, in sentences."""
+        expected, (low, high) = self.choice.accuracy, self.interval
+        if expected > high:
+            return (
+                f"cross-validation named {expected:.1%} of the images to train on rightly: those to judge on are of "
+                "another kind, or many of those to train on show the same scene",
+            )
+        if expected < low:
+            return (
+                f"cross-validation named only {expected:.1%} of the images to train on rightly: those to judge on are "
+                "easier, or copies of them in other sizes were trained on",
+            )
+        return ()
 
 
 PLAN = TrainingPlan()
@@ -134,7 +151,7 @@ def train(
     given = _training(network, dataset.train, plan, kept, progress)
     judged = extract_features(network, dataset.test, (PLAIN,), kept, stage="Features to judge on", progress=progress)
     kept.prune()
-    choice = choose(given, _views(plan, given), seed=plan.seed, progress=progress)
+    choice = choose(given, given.features.shape[1], seed=plan.seed, progress=progress)
     head = fit_head(given, choice)
     right = head.probabilities(judged[:, 0]).argmax(axis=1) == truth
     curve = learning_curve(given, choice, (judged[:, 0], truth), right, seed=plan.seed, progress=progress)
@@ -169,17 +186,11 @@ def _training(
     network: Backbone, examples: tuple[Example, ...], plan: TrainingPlan, cache: FeatureCache, progress: Progress
 ) -> Training:
     room = max(1, MOST_NUMBERS // (len(examples) * network.width))
-    views: tuple[View, ...] = VIEWS[: min(max(AUGMENTATIONS[plan.augment]), room)]
+    views: tuple[View, ...] = VIEWS[: min(AUGMENTATIONS[plan.augment], room)]
     features = extract_features(network, examples, views, cache, progress=progress)
     numbers = {pixels: number for number, pixels in enumerate(sorted({each.pixels for each in examples}))}
     labels, groups = zip(*((each.label, numbers[each.pixels]) for each in examples), strict=True)
     return Training(features, np.array(labels), np.array(groups), network.widths)
-
-
-def _views(plan: TrainingPlan, given: Training) -> tuple[int, ...]:
-    """Numbers of views to choose among, of those that were computed."""
-    computed = given.features.shape[1]
-    return tuple(count for count in AUGMENTATIONS[plan.augment] if count <= computed) or (computed,)
 
 
 def _record(dataset: Dataset, plan: TrainingPlan, choice: Choice) -> dict[str, object]:

@@ -73,8 +73,8 @@ def test_features_that_never_change_are_borne():
 
 
 def test_noise_asks_for_a_stronger_penalty_than_classes_far_apart():
-    noise = choose(blobs(3, 30, width=40, apart=0.1), (1,))
-    clear = choose(blobs(3, 30, width=40, apart=3.0), (1,))
+    noise = choose(blobs(3, 30, width=40, apart=0.1), 1)
+    clear = choose(blobs(3, 30, width=40, apart=3.0), 1)
     assert noise.penalty == PENALTIES[0] < clear.penalty
     assert noise.accuracy < 0.6 < 0.95 < clear.accuracy
 
@@ -82,12 +82,12 @@ def test_noise_asks_for_a_stronger_penalty_than_classes_far_apart():
 def test_copies_of_an_image_are_never_on_both_sides_of_a_fold():
     noise = blobs(2, 30, width=60, apart=0.0)
     copied = Training(np.tile(noise.features, (4, 1, 1)), np.tile(noise.labels, 4), np.tile(noise.groups, 4))
-    assert choose(copied, (1,)).accuracy < 0.75  # with copies on both sides it would be 1
+    assert choose(copied, 1).accuracy < 0.75  # with copies on both sides it would be 1
 
 
 def test_thousands_of_classes_are_fitted():
     given = blobs(2000, 5, width=64, apart=5.0)
-    head = fit_head(given, choose(given, (1,)))
+    head = fit_head(given, choose(given, 1))
     assert head.weights.shape == (2000, 64)
     assert (head.probabilities(given.features[:, 0]).argmax(axis=1) == given.labels).mean() > 0.9
 

@@ -6,6 +6,8 @@ import os
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from PIL import Image
 import edgekit
 from edgekit.cli import main
 from edgekit.errors import DataError, UsageError
+from edgekit.reports.training import training_facts, training_to_json
 from edgekit.tflite import read_metadata
 from edgekit.training import base as training_base
 from edgekit.training.cache import FeatureCache
@@ -67,6 +70,16 @@ def test_the_files_describe_themselves(trained, tmp_path):
     record = json.loads(manifest.read_text())
     assert record["training"] == told.provenance["training"]
     assert record["sha256"] == hashlib.sha256((tmp_path / "c.tflite").read_bytes()).hexdigest()
+
+
+def test_images_to_judge_on_that_are_harder_than_those_to_train_on_are_an_alarm(trained):
+    assert trained.alarms == ()
+    worse = replace(trained, top1=0.5, interval=(0.3, 0.7), choice=replace(trained.choice, accuracy=0.95))
+    assert "95.0% of the images to train on rightly: those to judge on are of another kind" in worse.alarms[0]
+    easier = replace(trained, choice=replace(trained.choice, accuracy=0.5))
+    assert "those to judge on are easier" in easier.alarms[0]
+    assert ("Alarm", worse.alarms[0]) in training_facts(worse, Path("c.tflite"), None)
+    assert training_to_json(worse, Path("c.tflite"), Path("c.json"), None)["alarms"] == list(worse.alarms)
 
 
 @pytest.mark.parametrize("kind", ["c.tflite", "c.float.tflite"])
