@@ -11,16 +11,16 @@ import tempfile
 import threading
 from typing import Iterator, List, TextIO
 
-from edgekit.errors import ConversionError, EdgekitError
+from edgekit.errors import EdgekitError
 from edgekit.terminal import printable
 
 
 @contextlib.contextmanager
 def tensorflow_quiet(verbose: bool = False) -> Iterator[TextIO]:
-    """Swallows what is written to file descriptors 1 and 2, and replays it when a tool underneath fails.
+    """Swallows what is written to file descriptors 1 and 2, and replays it where something fails unexpectedly.
 
-    That is a ConversionError raised from another exception. What edgekit itself finds and refuses
-    explains itself and replays nothing. For the CLI only: descriptors belong to the whole process.
+    An EdgekitError explains itself in a line or two and replays nothing, be it thirty lines of a compiler's dump. For
+    the CLI only: descriptors belong to the whole process.
 
     Yields:
       A stream to the user's real stderr, for progress.
@@ -38,8 +38,7 @@ def tensorflow_quiet(verbose: bool = False) -> Iterator[TextIO]:
         replay = False
         try:
             yield user
-        except EdgekitError as error:
-            replay = isinstance(error, ConversionError) and error.__cause__ is not None
+        except EdgekitError:
             raise
         except Exception:
             replay = True

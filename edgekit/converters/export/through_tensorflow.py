@@ -3,6 +3,7 @@
 The only module that knows TensorFlow's converter.
 """
 
+import re
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -117,8 +118,16 @@ def _convert(path: str, call: Traced) -> bytes:
             function, graph = convert_variables_to_constants_v2_as_graph(function)
         return bytes(tf.compat.v1.lite.TFLiteConverter(graph, function.inputs, function.outputs).convert())
     except Exception as error:  # the converter raises a different class for every stage of its own
-        reason = (str(error) or type(error).__name__).strip().splitlines()[0][:200]
-        raise ConversionError(f"TensorFlow could not convert {path}: {reason}") from error
+        raise ConversionError(
+            f"TensorFlow could not convert {path}: {_reason(error)}", "Run again with -v to see all that it said."
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The first line of the converter's message; of a dump of its compiler, the ops that it could not translate."""
+    text = (str(error) or type(error).__name__).strip()
+    ops = sorted(set(re.findall(r"'tf\.(\w+)' op is neither a custom op nor a flex op", text)))
+    return f"TFLite has no {', '.join(ops[:6])} of this kind." if ops else text.splitlines()[0][:200]
 
 
 def _set_static_batch(editor: Editor) -> None:

@@ -207,6 +207,7 @@ class GraphTensor(Protocol):
 
     op: GraphOp
     shape: Sequence[int | None]
+    dtype: Dtype
 
     def consumers(self) -> Sequence[GraphOp]:
         """The operations that read it."""

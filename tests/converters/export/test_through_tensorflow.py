@@ -109,8 +109,22 @@ def test_what_tensorflow_refuses_is_told_in_a_line(keras_source):
     def fails(images):
         raise TypeError("first line\nsecond line")
 
-    with pytest.raises(ConversionError, match=r"could not convert .*: first line$"):
+    with pytest.raises(ConversionError, match=r"could not convert .*: first line ") as caught:
         export_float(replace(keras_source, call=fails), SPEC)
+    assert "-v" in caught.value.hint
+
+
+def test_of_a_dump_of_the_compiler_the_ops_are_named(keras_source):
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec((1, SIZE, SIZE, 3))], autograph=False)
+    def unknown(images):
+        return tf.linalg.det(tf.einsum("bhwc,bhwd->bcd", images, images))
+
+    with pytest.raises(ConversionError) as caught:
+        export_float(replace(keras_source, call=unknown), SPEC)
+    assert "TFLite has no MatrixDeterminant of this kind" in caught.value.message
+    assert len(str(caught.value).splitlines()) <= 2
 
 
 def test_a_model_of_another_shape_than_the_source_says_is_refused(keras_source):

@@ -18,6 +18,7 @@ from edgekit.converters.sources.keras.archive import read_archive
 from edgekit.converters.sources.keras.configuration import for_inference, refuse_code
 from edgekit.converters.sources.keras.layers import with_activation
 from edgekit.converters.sources.keras.loader import load_keras
+from edgekit.converters.sources.keras.wrappers import refuse_wrappers
 from edgekit.converters.sources.source import DirectSource, FirstNorm, digest
 from edgekit.converters.sources.tflite import interpreted, kind_of_output
 from edgekit.devices.interpreter import open_interpreter
@@ -37,6 +38,7 @@ def open_directly(
     """
     name, archive = str(path), read_archive(path, kind)
     config, notes = for_inference(archive.config)
+    refuse_wrappers(config, name)
     if not trust:
         refuse_code(config, name)
     shape = input_shape(config)

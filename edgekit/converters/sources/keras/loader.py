@@ -32,6 +32,7 @@ from edgekit.converters.sources.keras.layers import (
     reshapes_first,
     scales_pixels,
 )
+from edgekit.converters.sources.keras.wrappers import refuse_wrappers
 from edgekit.converters.sources.protocols import Call, KerasModel, Layer, ModelEnd, Tensor, kind
 from edgekit.converters.sources.source import KerasSource, digest
 from edgekit.errors import MissingDependencyError, ModelError, UnsupportedModelError
@@ -45,6 +46,7 @@ def load_keras(
     """Opens a `.keras` or `.h5` file; see `edgekit.converters.sources.open.load_source` for errors."""
     archive = read_archive(path, kind)
     config, notes = for_inference(archive.config)
+    refuse_wrappers(config, str(path))
     if not trust:
         refuse_code(config, str(path))
     model, library = _build(archive, config, trust)

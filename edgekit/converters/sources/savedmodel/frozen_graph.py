@@ -13,6 +13,7 @@ from edgekit.converters.sources.source import FirstNorm
 _NEUTRAL = frozenset(
     {"Identity", "Cast", "Pad", "PadV2", "MirrorPad", "ResizeBilinear", "StopGradient", "ReverseV2", "StridedSlice"}
 )
+_STORING = frozenset({"Cast", "Const", "Identity", "Placeholder"})
 _GAINS = frozenset({"Mul", "RealDiv", "Div"})
 _RESHAPING = frozenset({"Reshape", "ExpandDims"})
 _SHIFTS = frozenset({"Add", "AddV2", "Sub", "BiasAdd"})
@@ -24,6 +25,21 @@ def freeze(function: Traced) -> ConcreteFunction:
 
     frozen: ConcreteFunction = convert_variables_to_constants_v2(function.get_concrete_function())
     return frozen
+
+
+def ops_of(frozen: ConcreteFunction, kind: str) -> int:
+    """How many ops of the graph are of a kind that begins so."""
+    return sum(op.type.startswith(kind) for op in frozen.graph.get_operations())
+
+
+def half_precision(frozen: ConcreteFunction) -> tuple[str, int]:
+    """("float16" or "bfloat16", how many ops compute in it); casts and constants do not count."""
+    kinds = [
+        op.outputs[0].dtype.name
+        for op in frozen.graph.get_operations()
+        if op.type not in _STORING and op.outputs and op.outputs[0].dtype.name in ("float16", "bfloat16")
+    ]
+    return (kinds[0] if kinds else "", len(kinds))
 
 
 def scales_pixels(frozen: ConcreteFunction) -> bool:

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING
 from edgekit.converters.sources import checks
 from edgekit.converters.sources.ends import End, about_choice, choose_output, output_kind
 from edgekit.converters.sources.inference import as_row, last_op, predictor, traced, without_channels
-from edgekit.converters.sources.protocols import Call, Signature, SignatureEnd
-from edgekit.converters.sources.savedmodel.frozen_graph import first_norm, freeze, reshapes_first, scales_pixels
+from edgekit.converters.sources.keras.wrappers import refuse_fake_quantization
+from edgekit.converters.sources.protocols import Call, ConcreteFunction, Signature, SignatureEnd
+from edgekit.converters.sources.savedmodel.frozen_graph import (
+    first_norm,
+    freeze,
+    half_precision,
+    ops_of,
+    reshapes_first,
+    scales_pixels,
+)
 from edgekit.converters.sources.savedmodel.safety import HOUSEKEEPING, refuse_reaching_out
 from edgekit.converters.sources.source import SavedModelSource, digest
 from edgekit.errors import ModelFormatError, UnsupportedModelError, UsageError
@@ -46,6 +54,8 @@ def load_savedmodel(
     call = without_channels(_inference(function, given, ends[place].name), shape)
     call = traced(as_row(call, ends[place].shape), spec)
     frozen = freeze(call)
+    refuse_fake_quantization(name, ops_of(frozen, "FakeQuant"))
+    _refuse_half(frozen, name)
     if len(shape) == 3 and not reshapes_first(frozen):
         checks.image_spec(name, shape, size)
     predict = predictor(call, name)
@@ -142,6 +152,16 @@ def _refuse_fixed_batch(given: SignatureEnd, name: str) -> None:
     if given.shape[0] not in (None, 1):
         raise UnsupportedModelError(
             f"{name} is fixed to batches of {given.shape[0]} images.", "Export it again with a batch of 1 or None."
+        )
+
+
+def _refuse_half(frozen: ConcreteFunction, name: str) -> None:
+    """Raises where the graph computes in 16 bits, which TFLite's ops don't."""
+    kind, count = half_precision(frozen)
+    if count:
+        raise UnsupportedModelError(
+            f"{name} computes in {kind} ({count} ops): it was exported in mixed precision, and TFLite has no such ops.",
+            "Give the .keras or .h5 file, which edgekit turns to float32; or export it again under the policy float32.",
         )
 
 
