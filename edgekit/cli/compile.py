@@ -9,7 +9,8 @@ import click
 from edgekit.cli.common import command_options, echo_json, progress_bar
 from edgekit.edgetpu.compiler.compiler import compile_models
 from edgekit.edgetpu.compiler.handoff import write_handoff
-from edgekit.edgetpu.compiler.run import DEFAULT_TIMEOUT_S, find_compiler
+from edgekit.edgetpu.compiler.run import DEFAULT_TIMEOUT_S
+from edgekit.edgetpu.compiler.supply import find_compiler, is_archive
 from edgekit.edgetpu.placement.mapping import map_ops
 from edgekit.edgetpu.placement.placement import CompilerOptions
 from edgekit.errors import CompilerError
@@ -22,7 +23,7 @@ from edgekit.tflite.reader import read_graph
 @click.command()
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for the results; default: beside MODEL.")
-@click.option("--compiler", type=click.Path(), help="The edgetpu_compiler to run; default: the one on the PATH.")
+@click.option("--compiler", type=click.Path(), help="edgetpu_compiler, its folder or its archive (.deb, .tar.gz).")
 @click.option(
     "--handoff",
     type=click.Path(path_type=Path),
@@ -40,8 +41,9 @@ from edgekit.tflite.reader import read_graph
 def compile(models: Tuple[Path, ...], as_json: bool, verbose: bool, **given: Any) -> None:
     """Compile int8 .tflite MODELS for the Edge TPU; several models share the on-chip memory.
 
-    Labels and preprocessing are kept. Needs Coral's edgetpu_compiler (Linux, x86-64). Without it, the predicted
-    placement is shown, and --handoff writes what another machine needs to compile.
+    Labels and preprocessing are kept. Needs Coral's edgetpu_compiler (Linux, x86-64): the one on the PATH, or what
+    --compiler names. Without it, the predicted placement is shown, and --handoff writes what another machine needs
+    to compile; with an archive as --compiler nothing has to be fetched there.
     """
     options = CompilerOptions(
         all_subgraphs=given["all_subgraphs"],
@@ -51,7 +53,7 @@ def compile(models: Tuple[Path, ...], as_json: bool, verbose: bool, **given: Any
         search_delegate=given["search"],
     )
     if given["handoff"]:
-        _hand_off(models, given["handoff"], options, as_json)
+        _hand_off(models, given["handoff"], options, given["compiler"], as_json)
         return
     try:
         find_compiler(given["compiler"])
@@ -93,8 +95,11 @@ def _predict(models: Tuple[Path, ...], options: CompilerOptions, error: Optional
     sys.exit(error.exit_code)
 
 
-def _hand_off(models: Tuple[Path, ...], folder: Path, options: CompilerOptions, as_json: bool) -> None:
-    written = [str(path) for path in write_handoff(models, folder, options)]
+def _hand_off(
+    models: Tuple[Path, ...], folder: Path, options: CompilerOptions, compiler: Optional[str], as_json: bool
+) -> None:
+    archive = Path(compiler) if compiler and is_archive(Path(compiler)) else None
+    written = [str(path) for path in write_handoff(models, folder, options, archive)]
     if as_json:
         echo_json({"handoff": str(folder), "files": written})
         return

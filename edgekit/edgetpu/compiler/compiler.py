@@ -13,7 +13,8 @@ from edgekit.edgetpu.compiler.failures import Failure, explain
 from edgekit.edgetpu.compiler.log import CompilerLog, ModelLog
 from edgekit.edgetpu.compiler.origin import RECORD, output_names, twin_record
 from edgekit.edgetpu.compiler.package import CompiledModel, mapped_ops, read_compiled
-from edgekit.edgetpu.compiler.run import DEFAULT_TIMEOUT_S, Run, arguments, find_compiler, run_compiler
+from edgekit.edgetpu.compiler.run import DEFAULT_TIMEOUT_S, Run, arguments, run_compiler
+from edgekit.edgetpu.compiler.supply import find_compiler, started
 from edgekit.edgetpu.placement.mapping import map_ops
 from edgekit.edgetpu.placement.placement import CompilerOptions, Placement
 from edgekit.edgetpu.statuses import explain_status
@@ -83,9 +84,9 @@ class _Job:
 
 @dataclass(frozen=True)
 class _Order:
-    """What the compiler is asked to do: the program, its flags, seconds allowed, files wanted for each model."""
+    """What the compiler is asked to do: words that start it, flags, seconds allowed, files wanted for each model."""
 
-    program: Path
+    command: Tuple[str, ...]
     flags: Tuple[str, ...]
     timeout: int
     segments: int
@@ -130,11 +131,17 @@ def compile_models(
       UsageError: two models of the same name.
       OutputError: the folder cannot be written.
     """
-    program = find_compiler(compiler)
+    found = find_compiler(compiler)
     options = options or CompilerOptions()
-    order = _Order(program, tuple(arguments(options, timeout)), timeout, options.num_segments)
+    flags = tuple(arguments(options, timeout))
     jobs = [_job(Path(path), out_dir, options) for path in paths]
     _check_names(jobs)
+    with started(found) as command:
+        return _until_done(_Order(command, flags, timeout, options.num_segments), jobs, progress)
+
+
+def _until_done(order: _Order, jobs: Sequence[_Job], progress: Progress) -> Tuple[CompileReport, ...]:
+    """Runs the compiler, again where it crashed."""
     attempt = 1
     while True:
         progress("Compiling for the Edge TPU", attempt - 1, None)
@@ -151,7 +158,7 @@ def _attempt(order: _Order, jobs: Sequence[_Job], attempt: int) -> Union[Failure
     try:
         with tempfile.TemporaryDirectory(prefix="edgekit-") as name:
             folder = Path(name)
-            run = run_compiler(order.program, _write_inputs(jobs, folder), order.flags, timeout=order.timeout)
+            run = run_compiler(order.command, _write_inputs(jobs, folder), order.flags, timeout=order.timeout)
             failure = _failure(run, jobs, order, folder)
             return failure or [_finish(job, run, order, attempt=attempt, folder=folder) for job in jobs]
     except OSError as error:

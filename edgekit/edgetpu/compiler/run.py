@@ -1,22 +1,16 @@
-"""Finding and running `edgetpu_compiler`: one process, one time limit, nothing left behind."""
+"""Running `edgetpu_compiler`: one process, one time limit, nothing left behind."""
 
 import contextlib
 import os
-import platform
-import shutil
 import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Union
+from typing import Dict, List, Optional, Sequence
 
 from edgekit.edgetpu.compiler.log import CompilerLog, merge_logs, parse_log
 from edgekit.edgetpu.placement.placement import CompilerOptions
 from edgekit.errors import CompilerError, UsageError
-
-#: Name of the program, and of the environment variable that may hold its path.
-PROGRAM = "edgetpu_compiler"
-VARIABLE = "EDGEKIT_EDGETPU_COMPILER"
 
 #: The compiler's own time limit for one compilation, in seconds.
 DEFAULT_TIMEOUT_S = 180
@@ -40,29 +34,6 @@ class Run:
     code: Optional[int]
 
 
-def find_compiler(compiler: Optional[Union[str, Path]] = None) -> Path:
-    """The program: as given, as `EDGEKIT_EDGETPU_COMPILER` says, or as found on the PATH.
-
-    Raises CompilerError where it is not there or cannot be executed.
-    """
-    given = str(compiler) if compiler else os.environ.get(VARIABLE)
-    found = shutil.which(given or PROGRAM)
-    if found:
-        return Path(found).resolve()
-    if given:
-        raise CompilerError(f"{given} is not a program that can be run.", f"Give the path of {PROGRAM}.")
-    raise CompilerError(
-        f"{PROGRAM} is not installed on this machine ({platform.system()} {platform.machine()}).", _where_to_get_it()
-    )
-
-
-def _where_to_get_it() -> str:
-    hand_off = "`edgekit compile MODEL --handoff FOLDER` writes a container recipe and the exact command."
-    if (platform.system(), platform.machine()) in (("Linux", "x86_64"), ("Linux", "AMD64")):
-        return f"Install it from Coral's Debian repository; or, without installing: {hand_off}"
-    return f"It exists for Linux on x86-64 only; to compile elsewhere: {hand_off}"
-
-
 def arguments(options: CompilerOptions, timeout: int = DEFAULT_TIMEOUT_S) -> List[str]:
     """The options and the time limit (seconds) as the compiler's flags; the table of ops is always asked for.
 
@@ -81,16 +52,17 @@ def arguments(options: CompilerOptions, timeout: int = DEFAULT_TIMEOUT_S) -> Lis
     return flags + (["-t", str(timeout)] if timeout != DEFAULT_TIMEOUT_S else [])
 
 
-def run_compiler(compiler: Path, models: Sequence[Path], flags: Sequence[str], *, timeout: int) -> Run:
+def run_compiler(compiler: Sequence[str], models: Sequence[Path], flags: Sequence[str], *, timeout: int) -> Run:
     """Compiles models into the folder of the first one, whose log files it reads afterwards.
 
-    The program and all its children are ended at the time limit (seconds) and on Ctrl-C.
+    `compiler` are the words that start it (`supply.started`). The program and all its children are ended at the time
+    limit (seconds) and on Ctrl-C.
 
     Raises:
       CompilerError: the program could not be started.
     """
     folder = models[0].parent
-    command = [str(compiler), *flags, "-o", str(folder), *map(str, models)]
+    command = [*compiler, *flags, "-o", str(folder), *map(str, models)]
     # A file, not a pipe: a child that outlives its parent would hold a pipe open forever.
     with open(str(folder / "output.txt"), "w+b") as output:
         code = _run(command, output, timeout + _GRACE_S)

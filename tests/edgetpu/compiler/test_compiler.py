@@ -13,7 +13,8 @@ import pytest
 from edgekit.edgetpu.compiler.comparison import differences
 from edgekit.edgetpu.compiler.compiler import compile_model, compile_models, cpu_ops
 from edgekit.edgetpu.compiler.package import read_compiled
-from edgekit.edgetpu.compiler.run import arguments, find_compiler
+from edgekit.edgetpu.compiler.run import arguments
+from edgekit.edgetpu.compiler.supply import find_compiler
 from edgekit.edgetpu.placement.placement import CompilerOptions
 from edgekit.errors import CompilerError, ModelFormatError, OutputError, UnsupportedModelError, UsageError
 from edgekit.preprocess import InputSpec
