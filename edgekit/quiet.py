@@ -6,10 +6,11 @@ redirecting the descriptor itself catches them all.
 
 import contextlib
 import os
+import re
 import sys
 import tempfile
 import threading
-from typing import Iterator, List, TextIO
+from typing import Iterator, List, Pattern, TextIO
 
 from edgekit.errors import EdgekitError
 from edgekit.terminal import printable
@@ -26,6 +27,7 @@ def tensorflow_quiet(verbose: bool = False) -> Iterator[TextIO]:
       A stream to the user's real stderr, for progress.
     """
     if verbose:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0")
         yield sys.stderr
         return
     sys.stdout.flush()
@@ -54,8 +56,8 @@ def tensorflow_quiet(verbose: bool = False) -> Iterator[TextIO]:
                 sys.stderr.write(printable(noise.read().decode("utf-8", "replace")))
 
 
-#: How the interpreter's line about its own CPU kernels begins, said once in a process.
-_XNNPACK = b"INFO: Created TensorFlow Lite XNNPACK delegate"
+#: The interpreter's line about its own CPU kernels, said once in a process.
+_XNNPACK = re.compile(b"INFO: Created TensorFlow Lite XNNPACK delegate")
 _opening = threading.RLock()
 _heard: List[bytes] = []
 
@@ -70,24 +72,34 @@ def interpreter_quiet() -> Iterator[None]:
         if _heard:
             yield
             return
-        try:
-            saved = os.dup(2)
-        except OSError:  # standard error is closed
+        with stderr_without(_XNNPACK) as dropped:
             yield
-            return
-        with tempfile.TemporaryFile() as noise:
-            os.dup2(noise.fileno(), 2)
-            try:
-                yield
-            finally:
-                os.dup2(saved, 2)
-                os.close(saved)
-                noise.seek(0)
-                _pass_on(noise.read().splitlines(keepends=True))
+        _heard.extend(dropped)
 
 
-def _pass_on(lines: List[bytes]) -> None:
-    _heard.extend(line for line in lines if line.startswith(_XNNPACK))
-    others = [line for line in lines if not line.startswith(_XNNPACK)]
-    if others:
-        os.write(2, b"".join(others))
+@contextlib.contextmanager
+def stderr_without(pattern: "Pattern[bytes]") -> Iterator[List[bytes]]:
+    """Redirects descriptor 2, and passes on what was written to it but for the lines that begin with a pattern.
+
+    Yields:
+      A list that holds the dropped lines in the end.
+    """
+    dropped: List[bytes] = []
+    try:
+        saved = os.dup(2)
+    except OSError:  # standard error is closed
+        yield dropped
+        return
+    with tempfile.TemporaryFile() as noise:
+        os.dup2(noise.fileno(), 2)
+        try:
+            yield dropped
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+            noise.seek(0)
+            lines = noise.read().splitlines(keepends=True)
+            dropped += [line for line in lines if pattern.match(line)]
+            others = b"".join(line for line in lines if not pattern.match(line))
+            if others:
+                os.write(2, others)

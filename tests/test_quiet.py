@@ -1,9 +1,12 @@
 """Run in a process of its own, since descriptors belong to the whole process."""
 
+import os
 import subprocess
 import sys
 
 import pytest
+
+from tests.support.tiny_keras import classifier, save
 
 BODY = """
 import os, sys
@@ -116,3 +119,30 @@ with interpreter_quiet():
         "after",
     ]
     assert done.stdout == "open\n"
+
+
+USING = """
+import os, sys
+import edgekit
+{use}
+print("to the user", file=sys.stderr)
+"""
+THROUGH_TENSORFLOW = """
+from edgekit.converters.sources.keras.loader import load_keras
+from edgekit.converters.export.through_tensorflow import export_float
+from edgekit.converters.sources.sniff import KERAS_ZIP
+from pathlib import Path
+source = load_keras(Path({path!r}), KERAS_ZIP, trust=False, size=None)
+export_float(source, source.spec)
+"""
+DIRECT = "edgekit.load_source({path!r})"
+
+
+@pytest.mark.parametrize("use", [DIRECT, THROUGH_TENSORFLOW], ids=["direct", "through TensorFlow"])
+def test_programs_hear_as_little_as_users_of_the_command(use, tmp_path):
+    keras = pytest.importorskip("keras")
+    path = save(classifier(keras), tmp_path / "m.keras")
+    code = USING.format(use=use.format(path=str(path)))
+    heard = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, env=heard)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "to the user\n")

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from edgekit.converters.sources import checks
+from edgekit.converters.sources.calm import calm_tensorflow
 from edgekit.converters.sources.ends import End, about_choice, choose_output, output_kind
 from edgekit.converters.sources.inference import as_row, last_op, predictor, traced, without_channels
 from edgekit.converters.sources.keras.architectures import Leaf, recognize
@@ -44,6 +45,7 @@ def load_keras(
     path: Path, kind: str, *, trust: bool, size: tuple[int, int] | None, output: str | None = None
 ) -> KerasSource:
     """Opens a `.keras` or `.h5` file; see `edgekit.converters.sources.open.load_source` for errors."""
+    calm_tensorflow()
     archive = read_archive(path, kind)
     config, notes = for_inference(archive.config)
     refuse_wrappers(config, str(path))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.converters.sources import checks
+from edgekit.converters.sources.calm import calm_tensorflow
 from edgekit.converters.sources.ends import End, about_choice, choose_output, output_kind
 from edgekit.converters.sources.inference import as_row, last_op, predictor, traced, without_channels
 from edgekit.converters.sources.keras.wrappers import refuse_fake_quantization
@@ -39,6 +40,7 @@ def load_savedmodel(
     signature: str | None = None,
 ) -> SavedModelSource:
     """Opens a SavedModel folder; see `edgekit.converters.sources.open.load_source` for errors."""
+    calm_tensorflow()
     name, saved = str(path), _read(path)
     wanted = _choose(saved, name, signature)
     if not trust:
