@@ -42,7 +42,7 @@ def is_scaled_swish(name: str) -> bool:
 
 
 def head(what: str, number: int) -> str:
-    """Name of a tensor of a trained head: "pooled", "weights", "bias", "scores" of one depth, or a "sum" of scores."""
+    """Name of a tensor of a trained head: "pooled", "weights", "bias", "scores" of one depth, a "sum" of scores …"""
     return f"edgekit/head/{what}{number}"
 
 

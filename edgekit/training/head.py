@@ -23,6 +23,7 @@ from edgekit.training.reading import digest
 
 #: Feature maps are taken from so many of the last resolutions: what comes before tells edges and colours.
 _RESOLUTIONS = 2
+_CONVOLUTION = {"padding": "VALID", "strideW": 1, "strideH": 1, "dilationWFactor": 1, "dilationHFactor": 1}
 
 
 @dataclass(frozen=True)
@@ -74,29 +75,73 @@ def with_head(model: Model, weights: np.ndarray, bias: np.ndarray, labels: tuple
     output = editor.add_tensor(names.head("probabilities", 0), (1, len(bias)))
     editor.insert_after(editor.producer(scores), "SOFTMAX", [scores], [output], {"beta": 1.0})
     editor.set_outputs([output])
+    editor.remove_dead()
     editor.drop_description()
     editor.drop_unused()
     return replace(model, graph=editor.finish(), output="probabilities", labels=labels)
 
 
 def _dense(editor: Editor, features: list[int], weights: np.ndarray, bias: np.ndarray) -> int:
-    """The sum of a dense layer for each depth; one layer on all of them would have to give int8 one scale for all."""
-    before, total, shape, start = editor.ops[-1], -1, (1, len(bias)), 0
+    """A dense layer on the features; of several depths the sum of one for each, and its tensor (1, classes).
+
+    One layer on all depths would have to give their int8 forms one scale. The layers are written as convolutions of one
+    position: that the Edge TPU takes sums is known of four dimensions alone.
+    """
+    if len(features) == 1:
+        return _layer(editor, "FULLY_CONNECTED", (features[0], 0), weights, bias)
+    starts, total = np.cumsum([0, *(editor.tensors[index].elements for index in features)]).tolist(), -1
     for number, index in enumerate(features):
-        end = start + editor.tensors[index].elements
-        part = np.ascontiguousarray(weights[:, start:end])
-        offset = bias if number == 0 else np.zeros_like(bias)
-        constants = [
-            editor.add_constant(names.head("weights", number), part),
-            editor.add_constant(names.head("bias", number), offset),
-        ]
-        scores = editor.add_tensor(names.head("scores", number), shape)
-        before = editor.insert_after(before, "FULLY_CONNECTED", [index, *constants], [scores])
+        part = np.ascontiguousarray(weights[:, starts[number] : starts[number + 1]])[:, np.newaxis, np.newaxis]
+        offset = np.zeros_like(bias) if number else bias
+        source = _unflattened(editor, index) or _reshaped(editor, index, 4, number)
+        scores = _layer(editor, "CONV_2D", (source, number), part, offset)
         if number:
-            added = editor.add_tensor(names.head("sum", number), shape)
-            before, scores = editor.insert_after(before, "ADD", [total, scores], [added]), added
-        total, start = scores, end
-    return total
+            added = editor.add_tensor(names.head("sum", number), editor.tensors[scores].shape)
+            editor.insert_after(editor.ops[-1], "ADD", [total, scores], [added])
+            scores = added
+        total = scores
+    return _reshaped(editor, total, 2, len(features))
+
+
+def _layer(editor: Editor, opcode: str, source: tuple[int, int], weights: np.ndarray, bias: np.ndarray) -> int:
+    """The scores that a layer of weights, put last, computes of (a tensor, its number)."""
+    index, number = source
+    constants = [
+        editor.add_constant(names.head("weights", number), weights),
+        editor.add_constant(names.head("bias", number), bias),
+    ]
+    shape = (*(1,) * (weights.ndim - 1), len(bias))
+    scores = editor.add_tensor(names.head("scores", number), shape)
+    options = _CONVOLUTION if opcode == "CONV_2D" else {}
+    editor.insert_after(editor.ops[-1], opcode, [index, *constants], [scores], options)
+    return scores
+
+
+def _unflattened(editor: Editor, index: int) -> int | None:
+    """Pooled features before they lost their axes of one position; None where that is not how they were made."""
+    op = editor.producer(index)
+    shape = editor.tensors[op.inputs[0]].shape if op is not None else ()
+    if op is None or len(shape) != 4:
+        return None
+    if op.opcode == "RESHAPE" and shape[:3] == (1, 1, 1):
+        return op.inputs[0]
+    if op.opcode != "MEAN":
+        return None
+    whole = editor.add_tensor(names.head("pooled", 0), (1, 1, 1, shape[3]))
+    editor.insert_after(op, "MEAN", op.inputs, [whole], {"keepDims": True})
+    return whole
+
+
+def _reshaped(editor: Editor, index: int, rank: int, number: int) -> int:
+    """The numbers of a tensor along the last of so many axes."""
+    tensor = editor.tensors[index]
+    if len(tensor.shape) == rank:
+        return index
+    shape = (*(1,) * (rank - 1), tensor.elements)
+    told = editor.add_constant(names.head("shape", number), np.array(shape, np.int32))
+    found = editor.add_tensor(names.head("reshaped", number), shape)
+    editor.insert_after(editor.ops[-1], "RESHAPE", [index, told], [found], {"newShape": shape})
+    return found
 
 
 def _pooled(editor: Editor) -> list[int]:
@@ -104,9 +149,9 @@ def _pooled(editor: Editor) -> list[int]:
     features = [features_of(editor.graph)]
     for number, tensor in enumerate(narrow_maps(editor.graph, features[0]), 1):
         axes = editor.add_constant(names.head("axes", number), np.array([1, 2], np.int32))
-        pooled = editor.add_tensor(names.head("pooled", number), (1, tensor.shape[-1]))
+        pooled = editor.add_tensor(names.head("pooled", number), (1, 1, 1, tensor.shape[-1]))
         before = editor.producer(tensor.index)
-        editor.insert_after(before, "MEAN", [tensor.index, axes], [pooled], {"keepDims": False})
+        editor.insert_after(before, "MEAN", [tensor.index, axes], [pooled], {"keepDims": True})
         features.append(pooled)
     return features
 
