@@ -2,7 +2,7 @@
 
 import sys
 from importlib import import_module
-from typing import Any, List, Mapping, Optional
+from typing import List, Mapping, Optional, Tuple
 
 import click
 
@@ -63,7 +63,7 @@ class LazyGroup(click.Group):
     """A group whose commands are imported on use: `edgekit --help` must not wait for any of them."""
 
     def make_context(
-        self, info_name: Optional[str], args: List[str], parent: Optional[click.Context] = None, **extra: Any
+        self, info_name: Optional[str], args: List[str], parent: Optional[click.Context] = None, **extra: object
     ) -> click.Context:
         """Sees to the streams before anything is printed: help already may meet a full disk."""
         from edgekit.cli.failures import open_closed_streams, told
@@ -80,7 +80,7 @@ class LazyGroup(click.Group):
         ctx.meta[_JSON] = "--json" in args
         return super().parse_args(ctx, args)
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         """Runs the command; tells wrong options and an answer that cannot be printed as any other error."""
         from edgekit.cli.common import fail
         from edgekit.cli.failures import told
@@ -109,7 +109,9 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, SUMMARIES[name]) for name in self.list_commands(ctx)])
 
-    def resolve_command(self, ctx: click.Context, args: List[str]) -> Any:
+    def resolve_command(
+        self, ctx: click.Context, args: List[str]
+    ) -> Tuple[Optional[str], Optional[click.Command], List[str]]:
         """Tells the commands there are where one is misspelt."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             ctx.fail(f"There is no command {args[0]!r}. Commands: {', '.join(sorted(COMMANDS))}.")

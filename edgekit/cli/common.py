@@ -5,7 +5,7 @@ import functools
 import json
 import logging
 import sys
-from typing import Any, Callable, Iterator, List, Optional, TextIO, TypeVar
+from typing import Callable, Iterator, List, NoReturn, Optional, TextIO, TypeVar
 
 import click
 
@@ -14,7 +14,7 @@ from edgekit.errors import EdgekitError
 from edgekit.progress import Progress, silent
 from edgekit.terminal import PROSE_LINES, echo, printable, terminal_width, wrapped
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Command = TypeVar("Command", bound=Callable[..., object])
 
 
 def command_options(function: Command) -> Command:
@@ -24,7 +24,7 @@ def command_options(function: Command) -> Command:
     """
 
     @functools.wraps(function)
-    def run(*args: Any, as_json: bool, **kwargs: Any) -> Any:
+    def run(*args: object, as_json: bool, **kwargs: object) -> object:
         if kwargs.get("verbose"):
             for line in origins(click.get_current_context()):
                 echo(line, err=True)
@@ -39,7 +39,7 @@ def command_options(function: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")(wrapped)  # type: ignore[return-value]
 
 
-def fail(error: EdgekitError, as_json: bool) -> None:
+def fail(error: EdgekitError, as_json: bool) -> NoReturn:
     """Prints an error as the user asked for it and exits with its code."""
     if as_json:
         echo_json({"error": error.kind, "message": error.message, "hint": error.hint})

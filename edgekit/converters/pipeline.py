@@ -4,7 +4,6 @@ import logging
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -13,7 +12,7 @@ from edgekit.calibration.class_matching import match_samples
 from edgekit.converters.export.find_preprocessing import Finding
 from edgekit.converters.export.reference import check_with_keras, float_reference, resolve_preprocessing
 from edgekit.converters.images import Data, JudgedOn, choose_images
-from edgekit.converters.manifest import Artefact, provenance
+from edgekit.converters.manifest import Artefact, Provenance, provenance
 from edgekit.converters.naming import named
 from edgekit.converters.quantization.backend import float_ops
 from edgekit.converters.quantization.corrections import AUTO
@@ -103,7 +102,7 @@ def convert(
       verify: whether to judge the result.
       verify_data: images to judge it on. Without them a part of `data` is kept aside for that; without `data`, or
         where it has three images or fewer, synthetic ones other than those of the calibration.
-      check_export: compare a float model that was exported without Keras with what Keras computes. Any other is
+      check_export: compare a float model that was exported without Keras with what Keras computes. Other ones are
         compared with its source anyway.
       progress: called as work goes on.
 
@@ -190,7 +189,7 @@ def _judge(source: Source, reference: Model, candidate: Model, images: Samples, 
     )
 
 
-def _metadata(source: Source, model: Model, record: dict[str, Any]) -> Metadata:
+def _metadata(source: Source, model: Model, record: Provenance) -> Metadata:
     return Metadata(
         name=source.architecture or Path(source.path).stem,
         description="Image classifier quantized to int8 by edgekit.",

@@ -11,12 +11,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edgekit.devices.interpreter import allowed_cores
 from edgekit.errors import DeviceError, EdgekitError
 from edgekit.evaluation.answers import Answer, Subject, answer, read_image
 from edgekit.install import not_importable
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
 
 #: Images in one task: enough to hide the network's delay, few enough to spread a small set evenly.
 BATCH = 16
@@ -53,7 +56,7 @@ def spread(subject: Subject, paths: Iterable[Path], scheduler: str) -> Iterator[
 
 
 @contextmanager
-def _client(scheduler: str) -> Iterator[Any]:
+def _client(scheduler: str) -> Iterator["Client"]:
     try:
         from distributed import Client, LocalCluster
     except ImportError as error:
@@ -67,11 +70,11 @@ def _client(scheduler: str) -> Iterator[Any]:
         yield client
 
 
-def _in_order(client: Any, subject: Subject, paths: Iterator[Path]) -> Iterator[Answer]:
+def _in_order(client: "Client", subject: Subject, paths: Iterator[Path]) -> Iterator[Answer]:
     """Keeps every worker busy with one batch and one waiting; no more of the images is in memory at a time."""
     model = client.scatter(subject, broadcast=True, hash=False)
     limit = 2 * max(1, sum(client.nthreads().values()))
-    pending: deque[Any] = deque()
+    pending: deque[Future] = deque()
     for batch in iter(lambda: list(islice(paths, BATCH)), []):
         # As the only item of a list: Dask would scatter the images of a bare list one by one.
         (data,) = client.scatter([[read_image(path) for path in batch]], hash=False)

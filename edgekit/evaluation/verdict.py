@@ -3,14 +3,13 @@
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from edgekit.calibration.class_matching import UNMATCHED, Matching
 from edgekit.calibration.parallel import map_samples
 from edgekit.calibration.samples import Sample, Samples
-from edgekit.devices.interpreter import open_interpreter
+from edgekit.devices.interpreter import Interpreter, open_interpreter
 from edgekit.errors import DataError, UsageError
 from edgekit.evaluation.intervals import wilson_interval
 from edgekit.evaluation.plausibility import Plausibility, alarms, plausibility
@@ -242,7 +241,7 @@ def _scores(model: Model) -> Tensor | None:
 def _sized(samples: Iterable[Sample], first: InputSpec, second: InputSpec) -> Iterator[tuple[Sample, Sample]]:
     """Each image as either input wants it, decoded once where they want the same."""
 
-    def way(spec: InputSpec) -> tuple[Any, ...]:
+    def way(spec: InputSpec) -> tuple[object, ...]:
         return (spec.shape, spec.resize, spec.crop, spec.interpolation)
 
     if isinstance(samples, Samples) and way(first) != way(second):
@@ -250,7 +249,7 @@ def _sized(samples: Iterable[Sample], first: InputSpec, second: InputSpec) -> It
     return ((sample, sample) for sample in samples)
 
 
-def run(interpreter: Any, batch: np.ndarray) -> np.ndarray:
+def run(interpreter: Interpreter, batch: np.ndarray) -> np.ndarray:
     """One inference: float32 (1, height, width, channels) in, float64 (classes,) out, whatever the model's types."""
     feed(interpreter, batch)
     sink = interpreter.get_output_details()[0]
@@ -260,7 +259,7 @@ def run(interpreter: Any, batch: np.ndarray) -> np.ndarray:
     return np.asarray(scores, np.float64).ravel()
 
 
-def feed(interpreter: Any, batch: np.ndarray) -> None:
+def feed(interpreter: Interpreter, batch: np.ndarray) -> None:
     """Runs a model on float32 (1, height, width, channels), quantized as its input wants it."""
     source = interpreter.get_input_details()[0]
     if source["dtype"] != np.float32:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from edgekit.converters import Conversion
+from edgekit.converters.manifest import Exported
 from edgekit.converters.sources.source import Source
 from edgekit.converters.surgery.student import Student
 from edgekit.edgetpu import map_ops
@@ -86,10 +87,10 @@ _EXPORTED = {
 }
 
 
-def _exported(export: Mapping[str, float | str | None]) -> str:
+def _exported(export: Exported) -> str:
     """How the float model came to be, and how that was checked."""
     off = export["off_keras"]
-    return _EXPORTED[str(export["way"])] + (f"; within {off:.0e} of what Keras computes" if off is not None else "")
+    return _EXPORTED[export["way"]] + (f"; within {off:.0e} of what Keras computes" if off is not None else "")
 
 
 def _left_in_float(ops: Mapping[str, int]) -> str:

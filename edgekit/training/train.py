@@ -10,6 +10,7 @@ import numpy as np
 
 from edgekit.calibration.samples import Data
 from edgekit.converters import Conversion, Recipe, convert, load_source, save
+from edgekit.converters.manifest import Provenance
 from edgekit.devices.admission import vouch
 from edgekit.errors import UsageError
 from edgekit.evaluation.accuracy import Evaluation, measure
@@ -239,7 +240,7 @@ def _recorded(conversion: Conversion, record: Mapping[str, object]) -> Conversio
     artefact = conversion.artefact
     told = read_metadata(artefact.model.graph)
     assert told is not None  # convert has just written it
-    provenance = {"training": record, **artefact.provenance}
+    provenance: Provenance = {"training": record, **artefact.provenance}
     graph = read_graph(write_metadata(artefact.model.graph, replace(told, provenance=provenance)))
     made = replace(artefact, model=replace(artefact.model, graph=graph), provenance=provenance)
     return replace(conversion, artefact=made)
