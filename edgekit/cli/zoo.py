@@ -42,10 +42,13 @@ def zoo(name: Optional[str], output: Optional[Path], photos: Optional[Path], as_
     elif name is not None:
         _build(name, output or Path(f"{name}.h5"), as_json)
     else:
-        _list() if as_json else _show()
+        _list(as_json)
 
 
-def _list() -> None:
+def _list(as_json: bool) -> None:
+    if not as_json:
+        _show()
+        return
     rows = [
         {
             "name": name,

@@ -41,9 +41,11 @@ def test_help_names_every_command():
 def test_every_command_has_its_summary_and_its_own_help():
     assert COMMANDS.keys() == SUMMARIES.keys()
     for name in COMMANDS:
-        result = run(name, "--help")
-        assert (result.exit_code, result.stderr) == (0, "")
-        assert all(option in result.stdout for option in ("--json", "--verbose"))
+        parts = getattr(LazyGroup(name="edgekit").get_command(None, name), "commands", {})
+        for arguments in [[name, part] for part in parts] or [[name]]:
+            result = run(*arguments, "--help")
+            assert (result.exit_code, result.stderr) == (0, "")
+            assert all(option in result.stdout for option in ("--json", "--verbose")), arguments
 
 
 def test_help_of_the_command_says_what_its_summary_says():
