@@ -1,6 +1,8 @@
 """Writes edgekit/edgetpu/placement/precedents.csv from recorded pairs of source and compiled models.
 
-    python scripts/precedents.py FOLDER [FOLDER …]
+    python scripts/precedents.py FOLDER|CSV [FOLDER|CSV …]
+
+In place of a folder a CSV file may be given that `edgekit inspect MODEL --compiled FILE --record CSV` has written.
 
 A folder holds ops.csv (model,index,opcode,…,mapped) and the models: graphs.json with graphs.zip, or models.json with
 `.tflite` files. Nothing of a model but the facts of `Trait` and the largest size is written.
@@ -73,12 +75,32 @@ def precedents_of(models: Iterable[Model], noted: bool = True) -> Dict[Trait, Pr
     return {trait: Precedent(size, max(1, len(repositories[trait]))) for trait, size in largest.items()}
 
 
+def with_record(known: Dict[Trait, Precedent], path: Path) -> Dict[Trait, Precedent]:
+    """The table with the mapped ops of a record added, which counts as one repository."""
+    largest: Dict[Trait, int] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["mapped"] == "1":
+                trait = Trait(row["opcode"], row["dtypes"], int(row["rank"]), row["inputs"], row["options"])
+                largest[trait] = max(largest.get(trait, 0), int(row["elements"]))
+    added = dict(known)
+    for trait, size in largest.items():
+        before = known.get(trait, Precedent(0, 0))
+        added[trait] = Precedent(max(size, before.elements), before.repositories + 1)
+    return added
+
+
 def main() -> None:
     """Writes the table."""
-    models = [model for folder in sys.argv[1:] for model in read_models(Path(folder))]
-    if not models:
+    given = [Path(argument) for argument in sys.argv[1:]]
+    if not given:
         sys.exit(__doc__)
-    rows = sorted((*trait, *seen) for trait, seen in precedents_of(models).items())
+    models = [model for path in given if path.is_dir() for model in read_models(path)]
+    known = precedents_of(models)
+    for path in given:
+        if not path.is_dir():
+            known = with_record(known, path)
+    rows = sorted((*trait, *seen) for trait, seen in known.items())
     with TABLE.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)

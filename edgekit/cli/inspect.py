@@ -10,9 +10,11 @@ from edgekit.cli.common import command_options, echo_json
 from edgekit.cli.reporting import check_report, report_option, write_report
 from edgekit.cli.settings import gather
 from edgekit.devices.inspection import inspect as run_inspection
+from edgekit.edgetpu.observed import observe, write_record
 from edgekit.edgetpu.placement.placement import CompilerOptions
 from edgekit.errors import UsageError
 from edgekit.reports.inspection import inspection_lines, inspection_to_json
+from edgekit.reports.observed import observed_lines, observed_to_json
 from edgekit.terminal import echo, echo_lines
 
 
@@ -23,6 +25,8 @@ class Prediction:
     edgetpu: bool
     all_subgraphs: bool
     min_runtime: Optional[int]
+    compiled: Optional[str]
+    record: Optional[str]
 
 
 @click.command()
@@ -32,6 +36,8 @@ class Prediction:
 @click.option("--all-subgraphs", is_flag=True, help="With --edgetpu: map every subgraph, not the first only.")
 @click.option("--min-runtime", type=click.IntRange(min=10), help="With --edgetpu: oldest runtime to run on.")
 @report_option
+@click.option("--compiled", type=click.Path(), help="The file compiled from MODEL: say what was mapped.")
+@click.option("--record", type=click.Path(), help="With --compiled: add an anonymous row per op to this CSV file.")
 @gather(Prediction, "prediction")
 @command_options
 def inspect(
@@ -39,9 +45,14 @@ def inspect(
 ) -> None:
     """Show what the .tflite MODEL holds: ops, inputs and outputs, quantization, metadata."""
     flags = CompilerOptions(prediction.all_subgraphs, prediction.min_runtime)
-    if flags != CompilerOptions() and not prediction.edgetpu:
+    if prediction.record and not prediction.compiled:
+        raise UsageError("--record writes down what a compiler did.", "Add --compiled and the compiled file.")
+    if flags != CompilerOptions() and not (prediction.edgetpu or prediction.compiled):
         raise UsageError("--all-subgraphs and --min-runtime say how the model is compiled.", "Add --edgetpu.")
     check_report(report)
+    if prediction.compiled:
+        _compare(model, prediction.compiled, prediction.record, flags, report, as_json)
+        return
     found = run_inspection(model, edgetpu=flags if prediction.edgetpu else None)
     document = inspection_to_json(found, tensors=tensors)
     write_report(report, document)
@@ -50,3 +61,27 @@ def inspect(
         return
     echo(f"  {found.graph.size / 1e6:.2f} MB", title=Path(model).name, bold=True)
     echo_lines(inspection_lines(found, tensors=tensors))
+
+
+def _compare(
+    model: str,
+    compiled: str,
+    record: Optional[str],
+    flags: CompilerOptions,
+    report: Optional[Path],
+    as_json: bool,
+) -> None:
+    """What a compiler did with the model, and the record of it."""
+    observed = observe(model, compiled, flags)
+    rows = write_record(record, observed) if record else None
+    document = {**observed_to_json(observed), "record": record, "rows": rows}
+    write_report(report, document)
+    if as_json:
+        echo_json(document)
+        return
+    echo("", title=Path(model).name, bold=True)
+    echo_lines(observed_lines(observed))
+    if rows is not None:
+        echo(
+            f"  record        {rows} rows in {record}: kinds, types, sizes and options of ops, no names and no weights"
+        )

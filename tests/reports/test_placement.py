@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from edgekit.cli import main
 from edgekit.edgetpu.statuses import MAPPED, NOT_SUPPORTED, OTHER_SUBGRAPH
 from tests.support.build import GraphBuilder, colour_classifier
-from tests.support.one_op import Q
+from tests.support.one_op import Q, activation, one_op
 
 
 @pytest.fixture
@@ -38,8 +38,15 @@ def test_a_model_that_maps(tmp_path):
     path.write_bytes(colour_classifier("uint8"))
     result = run(str(path), "--edgetpu")
     assert result.exit_code == 0
-    assert "All 2 ops map to the Edge TPU; 1 has no precedent; if MEAN (op 0) stays on the CPU, 1 of 2" in result.output
-    assert "op 0 MEAN: No precedent is known. The nearest that was seen mapped has int8, not uint8." in result.output
+    assert "All 2 ops map to the Edge TPU." in result.output
+
+
+def test_ops_without_precedent_are_told_with_the_nearest(tmp_path):
+    path = tmp_path / "gate.tflite"
+    path.write_bytes(one_op("MUL", activation(1, 8, 8, 4), activation(1, 1, 1, 4)))
+    said = run(str(path), "--edgetpu").output
+    assert "The one op maps to the Edge TPU; 1 has no precedent; if MUL (op 0) stays on the CPU, 0 of 1 map." in said
+    assert "op 0 MUL: No precedent is known. The nearest that was seen mapped has plain options, not broadcast." in said
 
 
 def test_json_has_the_promised_keys(cut):

@@ -25,6 +25,10 @@ types, rank, constant inputs and options, and at least as large (`edgekit/edgetp
 `inspect` says that there is no precedent, what the nearest one has instead, and how many ops map if this kind stays on
 the CPU.
 
+Whoever has a compiled model can make this table grow: `edgekit inspect MODEL --compiled COMPILED --record ROWS.csv`
+says what was mapped by comparing the two files, and writes a row per op: kind, types, rank, options, size, whether it
+was mapped, compiler and runtime; no names, no weights, no images. `python scripts/precedents.py` takes such files.
+
 By default the compiler maps one part of the model: TFLite's delegate partitioner forms parts of operations that are
 supported or not, and the first supported part is kept. Supported operations behind it get «More than one subgraph is
 not supported».
