@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Callable, List, Optional, Union
 import click
 
 from edgekit.cli.common import command_options, echo_json
-from edgekit.cli.settings import ModelChoice, gather, model_options, opener
+from edgekit.cli.settings import ModelChoice, gather, model_options, opener, telling
 from edgekit.errors import DataError, UsageError
 from edgekit.terminal import echo
 
@@ -53,7 +53,8 @@ def camera(choice: ModelChoice, source: str, reactions: Reactions, smooth: float
     from edgekit.camera import Control, checked, open_source, watch
 
     trigger, control = _trigger(reactions), Control()
-    open_classifier = checked(opener(choice), trigger)
+    open_checked = checked(opener(choice), trigger)
+    open_classifier = open_checked if as_json else telling(open_checked)
     with ExitStack() as stack:
         sinks = _sinks(stack, reactions, trigger)
         frames = open_source(source)

@@ -7,7 +7,7 @@ from typing import Optional
 import click
 
 from edgekit.cli.common import command_options, echo_json
-from edgekit.cli.settings import ModelChoice, model_options, opener
+from edgekit.cli.settings import ModelChoice, model_options, opener, telling
 from edgekit.terminal import echo
 
 
@@ -31,7 +31,7 @@ def serve(choice: ModelChoice, host: str, port: int, token: Optional[str], as_js
         token = new_token()
     workers = allowed_cores() if choice.device in ("auto", "cpu") else 1
     run(
-        opener(choice, threads=1),
+        opener(choice, threads=1) if as_json else telling(opener(choice, threads=1)),
         Settings(Path(choice.model).name, host, port, token or None, workers, queue=8 * workers),
         ready=lambda: _tell(_url(host, port, token), as_json),
     )

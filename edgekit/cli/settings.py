@@ -8,6 +8,7 @@ import click
 
 from edgekit.labels import read_labels
 from edgekit.preprocess import CONVENTIONS
+from edgekit.terminal import echo
 
 if TYPE_CHECKING:
     from edgekit.devices import Classifier
@@ -78,6 +79,23 @@ def model_options(function: Command) -> Command:
     ):
         command = parameter(command)
     return command
+
+
+def telling(open_classifier: "Callable[[], Classifier]") -> "Callable[[], Classifier]":
+    """Says, when the model is first opened, where its class names are from and what is amiss with what was given."""
+    told: List[str] = []
+
+    def open_and_tell() -> "Classifier":
+        classifier = open_classifier()
+        if not told:
+            told.append(classifier.names.origin)
+            for line in (f"Class names: {told[0]}.", *classifier.names.notes):
+                echo(line, err=True)
+            if classifier.alarm:
+                echo(classifier.alarm, title="Alarm: ", colour="yellow", err=True)
+        return classifier
+
+    return open_and_tell
 
 
 def opener(choice: ModelChoice, *, threads: Optional[int] = None) -> "Callable[[], Classifier]":

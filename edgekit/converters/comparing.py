@@ -21,6 +21,7 @@ from edgekit.devices.tensors import output_tensor
 from edgekit.evaluation.comparison import Comparison, compare_models
 from edgekit.evaluation.verdict import Verdict
 from edgekit.evaluation.verdict import compare as compare_answers
+from edgekit.labels import find_names
 from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress, silent
 from edgekit.tflite.metadata import Metadata, read_metadata
@@ -53,8 +54,11 @@ def compare(
     """
     pair = _pair(a, b, data, labels=labels, preprocess=preprocess, trust=trust, progress=progress)
     found = compare_models(pair.reference, pair.candidate, pair.images, matching=pair.matching, progress=progress)
-    record = (read_metadata(pair.candidate.graph) or Metadata()).provenance
-    return replace(found, contradicted=pair.alarm, tried=tried(record))
+    metadata = read_metadata(pair.candidate.graph) or Metadata()
+    own = find_names(Path(b), output_tensor(pair.candidate.graph).elements, metadata.labels)
+    folders = "the class folders, in sorted order" if pair.matching.labels else own.origin
+    origin = "given" if labels is not None else own.origin if own.labels else folders
+    return replace(found, contradicted=pair.alarm, tried=tried(metadata.provenance), names_from=origin)
 
 
 def agreement(

@@ -7,6 +7,7 @@ from edgekit.calibration.samples import Samples
 from edgekit.evaluation.impact import with_impact
 from edgekit.evaluation.layers import Layer, layer_report
 from edgekit.evaluation.verdict import Verdict, compare
+from edgekit.labels.finding import NAMELESS
 from edgekit.progress import Progress, silent
 from edgekit.tflite.model import Model
 
@@ -23,6 +24,7 @@ class Comparison:
       layers: both errors of every layer, in order; () where the two have no float and int8 layer in common.
       skipped: image → why it could not be used.
       contradicted: what the first model says against the preprocessing that was given; "" where nothing.
+      names_from: where the names of the outputs are from, in words.
       tried: range methods and corrections that the second was made with, or that were worse, as its record says.
     """
 
@@ -31,6 +33,7 @@ class Comparison:
     skipped: dict[str, str]
     contradicted: str = ""
     tried: frozenset[str] = frozenset()
+    names_from: str = NAMELESS
 
     @property
     def alarms(self) -> tuple[str, ...]:

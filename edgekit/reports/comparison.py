@@ -32,6 +32,7 @@ def comparison_facts(found: Comparison) -> Facts:
     else:
         yield "Accuracy", f"{accuracy_text(verdict, 'A', 'B')}; {significance(verdict)}"
         yield "Classes", verdict.matching
+    yield "Class names", found.names_from
     for alarm in found.alarms:
         yield "Alarm", alarm
     for name, reason in list(found.skipped.items())[:3]:
@@ -85,6 +86,7 @@ def comparison_to_json(found: Comparison) -> dict[str, object]:
     return {
         **verdict.to_json(),
         "alarms": list(found.alarms),
+        "labels_from": found.names_from,
         "p": verdict.p_value if verdict.labelled else None,
         "significance": significance(verdict) or None,
         "layers": [_layer_to_json(layer, found) for layer in found.layers],

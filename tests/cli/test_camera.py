@@ -104,3 +104,13 @@ def test_a_signal_ends_it_cleanly(tmp_path, model_file, images, number):
         output, errors = process.communicate(timeout=20)
     assert process.returncode == 0 and "Traceback" not in errors
     assert "frames classified" in output and " 3003 frames" not in output
+
+
+def test_where_the_class_names_are_from_is_said_once(monkeypatch, tmp_path, model_file, images):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.txt").write_text("rot\ngruen\nblau\n")
+    own = run(model_file, "images", "--headless")
+    given = run(model_file, "images", "--headless", "--labels", "other.txt")
+    assert own.stderr.count("Class names: the model's own.") == 1
+    assert given.stderr.count("Class names: from other.txt.") == 1
+    assert "Class names" not in run(model_file, "images", "--json").stderr

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from edgekit.cli import main
+from edgekit.tflite import read_graph
 from edgekit.tflite.metadata import Metadata, write_metadata
 from tests.support.build import colour_classifier
 from tests.support.colours import NAMES, folder, model
@@ -138,3 +139,14 @@ def test_a_keras_model_with_the_int8_file_made_from_it(tmp_path):
     assert document["images"] == 30
     assert [layer["op"] for layer in document["layers"]][-2:] == ["FULLY_CONNECTED", "SOFTMAX"]
     assert all(layer["local_db"] is None or layer["local_db"] > 20 for layer in document["layers"])
+
+
+def test_where_the_class_names_are_from(case):
+    graph = read_graph(case / "int8.tflite")
+    names = tuple(f"name {number}" for number in range(graph.tensors[graph.outputs[0]].elements))
+    assert "Class names   none, so that predictions are numbers" in compared(case).stdout
+    (case / "labels.txt").write_text("\n".join(names))
+    assert "Class names   from labels.txt beside the model" in compared(case).stdout
+    described = Metadata(labels=names, input=SPEC, output="probabilities")
+    (case / "int8.tflite").write_bytes(write_metadata((case / "int8.tflite").read_bytes(), described))
+    assert json.loads(compared(case, "--json").stdout)["labels_from"] == "the model's own"

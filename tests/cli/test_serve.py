@@ -91,3 +91,15 @@ def test_a_port_that_is_taken(monkeypatch, model_file):
         taken.listen()
         result = CliRunner().invoke(serve, [str(model_file), "--port", str(taken.getsockname()[1])])
     assert result.exit_code == 2 and "--port" in result.stderr
+
+
+def test_where_the_class_names_are_from_is_said_at_the_start(model_file):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "edgekit", "serve", str(model_file), "--port", str(port)]
+    with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        first = process.stderr.readline()
+        process.terminate()
+        _, rest = process.communicate(timeout=20)
+    assert first == "Class names: the model's own.\n" and "Class names" not in rest
