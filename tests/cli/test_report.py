@@ -20,6 +20,22 @@ PAGE = Path(__file__).parents[2] / "docs" / "reports.md"
 pytest.importorskip("jinja2")
 pytest.importorskip("litert_quantizer")
 
+#: The least contrast of any text with the page's ground, as WCAG 2 defines it.
+CONTRAST = """
+(() => {
+  const part = value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+  const light = colour => {
+    const [r, g, b] = colour.match(/[\\d.]+/g).map(value => part(value / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+  };
+  const ground = light(getComputedStyle(document.body).backgroundColor);
+  const texts = [...document.querySelectorAll('body *')].filter(
+    each => [...each.childNodes].some(node => node.nodeType === 3 && node.textContent.trim()));
+  const ratios = texts.map(each => light(getComputedStyle(each).color) / ground);
+  return Math.min(...ratios.map(ratio => Math.max(ratio, 1 / ratio)));
+})()
+"""
+
 
 def run(*arguments):
     return CliRunner().invoke(main, [*map(str, arguments)])
@@ -136,6 +152,9 @@ def test_a_page_fits_its_window_and_is_reached_by_keyboard(case, tmp_path, width
         assert page.run(
             "[...document.querySelectorAll('table')].every(table => table.closest('[tabindex=\"0\"][aria-label]'))"
         )
+        for scheme in ("light", "dark"):
+            page.prefer(scheme)
+            assert page.run(CONTRAST) >= 4.5
     finally:
         page.close()
 

@@ -147,6 +147,18 @@ def test_the_result_comes_first_with_whether_it_is_accepted():
     assert ">accepted<" in render([CONVERSION]) and "not accepted" not in render([CONVERSION])
 
 
+def test_a_placement_that_is_not_certain_is_neither_good_nor_bad():
+    certain = {**INSPECTION, "fully_mapped": True, "ops": OPS[:1]}
+    assert 'class="headline good"' in render([certain]) and 'class="headline bad"' in render([INSPECTION])
+    assert 'class="headline"' in render([{**certain, "ops": OPS[:2]}])
+
+
+def test_ops_of_one_reason_are_one_row():
+    many = [{**OPS[2], "index": index} for index in range(3, 30)]
+    text = render([{**INSPECTION, "ops": [*OPS[:1], *many]}])
+    assert text.count("<td>EXP</td>") == 1 + 1  # and the table of kinds
+
+
 def test_folders_of_the_users_machine_are_left_out():
     assert "/home/somebody" not in render([CONVERSION])
 

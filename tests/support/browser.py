@@ -54,6 +54,10 @@ class Browser:
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )
 
+    def prefer(self, scheme):
+        """Says that the user likes "light" or "dark" pages."""
+        self._send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
     def close(self):
         """Ends the browser."""
         self._process.kill()

@@ -75,17 +75,23 @@ def placement(document: Document) -> Iterator[Block]:
         names = ", ".join(dict.fromkeys(text(op, "op") for op in found))
         runs.append(Run(first, len(found), fate, f"ops {first} to {first + len(found) - 1}: {names}"))
     yield Band("Where the ops run, first to last", runs, len(ops))
-    rows: list[list[Cell]] = [
-        [Number(number(op, "index") or 0, f"{number(op, 'index') or 0:.0f}"), text(op, "op"), _place(op), _why(op)]
-        for op in ops
-        if _fate(op) != "edgetpu"
-    ]
+    rows = _elsewhere([op for op in ops if _fate(op) != "edgetpu"])
     if rows:
         more = f" (the first {_OPS} of {len(rows)})" if len(rows) > _OPS else ""
-        yield Table(f"Not certain to run there{more}", ("op", "kind", "runs on", "reason"), rows[:_OPS], numeric=[0])
+        yield Table(f"Not certain to run there{more}", ("kind", "ops", "runs on", "reason"), rows[:_OPS])
     advice = texts(document, "advice")
     if advice:
         yield Lines(advice)
+
+
+def _elsewhere(ops: list[Document]) -> list[list[Cell]]:
+    """A row for the ops of one kind and one reason."""
+    alike: dict[tuple[str, str, str], list[str | Number]] = {}
+    for op in ops:
+        places = alike.setdefault((text(op, "op"), _place(op), _why(op)), [])
+        index = number(op, "index") or 0
+        places += [", ", Number(index, f"{index:.0f}")]
+    return [[kind, tuple(places[1:]), place, why] for (kind, place, why), places in alike.items()]
 
 
 def _fate(op: Document) -> str:
@@ -99,7 +105,7 @@ def _place(op: Document) -> str:
 
 
 def _why(op: Document) -> str:
-    return "; ".join(texts(op, "reasons")) or text(op, "status")
+    return " ".join(texts(op, "reasons")) or text(op, "status")
 
 
 def op_counts(document: Document) -> Iterator[Block]:

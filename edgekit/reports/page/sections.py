@@ -164,7 +164,9 @@ def _inspected_headline(document: Document) -> Headline:
     kind = table(document, "quantization")
     said = text(document, "verdict") or f"quantization: {text(kind, 'kind')} {text(kind, 'dtype')}".strip()
     mapped = document.get("fully_mapped")
-    return Headline(_file(document), [said], mapped if isinstance(mapped, bool) else None)
+    doubtful = any(op.get("certain") is False for op in tables(document, "ops"))
+    known = isinstance(mapped, bool) and not (mapped and doubtful)
+    return Headline(_file(document), [said], mapped is True if known else None)
 
 
 _KINDS: Mapping[str, tuple[Callable[[Document], Headline], Callable[[Document], _Parts]]] = {
