@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edgekit.converters.explaining import explain as explain
     from edgekit.converters.making import new as new
     from edgekit.converters.scale import scale as scale
+    from edgekit.converters.several import convert_for as convert_for
     from edgekit.converters.verification.verify import verify as verify
     from edgekit.devices import Classifier as Classifier
     from edgekit.devices import Prediction as Prediction
@@ -75,6 +76,7 @@ _PUBLIC = {
     "scale": "edgekit.converters.scale",
     "set_metadata": "edgekit.devices.describing",
     "verify": "edgekit.converters.verification.verify",
+    "convert_for": "edgekit.converters.several",
 }
 
 __all__ = sorted(_PUBLIC)

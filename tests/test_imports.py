@@ -18,7 +18,7 @@ MODULES = {
 LAYERS = (
     tuple("documented errors install files labels image preprocess progress project".split())
     + tuple("quiet sizes terminal tflite units version".split()),
-    ("edgetpu", "models"),
+    ("edgetpu", "models", "targets"),
     ("devices",),
     ("calibration", "camera", "pycoral", "serve"),
     ("evaluation",),

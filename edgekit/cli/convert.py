@@ -1,4 +1,4 @@
-"""`edgekit convert`: a trained model becomes a verified full-int8 `.tflite`."""
+"""`edgekit convert`: a trained model becomes a verified `.tflite`, full int8 or as other targets take it."""
 
 import contextlib
 import gc
@@ -6,37 +6,47 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from edgekit.calibration import METHODS, save_ranges
+from edgekit.calibration import METHODS
+from edgekit.cli import writing
 from edgekit.cli.common import command_options, echo_json, fail, progress_bar
-from edgekit.cli.reporting import check_report, inspection_document, report_option, write_report
+from edgekit.cli.reporting import report_option
 from edgekit.cli.settings import suggest
-from edgekit.converters import Conversion, Recipe, load_source, save, with_labels
-from edgekit.converters import convert as run_conversion
+from edgekit.converters import Recipe, load_source, with_labels
 from edgekit.converters.quantization.backend import IO_TYPES
 from edgekit.converters.quantization.corrections import CORRECTIONS
 from edgekit.converters.quantization.search.effort import EFFORTS
+from edgekit.converters.recipe import for_target
+from edgekit.converters.several import ForTarget, convert_for
 from edgekit.converters.surgery.surgery import SURGERIES
-from edgekit.edgetpu.compiler.compiler import CompileReport, compile_model
 from edgekit.errors import CompilerError, UsageError
-from edgekit.files import check_writable
 from edgekit.preprocess import CONVENTIONS, INTERPOLATIONS, RESIZE_MODES
 from edgekit.progress import Progress
 from edgekit.quiet import tensorflow_quiet
-from edgekit.reports.conversion import conversion_facts, conversion_to_json
-from edgekit.reports.page.examples import least_alike
-from edgekit.terminal import echo_facts
+from edgekit.reports.conversion import conversions_facts, conversions_to_json
+from edgekit.targets import TARGETS
+from edgekit.terminal import echo_facts, echo_lines
 from edgekit.units import fraction
 
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--int8", is_flag=True, help="Quantize every op to int8 (the only kind so far, so it may be left out).")
+@click.option(
+    "--target",
+    default="edgetpu",
+    show_default=True,
+    shell_complete=suggest(*TARGETS),
+    help=f"Where it is to run: {', '.join(TARGETS)}; several, as edgetpu,android.",
+)
+@click.option("--int8", is_flag=True, help="Quantize every op to int8 (which is the default).")
+@click.option(
+    "--float16", is_flag=True, help="Weights in float16, for targets that take it; the Edge TPU's stays int8."
+)
+@click.option("--dynamic", is_flag=True, help="Weights in int8, activations in float, for targets that take it.")
 @click.option("--data", type=click.Path(path_type=Path), help="Representative images: a folder, .npz or .npy.")
 @click.option("--samples", default=200, show_default=True, help="How many of them to calibrate on.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the choice of images.")
@@ -115,48 +125,48 @@ def convert(model: Path, as_json: bool, verbose: bool, **options: Any) -> None:
     """Turn a trained MODEL (.h5, .keras, SavedModel folder, float .tflite) into a full-int8 .tflite.
 
     The model's preprocessing is found, its ranges are calibrated on --data (or on synthetic images),
-    and the result is judged against the float model on images kept aside.
+    and the result is judged against the float model on images kept aside. For several targets it is
+    opened and calibrated once; phones and CPUs may have ops in float, or other precisions.
     """
-    made = f"_{options['surgery']}" if options["surgery"] in SURGERIES else ""
-    output = options["output"] or Path(f"{_stem(model)}{made}_int8.tflite")
     gates = (fraction("--max-drop", options["max_drop"]), fraction("--min-agreement", options["min_agreement"]))
     if options["no_verify"] and (gates != (None, None) or options["verify_data"]):
         raise UsageError("--no-verify leaves nothing to judge by.", "Drop it, or the options about the verdict.")
-    _check_outputs(model, output, options["save_ranges"])
-    check_report(options["report"])
+    recipes = _recipes(options)
+    outputs = {each.target: writing.output(model, each, options, alone=len(recipes) == 1) for each in recipes}
+    writing.check_options(recipes, options)
+    writing.check_outputs(model, [*outputs.values()], options["save_ranges"])
     with tensorflow_quiet(verbose) as stream, progress_bar(stream, as_json=as_json, verbose=verbose) as progress:
-        conversion = _run(model, options, progress)
-    unmet = conversion.unmet(*gates)
-    path = output.with_suffix(".rejected.tflite") if unmet else output
-    manifest = save(conversion.artefact, path)
-    if options["save_ranges"]:
-        save_ranges(conversion.artefact.ranges, options["save_ranges"])
-    compiled = _compile(path) if options["compile"] and not unmet else None
-    document = conversion_to_json(conversion, path, manifest, unmet, compiled)
-    if options["report"]:
-        shown = options["verify_data"] or options["data"]
-        given = {name: options[name] for name in ("preprocess", "trust")}
-        figures = partial(least_alike, model, shown, path, **given)
-        write_report(options["report"], document, inspection_document(path), images=figures)
+        results = _run(model, recipes, options, progress)
+    written = [writing.write(each, outputs[each.target], gates, options) for each in results]
+    writing.report(model, written, options)
     if as_json:
-        echo_json(document)
+        echo_json(conversions_to_json(written))
     else:
-        echo_facts(conversion_facts(conversion, path, unmet, compiled), verbose=verbose)
-    if isinstance(compiled, CompilerError):
-        fail(compiled, as_json=False)
-    sys.exit(1 if unmet else 0)
+        for title, facts in conversions_facts(written):
+            echo_lines(title)
+            echo_facts(facts, verbose=verbose)
+    failure = next((each.compiled for each in written if isinstance(each.compiled, CompilerError)), None)
+    if failure:
+        fail(failure, as_json=False)
+    sys.exit(2 if any(each.result.error for each in written) else 1 if any(each.unmet for each in written) else 0)
 
 
-def _compile(path: Path) -> CompileReport | CompilerError:
-    """The compiler's report, or why there is none: the int8 model is made and stays."""
-    try:
-        return compile_model(path)
-    except CompilerError as error:
-        return error
+def _recipes(options: dict[str, Any]) -> list[Recipe]:
+    """One for each target. Raises UsageError where a target or a precision means nothing, or all refuse it."""
+    asked = [name for name in ("int8", "float16", "dynamic") if options[name]]
+    if len(asked) > 1:
+        raise UsageError(f"--{asked[0]} and --{asked[1]} exclude each other.", "Give one of them.")
+    names = list(dict.fromkeys(options["target"].split(",")))
+    precision = asked[0] if asked else "int8"
+    given = {field.name: options[field.name] for field in fields(Recipe) if field.name in options}
+    if len(names) == 1:
+        return [for_target(Recipe(**given | {"target": names[0], "precision": precision}), names[0])]
+    taking = next((name for name in names if precision in getattr(TARGETS.get(name), "precisions", ())), names[0])
+    recipe = Recipe(**given | {"target": taking, "precision": precision})
+    return [for_target(recipe, name) for name in names]
 
 
-def _run(model: Path, options: dict[str, Any], progress: Progress) -> Conversion:
-    recipe = Recipe(**{field.name: options[field.name] for field in fields(Recipe)})
+def _run(model: Path, recipes: list[Recipe], options: dict[str, Any], progress: Progress) -> tuple[ForTarget, ...]:
     progress("Opening the model", 0, None)
     with _without_collecting():
         source = load_source(
@@ -168,10 +178,10 @@ def _run(model: Path, options: dict[str, Any], progress: Progress) -> Conversion
         )
     if options["labels"]:
         source = with_labels(source, options["labels"])
-    return run_conversion(
+    return convert_for(
+        recipes,
         source,
         options["data"],
-        recipe=recipe,
         verify=not options["no_verify"],
         verify_data=options["verify_data"],
         check_export=options["check_export"],
@@ -191,26 +201,6 @@ def _without_collecting() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
-
-
-def _stem(model: Path) -> str:
-    name = model.resolve().name
-    return name[: -len(model.suffix)] if model.suffix and not model.is_dir() else name
-
-
-def _check_outputs(model: Path, output: Path, ranges: Path | None) -> None:
-    """Raises where a result could not be written, or would overwrite the model or another result."""
-    if output.suffix != ".tflite":
-        raise UsageError(f"-o {output} does not end in .tflite.", f"Write for instance -o {_stem(output)}.tflite.")
-    written = [output, output.with_suffix(".json"), *([ranges] if ranges else [])]
-    places = [path.resolve() for path in (model, *written)]
-    if len(set(places)) < len(places):
-        names = ", ".join(map(str, written))
-        raise UsageError(
-            f"Among {model} and what is written ({names}), one would overwrite another.", "Rename with -o."
-        )
-    for path in written:
-        check_writable(path)
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

@@ -65,13 +65,13 @@ class Artefact:
     """A model that describes itself, and how it came to be.
 
     Attributes:
-      model: int8, with metadata in its file.
-      ranges: the activations' ranges it was quantized with.
+      model: with metadata in its file.
+      ranges: the activations' ranges it was quantized with; None where only its weights are smaller.
       provenance: its record of source, recipe, tool versions, digests and verdict.
     """
 
     model: Model
-    ranges: Ranges = field(repr=False)
+    ranges: Ranges | None = field(repr=False)
     provenance: Provenance = field(repr=False)
 
 
@@ -79,13 +79,11 @@ def provenance(
     source: Source,
     recipe: Mapping[str, object],
     finding: Finding,
-    calibration: tuple[Samples, Outcome],
+    calibration: tuple[Samples, Outcome] | None,
     verdict: Verdict | None,
 ) -> Provenance:
     """How a model was made. Without times and paths: the same input gives the same bytes."""
-    samples, outcome = calibration
-    ranges = outcome.best.ranges
-    return {
+    record: Provenance = {
         "tool": f"edgekit {__version__}",
         "source": {
             "file": Path(source.path).name,
@@ -97,6 +95,16 @@ def provenance(
         },
         "recipe": dict(recipe),
         "preprocessing": {"name": finding.name, "how": finding.how},
+    }
+    if calibration:
+        record |= _calibrated(*calibration)
+    record |= {"versions": tool_versions(source.way), "verdict": verdict.to_json() if verdict else None}
+    return record
+
+
+def _calibrated(samples: Samples, outcome: Outcome) -> Provenance:
+    ranges = outcome.best.ranges
+    return {
         "calibration": {
             "kind": samples.kind,
             "origin": samples.origin,
@@ -107,8 +115,6 @@ def provenance(
             "corrections": list(outcome.best.corrections),
         },
         "steps": [step_json(step) for step in outcome.steps],
-        "versions": tool_versions(source.way),
-        "verdict": verdict.to_json() if verdict else None,
     }
 
 

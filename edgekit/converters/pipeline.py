@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
@@ -14,7 +14,7 @@ from edgekit.converters.export.reference import check_with_keras, float_referenc
 from edgekit.converters.images import Data, JudgedOn, choose_images
 from edgekit.converters.manifest import Artefact, Provenance, provenance
 from edgekit.converters.naming import named
-from edgekit.converters.quantization.backend import float_ops
+from edgekit.converters.quantization.backend import float_ops, with_smaller_weights
 from edgekit.converters.quantization.corrections import AUTO
 from edgekit.converters.quantization.float_ops import refuse_float_ops
 from edgekit.converters.quantization.risks import Risks, assess_risks
@@ -28,7 +28,7 @@ from edgekit.converters.surgery.student import Student, make_student
 from edgekit.evaluation import Verdict, compare
 from edgekit.evaluation.sufficiency import Sufficiency, sufficiency
 from edgekit.progress import Progress, silent
-from edgekit.tflite import read_graph
+from edgekit.tflite import Graph, read_graph
 from edgekit.tflite.metadata import Metadata, write_metadata
 from edgekit.tflite.model import Model
 from edgekit.tflite.signatures import signed
@@ -44,7 +44,7 @@ class Conversion:
     """What `convert` made and found.
 
     Attributes:
-      artefact: the int8 model that describes itself.
+      artefact: the model that describes itself.
       source: what it was made from.
       preprocessing: how images are prepared, and how that was found out.
       risks: what to expect of such a model in int8, as it was logged before the work; None where nothing speaks
@@ -93,7 +93,7 @@ def convert(
     check_export: bool = False,
     progress: Progress = silent,
 ) -> Conversion:
-    """Converts a trained classifier to full int8 and judges the result.
+    """Converts a trained classifier, to full int8 unless the recipe says otherwise, and judges the result.
 
     Args:
       source: from `load_source`.
@@ -109,6 +109,51 @@ def convert(
     Raises:
       EdgekitError: of the kind that fits, see `edgekit.errors`.
     """
+    ready = prepare(
+        source, data, recipe, verify=verify, verify_data=verify_data, check_export=check_export, progress=progress
+    )
+    return finish(ready, recipe, progress)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What conversions of one source for several targets have in common.
+
+    Attributes:
+      source: what was opened; `made`: that, or the student that a surgery made of it.
+      model: the float model of `made`.
+      finding: its preprocessing.
+      calibration, held_out: images to calibrate and to judge on; `judged_on` says where the latter are from.
+      student: of a surgery, or None.
+      off_keras: how far the export is off what Keras computes, or None.
+      verify: whether to judge.
+      searched: the outcome of the search for int8, once there is one.
+    """
+
+    source: Source
+    made: Source
+    model: Model
+    finding: Finding
+    calibration: Samples
+    held_out: Samples
+    judged_on: JudgedOn
+    student: Student | None
+    off_keras: float | None
+    verify: bool
+    searched: list[Outcome] = field(default_factory=list)
+
+
+def prepare(
+    source: Source,
+    data: Data,
+    recipe: Recipe,
+    *,
+    verify: bool,
+    verify_data: Data,
+    check_export: bool,
+    progress: Progress,
+) -> Prepared:
+    """Opens the images, finds the preprocessing and exports the float model. Arguments as for `convert`."""
     spec = sized(source.spec, recipe)
     calibration, held_out, judged_on = choose_images(data, verify_data, spec, recipe, verify=verify)
     finding = resolve_preprocessing(replace(source, spec=spec), calibration, recipe.preprocess, progress=progress)
@@ -120,32 +165,56 @@ def convert(
     if check_export and isinstance(made, DirectSource):
         progress("Comparing the export with Keras", 0, None)
         difference = check_with_keras(made, finding.spec, model, calibration)
-    if not recipe.allow_float:
-        refuse_float_ops(model.graph, made)
-    risks = _risks(made, model, recipe)
-    # Two threads share small matrices so poorly that they take five times as long as one; and on another machine they
-    # would add up in another order, to other bytes.
-    with threadpool_limits(limits=1, user_api="blas"):
-        outcome = _search(model, calibration, recipe, progress)
-    progress("Quantizing", 0, None)
-    int8 = replace(model, graph=outcome.best.quantized(io=recipe.io))
-    verdict = _judge(source, model, int8, held_out, progress) if verify else None
-    if student and verify:
-        original = float_reference(source, finding.spec, calibration, progress=progress)
-        against = [_judge(source, original, candidate, held_out, progress) for candidate in (model, int8)]
-        student = replace(student, verdict=against[0], int8=against[1])
+    return Prepared(source, made, model, finding, calibration, held_out, judged_on, student, difference, verify)
+
+
+def finish(ready: Prepared, recipe: Recipe, progress: Progress) -> Conversion:
+    """Makes the model that a recipe describes and judges it. Raises as `convert`."""
+    source, finding, model, made = ready.source, ready.finding, ready.model, ready.made
+    graph, outcome, risks = _smaller(ready, recipe, progress)
+    smaller = replace(model, graph=graph)
+    verdict = _judge(source, model, smaller, ready.held_out, progress) if ready.verify else None
+    student = _judged_student(ready, smaller, progress) if ready.verify else ready.student
     settings = {**asdict(recipe), "ranges": Path(recipe.ranges).name}
-    record = provenance(source, settings, finding, (calibration, outcome), verdict)
-    record |= {"export": {"way": made.way, "off_keras": difference}}
-    record |= {"float_ops": dict(Counter(float_ops(int8.graph)))}
+    record = provenance(source, settings, finding, (ready.calibration, outcome) if outcome else None, verdict)
+    record |= {"export": {"way": made.way, "off_keras": ready.off_keras}}
+    record |= {"float_ops": dict(Counter(float_ops(graph)))}
     record |= {"surgery": student.to_json()} if student else {}
-    made = named(made, calibration, verdict)
-    described = read_graph(write_metadata(signed(int8.graph.content), _metadata(made, model, record)))
-    noted = replace(made, notes=(*made.notes, *explain(outcome.steps)))
-    skipped = {**calibration.skipped, **(held_out.skipped if verify else {})}
-    artefact = Artefact(replace(int8, graph=described, labels=made.labels), outcome.best.ranges, record)
-    enough = _sufficiency(outcome, calibration, recipe, source.classes)
-    return Conversion(artefact, noted, finding, risks, verdict, enough, skipped, judged_on, student)
+    made = named(made, ready.calibration, verdict)
+    described = read_graph(write_metadata(signed(graph.content), _metadata(made, model, record)))
+    noted = replace(made, notes=(*made.notes, *(explain(outcome.steps) if outcome else ())))
+    skipped = {**ready.calibration.skipped, **(ready.held_out.skipped if ready.verify else {})}
+    ranges = outcome.best.ranges if outcome else None
+    artefact = Artefact(replace(smaller, graph=described, labels=made.labels), ranges, record)
+    enough = _sufficiency(outcome, ready.calibration, recipe, source.classes) if outcome else None
+    return Conversion(artefact, noted, finding, risks, verdict, enough, skipped, ready.judged_on, student)
+
+
+def _smaller(ready: Prepared, recipe: Recipe, progress: Progress) -> tuple[Graph, Outcome | None, Risks | None]:
+    """The model in the recipe's precision, with how int8 was found and what was to be expected of it."""
+    if recipe.precision != "int8":
+        progress("Quantizing", 0, None)
+        return with_smaller_weights(ready.model.graph, recipe.precision), None, None
+    if not recipe.allow_float:
+        refuse_float_ops(ready.model.graph, ready.made)
+    risks = _risks(ready.made, ready.model, recipe)
+    if not ready.searched:
+        # Two threads share small matrices so poorly that they take five times as long as one; and on another machine
+        # they would add up in another order, to other bytes.
+        with threadpool_limits(limits=1, user_api="blas"):
+            ready.searched.append(_search(ready.model, ready.calibration, recipe, progress))
+    progress("Quantizing", 0, None)
+    outcome = ready.searched[0]
+    best = replace(outcome.best, form=replace(outcome.best.form, allow_float=recipe.allow_float))
+    return best.quantized(io=recipe.io), outcome, risks
+
+
+def _judged_student(ready: Prepared, int8: Model, progress: Progress) -> Student | None:
+    if ready.student is None:
+        return None
+    original = float_reference(ready.source, ready.finding.spec, ready.calibration, progress=progress)
+    against = [_judge(ready.source, original, each, ready.held_out, progress) for each in (ready.model, int8)]
+    return replace(ready.student, verdict=against[0], int8=against[1])
 
 
 def _student(source: Source, images: Samples, recipe: Recipe, progress: Progress) -> Student | None:
@@ -189,10 +258,18 @@ def _judge(source: Source, reference: Model, candidate: Model, images: Samples, 
     )
 
 
+#: Precision → what the model says about itself.
+_DESCRIBED = {
+    "int8": "Image classifier quantized to int8 by edgekit.",
+    "float16": "Image classifier with weights in float16, by edgekit.",
+    "dynamic": "Image classifier with weights in int8 and activations in float, by edgekit.",
+}
+
+
 def _metadata(source: Source, model: Model, record: Provenance) -> Metadata:
     return Metadata(
         name=source.architecture or Path(source.path).stem,
-        description="Image classifier quantized to int8 by edgekit.",
+        description=_DESCRIBED[str(record["recipe"]["precision"])],
         labels=source.labels,
         input=model.spec,
         output=model.output,

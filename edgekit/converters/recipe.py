@@ -12,6 +12,7 @@ from edgekit.converters.quantization.search.effort import EFFORTS
 from edgekit.converters.surgery.surgery import SURGERIES
 from edgekit.errors import UsageError
 from edgekit.preprocess import INTERPOLATIONS, InputSpec, parse_resize
+from edgekit.targets import TARGETS
 
 
 def _check_choice(what: str, given: str, known: Iterable[str]) -> None:
@@ -35,6 +36,9 @@ class Recipe:
       resize: "stretch", "crop", or "crop:0.875" with the part of the shorter side to keep.
       interpolation: how images are resized, one of `preprocess.INTERPOLATIONS`.
       surgery: what to replace in the model before, a key of `surgery.SURGERIES`, or "none".
+      target: where it is to run, a key of `targets.TARGETS`.
+      precision: of its numbers, a key of `targets.PRECISIONS` that the target takes. Others than int8 need no images,
+        and have float input and output.
       allow_float: leave ops that have no int8 form for the Edge TPU in float, for phones and CPUs.
       surgery_minutes: the most time for teaching what a surgery leaves the original's answers.
     """
@@ -51,10 +55,16 @@ class Recipe:
     surgery: str = "none"
     surgery_minutes: float = 3.0
     allow_float: bool = False
+    target: str = "edgetpu"
+    precision: str = "int8"
 
     def __post_init__(self) -> None:
         """Raises UsageError where a field names nothing: before minutes of work, not after."""
         _check_choice("input and output type", self.io, IO_TYPES)
+        _check_choice("target", self.target, TARGETS)
+        if self.precision not in TARGETS[self.target].precisions:
+            taken = ", ".join(TARGETS[self.target].precisions)
+            raise UsageError(f"The target {self.target} does not take {self.precision}.", f"It takes: {taken}.")
         parse_corrections(self.corrections)
         _check_choice("effort", self.effort, EFFORTS)
         _check_choice("interpolation", self.interpolation, INTERPOLATIONS)
@@ -65,6 +75,20 @@ class Recipe:
             raise UsageError(f"{self.samples} sample images were asked for.", "Ask for at least one.")
         if Path(self.ranges).suffix != ".json":
             _check_choice("range method", self.ranges, ("auto", *METHODS, "or a .json file that --save-ranges wrote"))
+
+
+def for_target(recipe: Recipe, name: str) -> Recipe:
+    """A recipe as one of several targets takes it: its precision where the target has it, else the target's own.
+
+    Raises:
+      UsageError: there is no such target.
+    """
+    _check_choice("target", name, TARGETS)
+    target = TARGETS[name]
+    precision = target.precision(recipe.precision)
+    io = recipe.io if precision == "int8" else "float"
+    islands = recipe.allow_float or target.float_islands
+    return replace(recipe, target=name, precision=precision, io=io, allow_float=islands)
 
 
 def sized(spec: InputSpec, recipe: Recipe) -> InputSpec:

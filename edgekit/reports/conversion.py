@@ -1,11 +1,12 @@
 """A conversion: its facts as text, its JSON document."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edgekit.converters import Conversion
 from edgekit.converters.manifest import Exported
+from edgekit.converters.several import ForTarget
 from edgekit.converters.sources.source import Source
 from edgekit.converters.surgery.student import Student
 from edgekit.edgetpu import map_ops
@@ -15,11 +16,65 @@ from edgekit.errors import CompilerError
 from edgekit.evaluation import Verdict
 from edgekit.reports.text import Facts, error_to_json, shortened
 from edgekit.reports.verdict import accuracy_text, agreement_text, verdict_lines
+from edgekit.targets import PRECISIONS, TARGETS
 from edgekit.terminal import command
 from edgekit.tflite.graph import Graph
 
 #: What became of `--compile`: the compiler's report, its failure, or nothing where it was not asked for.
 Compiled = CompileReport | CompilerError | None
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written for a target.
+
+    Attributes:
+      result: the conversion, or why there is none.
+      path: the model's file.
+      manifest: the file beside it; None where there is no conversion.
+      unmet: which demand it does not meet, in words, or None.
+      compiled: what became of `--compile`.
+    """
+
+    result: ForTarget
+    path: Path
+    manifest: Path | None = None
+    unmet: str | None = None
+    compiled: Compiled = None
+
+
+def conversions_to_json(written: Sequence[Written]) -> dict[str, object]:
+    """The document of one target; of several `{"targets": {name: document or error}}`."""
+    documents = {each.result.target: _written_to_json(each) for each in written}
+    return {"targets": documents} if len(written) > 1 else next(iter(documents.values()))
+
+
+def _written_to_json(each: Written) -> dict[str, object]:
+    conversion, error = each.result.conversion, each.result.error
+    if conversion is None or each.manifest is None:
+        return error_to_json(error) if error else {}
+    return conversion_to_json(conversion, each.path, each.manifest, each.unmet, each.compiled)
+
+
+#: What several targets have in common, told once.
+_COMMON = ("Exported", "Preprocessing", "Calibrated", "", "Class names", "Judged", "Note", "Skipped", "Alarm")
+
+
+def conversions_facts(written: Sequence[Written]) -> Iterator[tuple[tuple[str, ...], Facts]]:
+    """(lines before, facts) of each target."""
+    told: set[tuple[str, str]] = set()
+    for each in written:
+        target = TARGETS[each.result.target]
+        title = (f"{target.title}: {target.opens}",) if len(written) > 1 else ()
+        yield title, [row for row in _written_facts(each) if row not in told or row[0] not in _COMMON]
+        told |= set(_written_facts(each))
+
+
+def _written_facts(each: Written) -> Facts:
+    conversion, error = each.result.conversion, each.result.error
+    if conversion is not None:
+        return conversion_facts(conversion, each.path, each.unmet, each.compiled)
+    return [("Not made", f"{error}")]
 
 
 def conversion_to_json(
@@ -55,29 +110,34 @@ def _surgery(student: Student) -> dict[str, object]:
 
 def conversion_facts(conversion: Conversion, path: Path, unmet: str | None, compiled: Compiled) -> Facts:
     """What was made, how good it is, and what to do next: titles and texts in the order in which they are read."""
-    graph, calibration = conversion.artefact.model.graph, conversion.artefact.provenance["calibration"]
-    left = _left_in_float(conversion.artefact.provenance["float_ops"])
-    io = conversion.artefact.provenance["recipe"]["io"]
+    graph, record = conversion.artefact.model.graph, conversion.artefact.provenance
+    precision, calibration = record["recipe"]["precision"], record.get("calibration")
+    left = _left_in_float(record["float_ops"]) if precision == "int8" else ""
     made = f"int8 but for {left}" if left else "every op int8"
-    made += " but the casts of its float input and output" if io == "float" and not left else ""
+    made += " but the casts of its float input and output" if record["recipe"]["io"] == "float" and not left else ""
+    made = made if precision == "int8" else PRECISIONS[precision]
     rows = [("Made", f"{path} ({graph.size / 1e6:.1f} MB, {made})")]
     rows += [("Exported", _exported(conversion.artefact.provenance["export"]))]
     rows += [("Preprocessing", f"{conversion.preprocessing.name}: {conversion.preprocessing.how}")]
-    kind = "synthetic images (give --data for your own)" if calibration["kind"] == "synthetic" else "images"
-    rows += [("Calibrated", f"on {calibration['images']} {kind}, ranges by {calibration['method']}")]
+    rows += [("Calibrated", _calibrated(calibration))] if calibration else []
     rows += [("", str(conversion.enough))] if conversion.enough else []
     rows += [("Surgery", line) for line in (_student_lines(conversion.student) if conversion.student else [])]
     rows += [("Class names", _names(conversion.source))]
     rows += _judged(conversion)
     rows += [("Verdict", f"not full int8: {left}, with casts around; for phones and CPUs")] if left else []
     rows += [("Alarm", line) for line in conversion.alarms]
-    rows += [("Edge TPU", _placement(graph, compiled))]
+    rows += [("Edge TPU", _placement(graph, compiled))] if record["recipe"]["target"] == "edgetpu" else []
     rows += [("Note", note) for note in conversion.source.notes]
     rows += [("Skipped", line) for line in _skipped_lines(conversion.skipped)]
     rows += (
         [("Not met", unmet)] if unmet else [("Next", command("edgekit", "classify", _next(path, compiled), "IMAGE"))]
     )
     return rows
+
+
+def _calibrated(calibration: Mapping[str, object]) -> str:
+    kind = "synthetic images (give --data for your own)" if calibration["kind"] == "synthetic" else "images"
+    return f"on {calibration['images']} {kind}, ranges by {calibration['method']}"
 
 
 _EXPORTED = {
@@ -128,7 +188,14 @@ def _judged(conversion: Conversion) -> Facts:
     if verdict is None:
         return [("Verdict", "not asked for (--no-verify)")]
     cautions = conversion.judged_on.cautions(verdict.top1_reference)
-    return [*(("Verdict", line) for line in verdict_lines(verdict)), *(("Judged", line) for line in cautions)]
+    return [
+        *(("Verdict", line) for line in verdict_lines(verdict, _precision(conversion))),
+        *(("Judged", line) for line in cautions),
+    ]
+
+
+def _precision(conversion: Conversion) -> str:
+    return str(conversion.artefact.provenance["recipe"]["precision"])
 
 
 def _skipped_lines(skipped: Mapping[str, str]) -> list[str]:

@@ -26,8 +26,8 @@ def accuracy_text(verdict: Verdict, reference: str = "float", candidate: str = "
     )
 
 
-def verdict_lines(verdict: Verdict) -> Iterator[str]:
-    """An int8 model against its float original: a line for each of its facts."""
+def verdict_lines(verdict: Verdict, candidate: str = "int8") -> Iterator[str]:
+    """A smaller model, called `candidate`, against its float original: a line for each of its facts."""
     noise = "" if math.isnan(verdict.sqnr_db) else f", SQNR {verdict.sqnr_db:.1f} dB"
     yield agreement_text(verdict) + noise
     if verdict.distinct == 1 < verdict.images:
@@ -37,7 +37,7 @@ def verdict_lines(verdict: Verdict) -> Iterator[str]:
             f"the highest score is at the end of its 8 bits on {verdict.saturated} of {verdict.images} images: "
             "calibrate on images like these (--data), or with --ranges minmax"
         )
-    accuracy = accuracy_text(verdict)
+    accuracy = accuracy_text(verdict, candidate=candidate)
     if accuracy:
         yield f"{accuracy}; {verdict.matching}"
     elif verdict.source != "synthetic":

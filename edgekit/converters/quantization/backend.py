@@ -94,6 +94,27 @@ def as_quantized(
     return result
 
 
+def with_smaller_weights(graph: Graph, precision: str) -> Graph:
+    """A float model whose weights are stored in "float16", or in int8 ("dynamic"); inputs and outputs stay float.
+
+    Raises ConversionError where the quantizer cannot.
+    """
+    quantizer, qtyping = _library()
+    recipe = quantizer.recipe_manager.RecipeManager()
+    if precision == "dynamic":
+        recipe.add_dynamic_config(".*", qtyping.TFLOperationName.ALL_SUPPORTED, num_bits=8)
+    else:
+        config = qtyping.OpQuantizationConfig(
+            weight_tensor_config=qtyping.TensorQuantizationConfig(16, dtype=qtyping.TensorDataType.FLOAT),
+            compute_precision=qtyping.ComputePrecision.FLOAT,
+            explicit_dequantize=True,
+        )
+        casting = quantizer.AlgorithmName.FLOAT_CASTING
+        recipe.add_quantization_config(".*", qtyping.TFLOperationName.ALL_SUPPORTED, config, algorithm_key=casting)
+    result = read_graph(_run(graph.content, list(recipe.get_quantization_recipe()), None))
+    return Editor(result).finish()  # weights within the flatbuffer
+
+
 def pixel_range(spec: InputSpec) -> tuple[float, float]:
     """What pixels 0 and 255 become, over all channels."""
     lows = [(0.0 - mean) / std for mean, std in zip(spec.mean, spec.std, strict=True)]
@@ -236,7 +257,9 @@ def _arithmetic() -> tuple[ModuleType, ModuleType]:
     return uniform_quantize_tensor, qtyping
 
 
-def _run(content: bytes, recipe: list[dict[str, object]], calibration: dict[str, dict[str, np.ndarray]]) -> bytes:
+def _run(
+    content: bytes, recipe: list[dict[str, object]], calibration: dict[str, dict[str, np.ndarray]] | None
+) -> bytes:
     quantizer, _ = _library()
     try:
         # Its progress bar and its warning about memory cannot be switched off.
