@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import click
 
@@ -121,13 +121,14 @@ from edgekit.units import fraction
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The result; default: MODEL_int8.tflite here.")
 @report_option
 @command_options
-def convert(model: Path, as_json: bool, verbose: bool, **options: Any) -> None:
+def convert(model: Path, as_json: bool, verbose: bool, **given: object) -> None:
     """Turn a trained MODEL (.h5, .keras, SavedModel folder, float .tflite) into a full-int8 .tflite.
 
     The model's preprocessing is found, its ranges are calibrated on --data (or on synthetic images),
     and the result is judged against the float model on images kept aside. For several targets it is
     opened and calibrated once; phones and CPUs may have ops in float, or other precisions.
     """
+    options = cast(writing.Options, given)
     gates = (fraction("--max-drop", options["max_drop"]), fraction("--min-agreement", options["min_agreement"]))
     if options["no_verify"] and (gates != (None, None) or options["verify_data"]):
         raise UsageError("--no-verify leaves nothing to judge by.", "Drop it, or the options about the verdict.")
@@ -151,22 +152,20 @@ def convert(model: Path, as_json: bool, verbose: bool, **options: Any) -> None:
     sys.exit(2 if any(each.result.error for each in written) else 1 if any(each.unmet for each in written) else 0)
 
 
-def _recipes(options: dict[str, Any]) -> list[Recipe]:
+def _recipes(options: writing.Options) -> list[Recipe]:
     """One for each target. Raises UsageError where a target or a precision means nothing, or all refuse it."""
     asked = [name for name in ("int8", "float16", "dynamic") if options[name]]
     if len(asked) > 1:
         raise UsageError(f"--{asked[0]} and --{asked[1]} exclude each other.", "Give one of them.")
     names = list(dict.fromkeys(options["target"].split(",")))
     precision = asked[0] if asked else "int8"
-    given = {field.name: options[field.name] for field in fields(Recipe) if field.name in options}
-    if len(names) == 1:
-        return [for_target(Recipe(**given | {"target": names[0], "precision": precision}), names[0])]
+    given = {key: value for key, value in options.items() if key in {field.name for field in fields(Recipe)}}
     taking = next((name for name in names if precision in getattr(TARGETS.get(name), "precisions", ())), names[0])
-    recipe = Recipe(**given | {"target": taking, "precision": precision})
+    recipe = Recipe(**given | {"target": taking, "precision": precision})  # type: ignore[arg-type]
     return [for_target(recipe, name) for name in names]
 
 
-def _run(model: Path, recipes: list[Recipe], options: dict[str, Any], progress: Progress) -> tuple[ForTarget, ...]:
+def _run(model: Path, recipes: list[Recipe], options: writing.Options, progress: Progress) -> tuple[ForTarget, ...]:
     progress("Opening the model", 0, None)
     with _without_collecting():
         source = load_source(

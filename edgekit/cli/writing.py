@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from edgekit.calibration import save_ranges
 from edgekit.cli.reporting import check_report, inspection_document, write_report
@@ -19,7 +19,33 @@ from edgekit.reports.page.examples import least_alike
 Gates = tuple[float | None, float | None]
 
 
-def output(model: Path, recipe: Recipe, options: dict[str, Any], *, alone: bool) -> Path:
+class Options(TypedDict):
+    """Options of the command that are read one by one; the recipe's fields are among the others."""
+
+    target: str
+    int8: bool
+    float16: bool
+    dynamic: bool
+    output: Path | None
+    surgery: str
+    data: Path | None
+    verify_data: Path | None
+    no_verify: bool
+    check_export: bool
+    labels: Path | None
+    size: str | None
+    output_name: str | None
+    signature: str | None
+    preprocess: str | None
+    trust: bool
+    max_drop: str | None
+    min_agreement: str | None
+    save_ranges: Path | None
+    compile: bool
+    report: Path | None
+
+
+def output(model: Path, recipe: Recipe, options: Options, *, alone: bool) -> Path:
     """The file of one target's model; `alone` where there is no other target."""
     made = f"_{options['surgery']}" if options["surgery"] in SURGERIES else ""
     given: Path | None = options["output"]
@@ -31,7 +57,7 @@ def output(model: Path, recipe: Recipe, options: dict[str, Any], *, alone: bool)
     return stem.with_name(f"{stem.name}{target}{precision}.tflite")
 
 
-def check_options(recipes: list[Recipe], options: dict[str, Any]) -> None:
+def check_options(recipes: list[Recipe], options: Options) -> None:
     """Raises where an option is for a kind of model that is not made."""
     if options["report"] and len(recipes) > 1:
         raise UsageError("--report is of one target.", "Convert for one target at a time for it.")
@@ -42,7 +68,7 @@ def check_options(recipes: list[Recipe], options: dict[str, Any]) -> None:
         raise UsageError("--save-ranges has none to save: ranges are those of int8.", "Drop it, or use --int8.")
 
 
-def write(result: ForTarget, path: Path, gates: Gates, options: dict[str, Any]) -> Written:
+def write(result: ForTarget, path: Path, gates: Gates, options: Options) -> Written:
     """Writes what was made for a target."""
     conversion = result.conversion
     if conversion is None:
@@ -56,14 +82,14 @@ def write(result: ForTarget, path: Path, gates: Gates, options: dict[str, Any]) 
     return Written(result, path, manifest, unmet, compiled)
 
 
-def report(model: Path, written: list[Written], options: dict[str, Any]) -> None:
+def report(model: Path, written: list[Written], options: Options) -> None:
     """Writes the report of the only target, where one was asked for."""
     if options["report"] is None:
         return
     (made,) = written
     shown = options["verify_data"] or options["data"]
-    given = {name: options[name] for name in ("preprocess", "trust")}
-    figures = partial(least_alike, model, shown, made.path, **given)
+    scaling, trust = options["preprocess"], options["trust"]
+    figures = partial(least_alike, model, shown, made.path, preprocess=scaling, trust=trust)
     write_report(options["report"], conversions_to_json(written), inspection_document(made.path), images=figures)
 
 
