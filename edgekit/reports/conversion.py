@@ -115,7 +115,7 @@ def conversion_facts(conversion: Conversion, path: Path, unmet: str | None, comp
     left = _left_in_float(record["float_ops"]) if precision == "int8" else ""
     made = f"int8 but for {left}" if left else "every op int8"
     made += " but the casts of its float input and output" if record["recipe"]["io"] == "float" and not left else ""
-    made = made if precision == "int8" else PRECISIONS[precision]
+    made = made if precision == "int8" else PRECISIONS[str(precision)]
     rows = [("Made", f"{path} ({graph.size / 1e6:.1f} MB, {made})")]
     rows += [("Exported", _exported(conversion.artefact.provenance["export"]))]
     rows += [("Preprocessing", f"{conversion.preprocessing.name}: {conversion.preprocessing.how}")]
