@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING
 
 from edgekit.calibration import save_ranges
 from edgekit.cli.reporting import check_report, inspection_document, write_report
@@ -19,30 +19,36 @@ from edgekit.reports.page.examples import least_alike
 Gates = tuple[float | None, float | None]
 
 
-class Options(TypedDict):
-    """Options of the command that are read one by one; the recipe's fields are among the others."""
+if TYPE_CHECKING:  # for readers and type checkers: Python 3.7 knows no TypedDict
+    from typing import TypedDict  # novm
 
-    target: str
-    int8: bool
-    float16: bool
-    dynamic: bool
-    output: Path | None
-    surgery: str
-    data: Path | None
-    verify_data: Path | None
-    no_verify: bool
-    check_export: bool
-    labels: Path | None
-    size: str | None
-    output_name: str | None
-    signature: str | None
-    preprocess: str | None
-    trust: bool
-    max_drop: str | None
-    min_agreement: str | None
-    save_ranges: Path | None
-    compile: bool
-    report: Path | None
+    class Options(TypedDict):
+        """Options of the command that are read one by one; the recipe's fields are among the others."""
+
+        target: str
+        int8: bool
+        float16: bool
+        dynamic: bool
+        output: Path | None
+        surgery: str
+        data: Path | None
+        verify_data: Path | None
+        no_verify: bool
+        check_export: bool
+        labels: Path | None
+        size: str | None
+        output_name: str | None
+        signature: str | None
+        preprocess: str | None
+        trust: bool
+        max_drop: str | None
+        min_agreement: str | None
+        save_ranges: Path | None
+        compile: bool
+        report: Path | None
+
+else:
+    Options = dict
 
 
 def output(model: Path, recipe: Recipe, options: Options, *, alone: bool) -> Path:
