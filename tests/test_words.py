@@ -12,7 +12,7 @@ NOT_USED = re.compile(
     r"|names the same class|\brulebook\b|\bcausebook\b",
     re.IGNORECASE,
 )
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "edgekit" / "serve" / "page.html"])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "edgekit" / "serve" / "page.html"])
 #: Where texts for users are made: the commands, the reports, and the errors of every module.
 SPEAKING = sorted((ROOT / "edgekit").rglob("*.py"))
 #: Names that are others', or that other programs read.
