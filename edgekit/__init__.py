@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from edgekit.errors import EdgekitError as EdgekitError
     from edgekit.evaluation.accuracy import evaluate as evaluate
     from edgekit.preprocess import InputSpec as InputSpec
+    from edgekit.reports.snippet import snippet as snippet
     from edgekit.tflite import read_graph as read_graph
     from edgekit.tflite import read_metadata as read_metadata
     from edgekit.training import TrainingPlan as TrainingPlan
@@ -77,6 +78,7 @@ _PUBLIC = {
     "set_metadata": "edgekit.devices.describing",
     "verify": "edgekit.converters.verification.verify",
     "convert_for": "edgekit.converters.several",
+    "snippet": "edgekit.reports.snippet",
 }
 
 __all__ = sorted(_PUBLIC)

@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, str] = {
     "scale": "edgekit.cli.scale",
     "serve": "edgekit.cli.serve",
     "train": "edgekit.cli.train",
+    "snippet": "edgekit.cli.snippet",
     "verify": "edgekit.cli.verify",
     "zoo": "edgekit.cli.zoo",
 }
@@ -54,6 +55,7 @@ SUMMARIES: Mapping[str, str] = {
     "scale": "Compare the EfficientNet family on the Edge TPU: what fits, and why the next does not.",
     "serve": "Serve a model as a live page, with /predict, /health and /metrics.",
     "train": "Turn a folder of images, a sub-folder for each class, into a verified int8 .tflite.",
+    "snippet": "Write code that runs a model, for Python, C++ or Android.",
     "verify": "Check a model against the gates of a project, for continuous integration.",
     "zoo": "List or build models with published ImageNet weights.",
 }
