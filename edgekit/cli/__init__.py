@@ -55,7 +55,7 @@ SUMMARIES: Mapping[str, str] = {
     "scale": "Compare the EfficientNet family on the Edge TPU: what fits, and why the next does not.",
     "serve": "Serve a model as a live page, with /predict, /health and /metrics.",
     "train": "Turn a folder of images, a sub-folder for each class, into a verified int8 .tflite.",
-    "snippet": "Write code that runs a model, for Python, C++ or Android.",
+    "snippet": "Write code that runs a model, for Python, Android, iOS, C++ or Arduino.",
     "verify": "Check a model against the gates of a project, for continuous integration.",
     "zoo": "List or build models with published ImageNet weights.",
 }

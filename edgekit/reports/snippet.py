@@ -102,11 +102,76 @@ fun classify(interpreter: Interpreter, image: Bitmap): Pair<Int, Float> {
 }
 """
 
+_SWIFT = """// Names what is in $width x $height pixels, with $file in the bundle. Needs the pod TensorFlowLiteSwift.
+import Foundation
+import TensorFlowLite
+
+let labels: [String] = [$c_labels]
+let mean: [Float] = [$swift_mean]
+let std: [Float] = [$swift_std]  // of pixels 0 to 255
+
+// pixels: $height * $width * $channels bytes, RGB; the interpreter's tensors are allocated.
+func classify(_ interpreter: Interpreter, pixels: [UInt8]) throws -> (index: Int, score: Float) {
+    var input: [$in_swift] = []
+    for start in stride(from: 0, to: pixels.count, by: $channels) {
+        for channel in 0..<$channels {
+            let from = $bgr ? $channels - 1 - channel : channel
+            let value = (Float(pixels[start + from]) - mean[channel]) / std[channel] / $in_scale + Float($in_zero)
+            input.append($swift_cast)
+        }
+    }
+    try interpreter.copy(input.withUnsafeBufferPointer { Data(buffer: $$0) }, toInputAt: 0)
+    try interpreter.invoke()
+    let output = try interpreter.output(at: 0).data
+    let raw = output.withUnsafeBytes { Array($$0.bindMemory(to: $out_swift.self)) }
+    let best = raw.indices.max { raw[$$0] < raw[$$1] }!
+    return (best, (Float(raw[best]) - Float($out_zero)) * $out_scale)
+}
+"""
+
+_ARDUINO = """// Names what is in $width x $height pixels, with $file. Needs a library of TensorFlow Lite Micro, and
+// the model as an array: xxd -i $file > model.h
+#include <math.h>
+#include <stdint.h>
+
+#include "tensorflow/lite/micro/micro_interpreter.h"
+
+static const char* const kLabels[] = {$c_labels};
+static const float kMean[] = {$c_mean}, kStd[] = {$c_std};  // of pixels 0 to 255
+constexpr int kHeight = $height, kWidth = $width, kChannels = $channels, kClasses = $classes;
+
+// pixels: kHeight * kWidth * kChannels bytes, RGB. Returns the best class, and its score.
+int Classify(tflite::MicroInterpreter* interpreter, const uint8_t* pixels, float* score) {
+  $in_ctype* input = reinterpret_cast<$in_ctype*>(interpreter->input(0)->data.raw);
+  for (int i = 0; i < kHeight * kWidth * kChannels; ++i) {
+    const int channel = i % kChannels;
+    const int from = $bgr ? kChannels - 1 - channel : channel;
+    const float value = (pixels[i - channel + from] - kMean[channel]) / kStd[channel] / ${in_scale}f + $in_zero;
+    input[i] = static_cast<$in_ctype>($arduino_cast);
+  }
+  interpreter->Invoke();
+  const $out_ctype* output = reinterpret_cast<const $out_ctype*>(interpreter->output(0)->data.raw);
+  int best = 0;
+  for (int i = 1; i < kClasses; ++i) {
+    if (output[i] > output[best]) best = i;
+  }
+  *score = (output[best] - $out_zero) * ${out_scale}f;
+  return best;
+}
+"""
+
 #: Language → its template.
-_TEMPLATES: Mapping[str, str] = {"python": _PYTHON, "cpp": _CPP, "android-kotlin": _KOTLIN}
+_TEMPLATES: Mapping[str, str] = {
+    "python": _PYTHON,
+    "android-kotlin": _KOTLIN,
+    "ios-swift": _SWIFT,
+    "cpp": _CPP,
+    "arduino": _ARDUINO,
+}
 LANGUAGES = tuple(_TEMPLATES)
 
 _C_TYPES = {"float32": "float", "uint8": "uint8_t", "int8": "int8_t"}
+_SWIFT_TYPES = {"float32": "Float", "uint8": "UInt8", "int8": "Int8"}
 _KOTLIN_GET = {"float32": "output.getFloat()", "int8": "output.get()", "uint8": "(output.get().toInt() and 255)"}
 _LIMITS = {"uint8": (0, 255), "int8": (-128, 127)}
 
@@ -149,6 +214,10 @@ def snippet(model: Union[str, "os.PathLike[str]"], language: str) -> str:
         **_ends("out", sink),
         **_literals(labels, spec.mean, spec.std),
         "in_cast": _cast(source.dtype),
+        "arduino_cast": _arduino_cast(source.dtype),
+        "swift_cast": _swift_cast(source.dtype),
+        "in_swift": _SWIFT_TYPES[source.dtype],
+        "out_swift": _SWIFT_TYPES[sink.dtype],
         "kotlin_shift": "channel" if spec.order == "bgr" else "2 - channel" if spec.channels == 3 else "1",
         "kotlin_put": _kotlin_put(source.dtype),
         "kotlin_get": _KOTLIN_GET[sink.dtype],
@@ -173,7 +242,9 @@ def _literals(labels: object, mean: object, std: object) -> Dict[str, str]:
     assert isinstance(labels, tuple) and isinstance(mean, tuple) and isinstance(std, tuple)
     quoted = ", ".join(json.dumps(label, ensure_ascii=False) for label in labels)
     numbers = {name: ", ".join(f"{float(value)}f" for value in each) for name, each in (("mean", mean), ("std", std))}
+    plain = {name: text.replace("f", "") for name, text in numbers.items()}
     return {
+        **{f"swift_{name}": text for name, text in plain.items()},
         "c_labels": quoted or '""',
         "kotlin_labels": quoted.replace("$", "\\$"),
         **{f"{place}_{name}": text for name, text in numbers.items() for place in ("c", "kotlin")},
@@ -184,6 +255,16 @@ def _kotlin_put(dtype: str) -> str:
     low, high = _LIMITS.get(dtype, (0, 0))
     rounded = f"value.roundToInt().coerceIn({low}, {high}).toByte()"
     return "input.putFloat(value)" if dtype == "float32" else f"input.put({rounded})"
+
+
+def _arduino_cast(dtype: str) -> str:
+    low, high = _LIMITS.get(dtype, (0, 0))
+    return "value" if dtype == "float32" else f"fminf({high}.0f, fmaxf({low}.0f, roundf(value)))"
+
+
+def _swift_cast(dtype: str) -> str:
+    low, high = _LIMITS.get(dtype, (0, 0))
+    return "value" if dtype == "float32" else f"{_SWIFT_TYPES[dtype]}(min({high}, max({low}, value.rounded())))"
 
 
 def _cast(dtype: str) -> str:

@@ -30,6 +30,14 @@ int TfLiteInterpreterInvoke(TfLiteInterpreter*);
 """
 
 
+#: As much of TensorFlow Lite Micro.
+MICRO = """namespace tflite {
+struct Tensor { union { char* raw; } data; };
+struct MicroInterpreter { Tensor* input(int); Tensor* output(int); int Invoke(); };
+}
+"""
+
+
 @pytest.fixture(params=["uint8", "int8", "float32"])
 def model(request, tmp_path):
     spec = InputSpec(8, 8, mean=(127.5,) * 3, std=(127.5,) * 3)
@@ -61,10 +69,15 @@ def test_the_python_answers_as_the_classifier(model, tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")
-def test_the_c_plus_plus_compiles(model, tmp_path):
-    (tmp_path / "tensorflow/lite/c").mkdir(parents=True)
-    (tmp_path / "tensorflow/lite/c/c_api.h").write_text(C_API)
-    (tmp_path / "code.cc").write_text(snippet(model, "--for", "cpp"), encoding="utf-8")
+@pytest.mark.parametrize(
+    ("language", "header", "content"),
+    [("cpp", "c/c_api.h", C_API), ("arduino", "micro/micro_interpreter.h", MICRO)],
+)
+def test_the_c_plus_plus_compiles(model, tmp_path, language, header, content):
+    path = tmp_path / "tensorflow/lite" / header
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    (tmp_path / "code.cc").write_text(snippet(model, "--for", language), encoding="utf-8")
     command = ["g++", "-std=c++17", "-fsyntax-only", "-Wall", "-Werror", "-Wno-unused-variable", "-I", str(tmp_path)]
     done = subprocess.run([*command, str(tmp_path / "code.cc")], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -74,6 +87,12 @@ def test_the_kotlin_holds_the_models_figures(model):
     code = snippet(model, "--for", "android-kotlin")
     assert 'listOf<String>("red", "gr\\"een\\$x", "blue\\\\")' in code
     assert "createScaledBitmap(image, 8, 8, true)" in code and "floatArrayOf(127.5f, 127.5f, 127.5f)" in code
+
+
+def test_the_swift_holds_the_models_figures(model):
+    code = snippet(model, "--for", "ios-swift")
+    assert '["red", "gr\\"een$x", "blue\\\\"]' in code and "[Float] = [127.5, 127.5, 127.5]" in code
+    assert "Data(buffer: $0)" in code and "raw[$0] < raw[$1]" in code
 
 
 def test_the_examples_of_the_help_run(model, monkeypatch):
