@@ -57,7 +57,8 @@ class Choice:
     Attributes:
       views: how many of the views are trained on.
       penalty: the inverse penalty, one of PENALTIES.
-      accuracy: part of the images that folds which had not seen them named rightly, 0–1; NaN without folds.
+      accuracy: part of the images that folds which had not seen them named rightly, 0–1; NaN without folds, and where
+        there were too many classes to choose on all.
       loss: mean negative log-likelihood of their classes; likewise.
     """
 
@@ -155,7 +156,9 @@ def choose(given: Training, views: int, *, seed: int = 0, progress: Progress = s
     for penalty in PENALTIES:
         progress("Cross-validating", len(tried), len(PENALTIES))
         tried.append(_validated(chosen, folds, views, penalty))
-    return min(tried, key=lambda choice: choice.loss)
+    best = min(tried, key=lambda choice: choice.loss)
+    some = len(np.unique(given.labels)) > _MOST_CLASSES  # and to tell some classes apart is easier than all
+    return replace(best, accuracy=float("nan")) if some else best
 
 
 def _validated(given: Training, folds: Sequence[tuple[np.ndarray, np.ndarray]], views: int, penalty: float) -> Choice:

@@ -87,7 +87,9 @@ def test_copies_of_an_image_are_never_on_both_sides_of_a_fold():
 
 def test_thousands_of_classes_are_fitted():
     given = blobs(2000, 5, width=64, apart=5.0)
-    head = fit_head(given, choose(given, 1))
+    choice = choose(given, 1)
+    head = fit_head(given, choice)
+    assert np.isnan(choice.accuracy)  # what it is on some of the classes says nothing of all
     assert head.weights.shape == (2000, 64)
     assert (head.probabilities(given.features[:, 0]).argmax(axis=1) == given.labels).mean() > 0.9
 
