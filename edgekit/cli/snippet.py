@@ -5,6 +5,7 @@ import click
 from edgekit.cli.common import command_options, echo_json
 from edgekit.reports.snippet import LANGUAGES
 from edgekit.reports.snippet import snippet as written
+from edgekit.terminal import printable
 
 
 @click.command()
@@ -23,4 +24,4 @@ def snippet(model: str, language: str, as_json: bool, verbose: bool) -> None:
     if as_json:
         echo_json({"model": model, "for": language, "code": code})
     else:
-        click.echo(code, nl=False)
+        click.echo(printable(code), nl=False)
