@@ -15,7 +15,13 @@ from edgekit.units import memory, milliseconds
 
 
 @click.command()
-@click.option("--target", type=click.Choice(["edgetpu"]), default="edgetpu", help="What the model is to run on.")
+@click.option(
+    "--target",
+    type=click.Choice(["edgetpu"]),
+    default="edgetpu",
+    expose_value=False,  # there is no other yet
+    help="What the model is to run on.",
+)
 @click.option("--host", type=click.Choice(list(HOSTS)), default="usb3", show_default=True, help="Where it is attached.")
 @click.option("--max-latency", metavar="TIME", help="The most that one inference may take, such as 8ms.")
 @click.option("--max-memory", metavar="SIZE", help="On-chip memory that all parameters must fit, such as 7.5MiB.")
@@ -23,7 +29,6 @@ from edgekit.units import memory, milliseconds
 @click.option("--classes", type=click.IntRange(2, 50_000), default=1000, show_default=True, help="Number of outputs.")
 @command_options
 def scale(
-    target: str,
     host: str,
     max_latency: Optional[str],
     max_memory: Optional[str],

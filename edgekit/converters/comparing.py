@@ -4,7 +4,7 @@ It stands beside the conversion because the float side has to be made as the con
 preprocessing found and folded in, its swishes split, so that its layers are those of the int8 file.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -13,8 +13,8 @@ from edgekit.calibration.class_matching import Matching, match_samples
 from edgekit.calibration.labelled import ImageSet, from_csv, with_table
 from edgekit.calibration.samples import Data, Samples, open_samples
 from edgekit.converters.export.reference import float_reference, resolve_preprocessing
-from edgekit.converters.finished import finished_model, is_finished
-from edgekit.converters.manifest import tried
+from edgekit.converters.finished import finished_model, if_finished
+from edgekit.converters.manifest import chosen_ends, tried
 from edgekit.converters.quantization.transforms.equalize import split_like
 from edgekit.converters.sources.open import load_source
 from edgekit.devices.tensors import output_tensor
@@ -106,30 +106,18 @@ def _reference(
 
     And the preprocessing that normalized arrays for it have been through, and what contradicts it.
     """
-    if is_finished(path):
-        known = finished_model(path, preprocess)
+    known = if_finished(path, preprocess)
+    if known is not None:
         return known, known.spec, ""
     progress("Opening the model", 0, None)
-    like, chosen = candidate.spec, _chosen(candidate)
-    source = load_source(
-        path,
-        trust=trust,
-        size=(like.height, like.width),
-        output=chosen.get("output"),
-        signature=chosen.get("signature"),
-    )
+    like, record = candidate.spec, (read_metadata(candidate.graph) or Metadata()).provenance
+    output, signature = chosen_ends(record)
+    source = load_source(path, trust=trust, size=(like.height, like.width), output=output, signature=signature)
     sized = replace(source.spec, resize=like.resize, crop=like.crop, interpolation=like.interpolation)
     source, images = replace(source, spec=sized), samples.resized(sized)
     finding = resolve_preprocessing(source, images, preprocess, progress=progress)
     model = float_reference(source, finding.spec, images.as_images(finding.spec), progress=progress)
     return replace(model, graph=split_like(model.graph, candidate.graph)), finding.spec, finding.contradicted
-
-
-def _chosen(candidate: Model) -> Mapping[str, str]:
-    """Which output and signature of its original a model was made from, as its record says."""
-    made_from = (read_metadata(candidate.graph) or Metadata()).provenance.get("source", {})
-    known = made_from if isinstance(made_from, Mapping) else {}
-    return {key: name for key, name in known.items() if isinstance(name, str)}
 
 
 def _matched(samples: Samples, images: ImageSet, labels: Sequence[str], outputs: int) -> tuple[Samples, Matching]:

@@ -11,7 +11,7 @@ import numpy as np
 from edgekit.calibration.folder import drawing_order, list_folder
 from edgekit.calibration.samples import open_samples
 from edgekit.converters.export.reference import PROBES, float_reference, resolve_preprocessing
-from edgekit.converters.finished import finished_model, is_finished
+from edgekit.converters.finished import if_finished
 from edgekit.converters.sources.open import load_source
 from edgekit.converters.sources.source import Source
 from edgekit.errors import ImageError, UnsupportedModelError, UsageError
@@ -179,7 +179,8 @@ def _opened(
     paths: Sequence[Path], files: Sequence[str], preprocess: str | None, *, trust: bool, progress: Progress
 ) -> list[Model]:
     """Each model ready to run: a quantized one as it is, another as the float model that a conversion begins with."""
-    finished = {path: finished_model(path, preprocess) for path in paths if is_finished(path)}
+    known = {path: if_finished(path, preprocess) for path in paths}
+    finished = {path: model for path, model in known.items() if model is not None}
     like = next((model.spec for model in finished.values()), None)
     models = []
     for path in paths:

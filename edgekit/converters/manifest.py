@@ -142,6 +142,14 @@ def tried(record: Mapping[str, object]) -> frozenset[str]:
     return frozenset(names | {str(recipe.get("ranges"))})
 
 
+def chosen_ends(record: Mapping[str, object]) -> tuple[str | None, str | None]:
+    """(output, signature) of its original that a model was made from, as its record says; None where it does not."""
+    source = record.get("source")
+    known = source if isinstance(source, Mapping) else {}
+    output, signature = (name if isinstance(name, str) else None for name in map(known.get, ("output", "signature")))
+    return output, signature
+
+
 def tool_versions(way: str) -> dict[str, str]:
     """Versions of the packages that a model's bytes depend on, by the way of its export."""
     found = {}

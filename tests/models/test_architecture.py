@@ -168,7 +168,7 @@ def test_a_squeeze_keeps_its_dimensions_and_nothing_is_padded_or_reshaped():
 
 @pytest.mark.parametrize("name", FAMILY)
 def test_no_mean_is_larger_than_the_edge_tpu_takes(name):
-    assert size_rules._MEAN.mapped == MEAN_POSITIONS
+    assert size_rules.MEAN.mapped == MEAN_POSITIONS
     shapes = {layer.name: layer.shape for layer in plan(FAMILY[name], 3)}
     means = [layer for layer in plan(FAMILY[name], 3) if layer.kind == "GlobalAveragePooling2D"]
     assert means and all(prod(shapes[layer.inputs[0]][:2]) <= MEAN_POSITIONS for layer in means)

@@ -2,14 +2,11 @@
 
 import numpy as np
 
+from edgekit.edgetpu.placement.size_rules import MEAN
 from edgekit.models.architecture import parts_of
 from edgekit.tflite import names
 from edgekit.tflite.editor import Editor
 from edgekit.tflite.graph import Op
-
-#: Height × width of an image whose mean the Edge TPU compiler left on the CPU (`edgetpu.placement.size_rules`). Between
-#: the largest that it took and this one nothing is known: there, the op stays as the model has it.
-_TOO_LARGE = 32_768
 
 
 def rewrite(editor: Editor) -> None:
@@ -32,7 +29,10 @@ def _leaky_as_prelu(editor: Editor, op: Op) -> None:
 
 
 def _mean_of_means(editor: Editor, op: Op) -> None:
-    """A mean over a large image, which the Edge TPU compiler leaves on the CPU: that of means over equal parts."""
+    """A mean over a large image, which the Edge TPU compiler leaves on the CPU: that of means over equal parts.
+
+    Between the largest that it took and the smallest that it left nothing is known: there, the op stays.
+    """
     image, axes = editor.tensors[op.inputs[0]], editor.tensors[op.inputs[1]]
     if len(image.shape) != 4 or image.dtype != "float32" or not axes.is_constant:
         return
@@ -40,7 +40,7 @@ def _mean_of_means(editor: Editor, op: Op) -> None:
         return
     _, height, width, channels = image.shape
     side = parts_of(height, width)
-    if side == 1 or height * width < _TOO_LARGE:
+    if side == 1 or MEAN.on_cpu is None or height * width < MEAN.on_cpu:
         return
     means = editor.add_tensor(names.part_means(op.index), (1, height // side, width // side, channels))
     pool = {"padding": "VALID", "stride_h": side, "stride_w": side, "filter_height": side, "filter_width": side}

@@ -5,6 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
 
+from edgekit.converters.manifest import chosen_ends
 from edgekit.converters.pipeline import convert
 from edgekit.converters.recipe import Recipe
 from edgekit.converters.sources.open import load_source
@@ -53,13 +54,13 @@ def reproduce(
     """
     graph = read_graph(model)
     record = (read_metadata(graph) or Metadata()).provenance
-    given = _part(record, "source")
+    output, signature = chosen_ends(record)
     opened = load_source(
         source,
         trust=trust,
         size=_size(graph.tensors[graph.inputs[0]].shape),
-        output=_word(given.get("output")),
-        signature=_word(given.get("signature")),
+        output=output,
+        signature=signature,
     )
     made = convert(
         with_labels(opened, labels) if labels else opened,
@@ -93,7 +94,3 @@ def _part(record: Mapping[str, object], name: str) -> Mapping[str, object]:
 
 def _size(shape: tuple[int, ...]) -> tuple[int, int] | None:
     return (shape[1], shape[2]) if len(shape) == 4 else None
-
-
-def _word(value: object) -> str | None:
-    return value if isinstance(value, str) else None

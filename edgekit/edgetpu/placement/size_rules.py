@@ -27,14 +27,16 @@ from edgekit.edgetpu.placement.case import (
 RULES = Rules()
 rule = RULES.rule
 
-_MEAN, _SOFTMAX, _TRANSPOSE = Seen(64 * 128, 256 * 128), Seen(16_384, None), Seen(69_696, 112_896)
+#: Height × width that a mean is taken over.
+MEAN = Seen(64 * 128, 256 * 128)
+_SOFTMAX, _TRANSPOSE = Seen(16_384, None), Seen(69_696, 112_896)
 _RESHAPE, _LONG_ROWS = Seen(134_400, 230_400), Seen(176_400, 230_400)
 _RESIZE_OUTPUT = Seen(2_097_152, 4_194_304)
 _RESIZE_MAPPED, _RESIZE_ON_CPU = 2, 15.5
 _RESIZE = {"mapped": _RESIZE_MAPPED, "on_cpu": _RESIZE_ON_CPU}
 
 
-@rule("MEAN", confidence="reported", numbers=_MEAN.numbers)
+@rule("MEAN", confidence="reported", numbers=MEAN.numbers)
 def mean_over_large_images(case: Case) -> Optional[Finding]:
     """A mean over a large height × width is not mapped: {mapped:,} was, {on_cpu:,} was not (issues 461 and 183).
 
@@ -42,7 +44,7 @@ def mean_over_large_images(case: Case) -> Optional[Finding]:
     """
     shape = data(case).shape
     spatial = [shape[axis] for axis in axes(case) if len(shape) - 3 <= axis < len(shape) - 1]
-    return between(spatial[0] * spatial[1], _MEAN, "Height × width") if len(spatial) == 2 else None
+    return between(spatial[0] * spatial[1], MEAN, "Height × width") if len(spatial) == 2 else None
 
 
 @rule("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", confidence="seen", numbers=_RESIZE)

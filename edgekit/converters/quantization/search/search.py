@@ -124,7 +124,6 @@ class Search:
         self._expected = np.stack(list(scores(plain.model, self.images)))
         self._found, self._best_db = self._expected, -np.inf
         self._templates: dict[tuple[str, ...], Template | None] = {}
-        self._once: set[tuple[str, ...]] = set()
 
     @property
     def best(self) -> Candidate:
@@ -177,8 +176,7 @@ class Search:
 
     def _quantized(self, candidate: Candidate) -> Graph:
         form = candidate.form
-        if form.corrections not in self._once:  # a template takes the quantizer twice
-            self._once.add(form.corrections)
+        if not any(step.candidate.form is form for step in self.steps):  # a template takes the quantizer twice
             return candidate.quantized()
         if form.corrections not in self._templates:
             known = template(form.model.graph, candidate.ranges, form.model.spec, allow_float=form.allow_float)

@@ -7,6 +7,7 @@ cannot, by the other. No environment variable and no global switch is touched.
 
 import tempfile
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -55,9 +56,7 @@ def load_keras(
     name = str(path)
     inputs, outputs = _ends(model, name)
     checks.single(name, "input", [tensor.name for tensor in inputs])
-    # A Sequential of Keras 3 has no names of outputs.
-    titles = getattr(model, "output_names", [model.layers[-1].name])
-    ends = [End(*end) for end in zip(titles, (one.shape for one in outputs), map(_dtype, outputs), strict=True)]
+    ends = _described(model, outputs)
     place = choose_output(name, ends, output)
     model = _with_output(model, library, place=place)
     spec = checks.image_spec(name, tuple(inputs[0].shape), size, reshaped=reshapes_first(model))
@@ -85,6 +84,12 @@ def load_keras(
         build=lambda: _with_output(*_build(archive, config, trust), place=place),
         layers=layer_kinds(model),
     )
+
+
+def _described(model: KerasModel, outputs: Sequence[ModelEnd]) -> list[End]:
+    # A Sequential of Keras 3 has no names of outputs.
+    titles = getattr(model, "output_names", [model.layers[-1].name])
+    return [End(*end) for end in zip(titles, (one.shape for one in outputs), map(_dtype, outputs), strict=True)]
 
 
 def with_model(source: KerasSource, model: KerasModel) -> KerasSource:

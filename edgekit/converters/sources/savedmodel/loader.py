@@ -9,7 +9,7 @@ from edgekit.converters.sources.calm import calm_tensorflow
 from edgekit.converters.sources.ends import End, about_choice, choose_output, output_kind
 from edgekit.converters.sources.inference import as_row, last_op, predictor, traced, without_channels
 from edgekit.converters.sources.keras.wrappers import refuse_fake_quantization
-from edgekit.converters.sources.protocols import Call, ConcreteFunction, Signature, SignatureEnd
+from edgekit.converters.sources.protocols import Call, ConcreteFunction, Signature, SignatureEnd, Traced
 from edgekit.converters.sources.savedmodel.frozen_graph import (
     first_norm,
     freeze,
@@ -42,11 +42,8 @@ def load_savedmodel(
     """Opens a SavedModel folder; see `edgekit.converters.sources.open.load_source` for errors."""
     calm_tensorflow()
     name, saved = str(path), _read(path)
-    wanted = _choose(saved, name, signature)
-    if not trust:
-        refuse_reaching_out(saved, wanted, name)
-    function = _signature(_load(path), wanted, name)
     version = saved.meta_graphs[0].meta_info_def.tensorflow_version
+    function = _called(path, saved, trust=trust, signature=signature)
     given, ends = _ends(function, name)
     place = choose_output(name, ends, output)
     shape = _dims(given, name)
@@ -55,9 +52,7 @@ def load_savedmodel(
     _refuse_fixed_batch(given, name)
     call = without_channels(_inference(function, given, ends[place].name), shape)
     call = traced(as_row(call, ends[place].shape), spec)
-    frozen = freeze(call)
-    refuse_fake_quantization(name, ops_of(frozen, "FakeQuant"))
-    _refuse_half(frozen, name)
+    frozen = _frozen(call, name)
     if len(shape) == 3 and not reshapes_first(frozen):
         checks.image_spec(name, shape, size)
     predict = predictor(call, name)
@@ -78,6 +73,22 @@ def load_savedmodel(
         notes=about_choice(ends, place) + notes + names.notes,
         predict=predict,
     )
+
+
+def _called(path: Path, saved: "SavedModel", *, trust: bool, signature: str | None) -> Signature:
+    """The signature to call, once the graph that it reaches is known to be harmless."""
+    wanted = _choose(saved, str(path), signature)
+    if not trust:
+        refuse_reaching_out(saved, wanted, str(path))
+    return _signature(_load(path), wanted, str(path))
+
+
+def _frozen(call: Traced, name: str) -> ConcreteFunction:
+    """The frozen graph, once it is known to compute in float32 alone."""
+    frozen = freeze(call)
+    refuse_fake_quantization(name, ops_of(frozen, "FakeQuant"))
+    _refuse_half(frozen, name)
+    return frozen
 
 
 def _read(path: Path) -> "SavedModel":

@@ -14,7 +14,7 @@ from edgekit.converters.export.direct.layers import moving
 from edgekit.converters.export.direct.layers.activation import ACTIVATIONS, Activation, op
 from edgekit.converters.export.direct.layers.arithmetic import together
 from edgekit.converters.export.direct.layers.moving import tensor
-from edgekit.converters.export.direct.layers.preprocessing import resized
+from edgekit.converters.export.direct.layers.preprocessing import refuse_aspect, resized
 
 Row = Callable[[Layer], Value]
 
@@ -161,9 +161,7 @@ def _resize(how: str) -> Function:
     def row(layer: Layer) -> Value:
         value, options = tensor(layer), layer.options
         (height, width), way = options.pair("size"), options.one_of(how, "bilinear", "nearest")
-        for refused in ("antialias", "preserve_aspect_ratio", "crop_to_aspect_ratio", "pad_to_aspect_ratio"):
-            options.one_of(refused, False)
-        options.ignore("fill_mode", "fill_value")  # of pad_to_aspect_ratio
+        refuse_aspect(options)
         options.channels_last()
         if len(value.shape) != 4:
             raise layer.unknown(f"an input of shape {list(value.shape)}")

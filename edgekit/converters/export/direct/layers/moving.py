@@ -7,7 +7,7 @@ import numpy as np
 from edgekit.converters.export.direct.draft import Value
 from edgekit.converters.export.direct.layer import Layer
 from edgekit.converters.export.direct.layers.arithmetic import joined
-from edgekit.converters.export.direct.layers.shape import cut, reshaped, transposed
+from edgekit.converters.export.direct.layers.shape import cut, filled, reshaped, transposed
 
 
 def tensor(layer: Layer, name: str = "x") -> Value:
@@ -35,11 +35,10 @@ def reshape(layer: Layer) -> Value:
     value, options = tensor(layer), layer.options
     target = options.take("newshape", options.take("shape"))
     sizes = [-1 if size is None else size for size in target] if isinstance(target, list | tuple) else []
-    if not sizes or not all(type(size) is int and size >= -1 for size in sizes) or sizes.count(-1) > 1:
+    if not sizes or not all(type(size) is int and size >= -1 for size in sizes):
         raise layer.unknown(f"shape={str(target)[:60]}")
-    known, total = int(np.prod([size for size in sizes if size != -1])), int(np.prod(value.shape))
-    shape = [total // max(known, 1) if size == -1 else size for size in sizes]
-    if shape[0] != 1 or int(np.prod(shape)) != total:
+    shape = filled(layer, value, sizes)
+    if shape[0] != 1:
         raise layer.unknown(f"shape={sizes} of {list(value.shape)}")
     return reshaped(layer, value, shape)
 

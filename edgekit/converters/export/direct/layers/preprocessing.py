@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from edgekit.converters.export.direct.draft import Numbers, Value
-from edgekit.converters.export.direct.layer import Layer, image
+from edgekit.converters.export.direct.layer import Layer, Options, image
 from edgekit.converters.export.direct.layers.activation import affine
 from edgekit.converters.export.direct.layers.shape import cut
 
@@ -50,13 +50,17 @@ def _resizing(layer: Layer, value: Value) -> Value:
     options.channels_last()
     height, width, channels = options.size("height"), options.size("width"), image(layer, value)[2]
     how = options.one_of("interpolation", "bilinear", "nearest")
-    options.one_of("crop_to_aspect_ratio", False)
-    options.one_of("pad_to_aspect_ratio", False)
-    options.one_of("antialias", False)
-    options.ignore("fill_mode", "fill_value")  # of pad_to_aspect_ratio
+    refuse_aspect(options)
     if (height, width) == value.shape[1:3]:
         return value
     return resized(layer, value, str(how), (1, height, width, channels))
+
+
+def refuse_aspect(options: Options) -> None:
+    """Raises UnknownLayerError where resizing keeps the aspect ratio, or smooths."""
+    for option in ("antialias", "crop_to_aspect_ratio", "pad_to_aspect_ratio", "preserve_aspect_ratio"):
+        options.one_of(option, False)
+    options.ignore("fill_mode", "fill_value")  # of pad_to_aspect_ratio
 
 
 def _center_crop(layer: Layer, value: Value) -> Value:

@@ -36,11 +36,16 @@ def _reshape(layer: Layer, value: Value) -> Value:
     target = layer.options.take("target_shape")
     if not isinstance(target, list | tuple) or not all(type(size) is int and size >= -1 for size in target):
         raise layer.unknown(f"target_shape={target}")
-    known = prod(size for size in target if size != -1)
-    shape = [prod(value.shape) // max(known, 1) if size == -1 else size for size in target]
-    if list(target).count(-1) > 1 or prod(shape) != prod(value.shape):
-        raise layer.unknown(f"target_shape={target} of {list(value.shape[1:])}")
-    return reshaped(layer, value, (1, *shape))
+    return reshaped(layer, value, (1, *filled(layer, value, target)))
+
+
+def filled(layer: Layer, value: Value, target: Sequence[int]) -> list[int]:
+    """A shape for as many values, in which one size may be -1: what is left."""
+    known, total = prod(size for size in target if size != -1), prod(value.shape)
+    shape = [total // max(known, 1) if size == -1 else size for size in target]
+    if list(target).count(-1) > 1 or prod(shape) != total:
+        raise layer.unknown(f"the shape {list(target)} of {list(value.shape)}")
+    return shape
 
 
 def _permute(layer: Layer, value: Value) -> Value:
