@@ -12,12 +12,12 @@ from pathlib import Path
 
 from edgekit.converters import Recipe, convert, load_source
 from edgekit.quiet import tensorflow_quiet
-from edgekit.tflite import edit, reader
+from edgekit.tflite import reader, tree
 
 
 def counted(counts: Counter[str]) -> None:
     """Counts the calls of the functions through which every whole model goes."""
-    for name, module, function in (("reads", reader, "_read"), ("unpacks", edit, "unpack"), ("packs", edit, "pack")):
+    for name, module, function in (("reads", reader, "_read"), ("unpacks", tree, "unpack"), ("packs", tree, "pack")):
         setattr(module, function, _counting(getattr(module, function), counts, name))
 
 

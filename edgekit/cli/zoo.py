@@ -8,11 +8,10 @@ import click
 from edgekit.cli.common import command_options, echo_json
 from edgekit.converters.making import save_pretrained
 from edgekit.errors import UsageError
-from edgekit.install import install_command
-from edgekit.models.packages import is_installed
 from edgekit.models.photos import copy_demo_photos
 from edgekit.models.zoo import CLASSES, ZOO
-from edgekit.terminal import command, echo
+from edgekit.reports.zoo import zoo_lines, zoo_to_json
+from edgekit.terminal import command, echo, echo_lines
 
 
 @click.command()
@@ -41,41 +40,10 @@ def zoo(name: Optional[str], output: Optional[Path], photos: Optional[Path], as_
         _copy(photos, as_json)
     elif name is not None:
         _build(name, output or Path(f"{name}.h5"), as_json)
+    elif as_json:
+        echo_json(zoo_to_json())
     else:
-        _list(as_json)
-
-
-def _list(as_json: bool) -> None:
-    if not as_json:
-        _show()
-        return
-    rows = [
-        {
-            "name": name,
-            "size": entry.variant.size,
-            "parameters": entry.parameters,
-            "classes": CLASSES,
-            "top1": entry.top1,
-            "package": entry.package.replace("_", "-"),
-            "installed": is_installed(entry.package),
-        }
-        for name, entry in ZOO.items()
-    ]
-    echo_json(rows)
-
-
-def _show() -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table("name", "input", "parameters", "ImageNet top-1", "weights", title="EfficientNet-Lite", box=None)
-    for name, entry in ZOO.items():
-        state = "installed" if is_installed(entry.package) else escape(install_command("zoo"))
-        size = f"{entry.variant.size}×{entry.variant.size}"
-        table.add_row(name, size, f"{entry.parameters / 1e6:.1f} M", f"{entry.top1} %", state)
-    Console().print(table)
-    echo("\nTop-1 as Google published it (float). Build one: edgekit zoo lite0 -o lite0.h5")
+        echo_lines(zoo_lines())
 
 
 def _build(name: str, output: Path, as_json: bool) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
@@ -112,7 +112,7 @@ def convert(
     ready = prepare(
         source, data, recipe, verify=verify, verify_data=verify_data, check_export=check_export, progress=progress
     )
-    return finish(ready, recipe, progress)
+    return finish(ready, recipe, search(ready, recipe, progress), progress)
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,6 @@ class Prepared:
       student: of a surgery, or None.
       off_keras: how far the export is off what Keras computes, or None.
       verify: whether to judge.
-      searched: the outcome of the search for int8, once there is one.
     """
 
     source: Source
@@ -140,7 +139,14 @@ class Prepared:
     student: Student | None
     off_keras: float | None
     verify: bool
-    searched: list[Outcome] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Searched:
+    """How the ranges for int8 were found, and what was to be expected of such a model."""
+
+    outcome: Outcome
+    risks: Risks | None
 
 
 def prepare(
@@ -168,10 +174,25 @@ def prepare(
     return Prepared(source, made, model, finding, calibration, held_out, judged_on, student, difference, verify)
 
 
-def finish(ready: Prepared, recipe: Recipe, progress: Progress) -> Conversion:
-    """Makes the model that a recipe describes and judges it. Raises as `convert`."""
+def search(ready: Prepared, recipe: Recipe, progress: Progress) -> Searched | None:
+    """Finds the ranges that an int8 recipe asks for; None for other precisions. Raises as `convert`."""
+    if recipe.precision != "int8":
+        return None
+    if not recipe.allow_float:
+        refuse_float_ops(ready.model.graph, ready.made)
+    risks = _risks(ready.made, ready.model, recipe)
+    # Two threads share small matrices so poorly that they take five times as long as one; and on another machine
+    # they would add up in another order, to other bytes.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return Searched(_search(ready.model, ready.calibration, recipe, progress), risks)
+
+
+def finish(ready: Prepared, recipe: Recipe, searched: Searched | None, progress: Progress) -> Conversion:
+    """Makes the model that a recipe describes and judges it; `searched` counts for int8. Raises as `convert`."""
     source, finding, model, made = ready.source, ready.finding, ready.model, ready.made
-    graph, outcome, risks = _smaller(ready, recipe, progress)
+    progress("Quantizing", 0, None)
+    outcome = searched.outcome if searched else None
+    graph = _int8(ready, recipe, outcome) if outcome else with_smaller_weights(model.graph, recipe.precision)
     smaller = replace(model, graph=graph)
     verdict = _judge(source, model, smaller, ready.held_out, progress) if ready.verify else None
     student = _judged_student(ready, smaller, progress) if ready.verify else ready.student
@@ -187,26 +208,15 @@ def finish(ready: Prepared, recipe: Recipe, progress: Progress) -> Conversion:
     ranges = outcome.best.ranges if outcome else None
     artefact = Artefact(replace(smaller, graph=described, labels=made.labels), ranges, record)
     enough = _sufficiency(outcome, ready.calibration, recipe, source.classes) if outcome else None
+    risks = searched.risks if searched else None
     return Conversion(artefact, noted, finding, risks, verdict, enough, skipped, ready.judged_on, student)
 
 
-def _smaller(ready: Prepared, recipe: Recipe, progress: Progress) -> tuple[Graph, Outcome | None, Risks | None]:
-    """The model in the recipe's precision, with how int8 was found and what was to be expected of it."""
-    if recipe.precision != "int8":
-        progress("Quantizing", 0, None)
-        return with_smaller_weights(ready.model.graph, recipe.precision), None, None
+def _int8(ready: Prepared, recipe: Recipe, outcome: Outcome) -> Graph:
     if not recipe.allow_float:
         refuse_float_ops(ready.model.graph, ready.made)
-    risks = _risks(ready.made, ready.model, recipe)
-    if not ready.searched:
-        # Two threads share small matrices so poorly that they take five times as long as one; and on another machine
-        # they would add up in another order, to other bytes.
-        with threadpool_limits(limits=1, user_api="blas"):
-            ready.searched.append(_search(ready.model, ready.calibration, recipe, progress))
-    progress("Quantizing", 0, None)
-    outcome = ready.searched[0]
     best = replace(outcome.best, form=replace(outcome.best.form, allow_float=recipe.allow_float))
-    return best.quantized(io=recipe.io), outcome, risks
+    return best.quantized(io=recipe.io)
 
 
 def _judged_student(ready: Prepared, int8: Model, progress: Progress) -> Student | None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgekit.converters.images import Data
-from edgekit.converters.pipeline import Conversion, finish, prepare
+from edgekit.converters.pipeline import Conversion, Searched, finish, prepare, search
 from edgekit.converters.recipe import Recipe
 from edgekit.converters.sources.source import Source
 from edgekit.errors import EdgekitError
@@ -52,10 +52,13 @@ def convert_for(
     )
     # What leaves ops in float finds its ranges too: first, so that one search serves all.
     order = sorted(recipes, key=lambda each: not each.allow_float)
-    found = {}
+    found: dict[str, ForTarget] = {}
+    int8: Searched | None = None
     for each in order:
         try:
-            found[each.target] = ForTarget(each.target, finish(ready, each, progress))
+            int8 = int8 or search(ready, each, progress)
+            searched = int8 if each.precision == "int8" else None
+            found[each.target] = ForTarget(each.target, finish(ready, each, searched, progress))
         except EdgekitError as error:
             if len(recipes) == 1:
                 raise

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Dict, Iterable, Mapping, Optional, Sequence, T
 import numpy as np
 
 from edgekit.errors import ModelFormatError
-from edgekit.tflite import edit
+from edgekit.tflite import tree
 from edgekit.tflite.graph import Graph, Links, Op, OptionValue, QuantParams, Tensor, links
 from edgekit.tflite.reader import numpy_dtypes, read_graph
 
@@ -37,7 +37,7 @@ class Editor:
     def __init__(self, graph: Graph) -> None:
         """Raises ModelFormatError for damage that reading did not find, MissingDependencyError on a board."""
         self.graph = graph
-        self._model = edit.unpack(graph.content)
+        self._model = tree.unpack(graph.content)
         self._main = self._model.subgraphs[0]
         self._objects = list(self._main.operators or ())
         self._known: Dict[int, Op] = {op.index: op for op in graph.ops}
@@ -110,12 +110,12 @@ class Editor:
     def add_constant(self, name: str, value: np.ndarray, quant: Optional[QuantParams] = None) -> int:
         """Adds a constant of the array's dtype and returns its index."""
         data = np.ascontiguousarray(value).tobytes()
-        buffer, index = edit.add_buffer(self._model, data), len(self._tensors)
+        buffer, index = tree.add_buffer(self._model, data), len(self._tensors)
         return self._add(Tensor(index, name, value.shape, value.shape, value.dtype.name, quant, buffer, len(data)))
 
     def add_copy(self, tensor: int, name: str) -> int:
         """Adds a tensor that is like another in all but its name and returns its index."""
-        copied = edit.copied(self._main.tensors[tensor])
+        copied = tree.copied(self._main.tensors[tensor])
         return self._add(replace(self._tensors[tensor], index=len(self._tensors), name=name), copied)
 
     def set_constant(self, tensor: int, value: np.ndarray, quant: Optional[QuantParams] = None) -> None:
@@ -126,13 +126,13 @@ class Editor:
         known, data = self._tensors[tensor], np.ascontiguousarray(value).tobytes()
         if value.dtype.name != known.dtype or len(data) != known.constant_bytes:
             raise ValueError(f"{value.dtype} {value.shape} for the constant {known.dtype} {known.shape}")
-        edit.set_data(self._model, self._main.tensors[tensor].buffer, data)
+        tree.set_data(self._model, self._main.tensors[tensor].buffer, data)
         if quant is not None:
             self.set_quant(tensor, quant)
 
     def set_quant(self, tensor: int, quant: QuantParams) -> None:
         """Gives a tensor these steps."""
-        edit.set_quant(self._main.tensors[tensor], quant)
+        tree.set_quant(self._main.tensors[tensor], quant)
         self._tensors[tensor] = replace(self._tensors[tensor], quant=quant)
 
     def rename(self, tensor: int, name: str) -> None:
@@ -180,12 +180,12 @@ class Editor:
           options: as in `Op.options`, such as {"padding": "VALID"}; the rest are the schema's defaults.
         """
         op = Op(len(self._objects), opcode, "", 1, tuple(inputs), tuple(outputs), tuple(options.items()))
-        return self._insert(before, op, edit.new_op(self._model, op))
+        return self._insert(before, op, tree.new_op(self._model, op))
 
     def duplicate(self, op: Op, output: int) -> Op:
         """Puts a second op of the same inputs and options behind an op, which computes another tensor."""
         twin = replace(self.current(op), index=len(self._objects), outputs=(output,))
-        return self._insert(op, twin, edit.copied(self._objects[op.index]))
+        return self._insert(op, twin, tree.copied(self._objects[op.index]))
 
     def remove(self, ops: Iterable[Op]) -> None:
         """Takes ops out of the graph; their tensors stay until `drop_unused`."""
@@ -211,13 +211,13 @@ class Editor:
     def set_versions(self, versions: Sequence[int]) -> None:
         """Gives the ops, in execution order, these versions."""
         self._write_ops()
-        edit.set_versions(self._model, versions)
+        tree.set_versions(self._model, versions)
         for name, version in zip(self._order, versions):
             self._known[name], self._links = replace(self._known[name], version=version), None
 
     def set_metadata(self, name: str, record: bytes) -> None:
         """Stores a metadata entry in place of any of that name."""
-        edit.set_metadata(self._model, name, record)
+        tree.set_metadata(self._model, name, record)
 
     def set_description(self, text: str) -> None:
         """Stores a free text in place of the converter's."""
@@ -237,7 +237,7 @@ class Editor:
         needed = {self._main.tensors[index].buffer for index in kept}
         for number in range(len(self._model.buffers) if self.graph.subgraphs == 1 else 0):
             if number not in needed:
-                edit.set_data(self._model, number, None)
+                tree.set_data(self._model, number, None)
 
     def drop_unused(self) -> None:
         """Takes out the tensors that no op reads or writes, with their constants and the signatures.
@@ -245,7 +245,7 @@ class Editor:
         Tensors are numbered anew: indices known before mean others after this.
         """
         self._write_ops()
-        places = edit.drop_unused(self._model)
+        places = tree.drop_unused(self._model)
         self._tensors = [replace(known, index=places[known.index]) for known in self._tensors if known.index in places]
         for name, op in self._known.items():
             inputs, outputs = (tuple(places.get(i, -1) for i in side) for side in (op.inputs, op.outputs))
@@ -259,7 +259,7 @@ class Editor:
     def content(self) -> bytes:
         """The changed model as a file; for what only an interpreter reads, `finish` checks in vain."""
         self._write_ops()
-        return edit.pack(self._model)
+        return tree.pack(self._model)
 
     def _linked(self) -> Links:
         self._links = self._links or links(self.ops)
@@ -270,7 +270,7 @@ class Editor:
         return b"" if data is None else bytes(np.asarray(data, np.uint8))
 
     def _add(self, tensor: Tensor, made: "Optional[TensorT]" = None) -> int:
-        made = edit.new_tensor(tensor) if made is None else made
+        made = tree.new_tensor(tensor) if made is None else made
         made.name = tensor.name.encode()
         self._main.tensors.append(made)
         self._tensors.append(tensor)

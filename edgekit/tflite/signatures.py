@@ -2,7 +2,7 @@
 
 from typing import Mapping
 
-from edgekit.tflite import edit
+from edgekit.tflite import tree
 
 #: The key that TensorFlow's converter gives the signature of a Keras model, and runners take without asking.
 SERVING = "serving_default"
@@ -12,12 +12,12 @@ IMAGE, SCORES = "image", "scores"
 
 def signatures(content: bytes) -> Mapping[str, Mapping[str, int]]:
     """Signature of the main subgraph → name of an output → its tensor."""
-    return edit.signatures(edit.unpack(content))
+    return tree.signatures(tree.unpack(content))
 
 
 def signed(content: bytes) -> bytes:
     """A classifier's file with a signature for its one input and its one output, in place of any it had."""
-    model = edit.unpack(content)
+    model = tree.unpack(content)
     graph = model.subgraphs[0]
-    edit.set_signature(model, SERVING, {IMAGE: int(graph.inputs[0])}, {SCORES: int(graph.outputs[0])})
-    return edit.pack(model)
+    tree.set_signature(model, SERVING, {IMAGE: int(graph.inputs[0])}, {SCORES: int(graph.outputs[0])})
+    return tree.pack(model)

@@ -241,16 +241,16 @@ def test_a_float_input_of_others_without_normalization_is_not_guessed():
 
 
 def test_a_record_kept_behind_the_flatbuffer_is_found():
-    from edgekit.tflite import edit
+    from edgekit.tflite import tree
 
     content = write_metadata(colour_classifier("uint8"), Metadata(name="behind"))
     index = dict(read_graph(content).metadata)["TFLITE_METADATA"]
     record = flat.Table.root(content).tables(4)[index].blob(0)
-    model = edit.unpack(content)
+    model = tree.unpack(content)
     model.buffers[index].data, model.buffers[index].offset, model.buffers[index].size = None, 2, len(record)
     # The size of the flatbuffer does not depend on where the record starts.
-    model.buffers[index].offset = len(edit.pack(model))
-    assert read_metadata(edit.pack(model) + record).name == "behind"
+    model.buffers[index].offset = len(tree.pack(model))
+    assert read_metadata(tree.pack(model) + record).name == "behind"
 
 
 def test_files_of_other_kinds_are_no_labels():
@@ -277,10 +277,10 @@ def test_a_missing_archive_leaves_the_labels_unknown():
 
 
 def _with_record(record):
-    from edgekit.tflite import attached, edit
+    from edgekit.tflite import attached, tree
 
     content = write_metadata(colour_classifier("uint8"), FULL)
-    return attached.with_files(edit.pack(edit.unpack(content)), {"edgekit.json": record})
+    return attached.with_files(tree.pack(tree.unpack(content)), {"edgekit.json": record})
 
 
 @pytest.mark.parametrize(
@@ -388,12 +388,12 @@ def test_mediapipe_reads_labels_and_normalization(tmp_path):
 
 
 def test_metadata_of_a_model_without_inputs():
-    from edgekit.tflite import edit
+    from edgekit.tflite import tree
 
-    model = edit.unpack(write_metadata(colour_classifier("uint8"), FULL))
+    model = tree.unpack(write_metadata(colour_classifier("uint8"), FULL))
     model.subgraphs[0].inputs = np.zeros(0, np.int32)
     with pytest.raises(ModelFormatError, match="metadata is damaged"):
-        read_metadata(edit.pack(model))
+        read_metadata(tree.pack(model))
 
 
 @pytest.mark.parametrize("place", [6, 10, 16, 20, 24, 28, 38, 42])

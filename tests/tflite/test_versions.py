@@ -296,7 +296,7 @@ def test_everything_but_the_versions_stays():
 
 
 def _with_version(content, version):
-    from edgekit.tflite.edit import pack, unpack
+    from edgekit.tflite.tree import pack, unpack
 
     model = unpack(content)
     for code in model.operatorCodes:

@@ -47,13 +47,13 @@ def test_scores_are_those_of_every_image_in_order():
 
 def with_last_weights(factor):
     """The net, and the same with dense weights of another size."""
-    from edgekit.tflite import edit
+    from edgekit.tflite import tree
 
-    model = edit.unpack(Net().content)
+    model = tree.unpack(Net().content)
     dense = model.subgraphs[0].tensors[model.subgraphs[0].operators[-1].inputs[1]]
     values = np.frombuffer(bytes(model.buffers[dense.buffer].data), np.float32) * np.float32(factor)
     model.buffers[dense.buffer].data = np.frombuffer(values.tobytes(), np.uint8)
-    return model_of(edit.pack(model), SPEC)
+    return model_of(tree.pack(model), SPEC)
 
 
 @pytest.mark.parametrize("factor", [1.0, 1 + 9e-4, 1 - 9e-4])

@@ -346,7 +346,7 @@ def test_a_weights_tensor_of_rank_4_is_no_matter():
 
 
 def test_the_inner_state_of_an_lstm_may_have_16_bits():
-    from edgekit.tflite.edit import pack, unpack
+    from edgekit.tflite.tree import pack, unpack
 
     state = activation(1, 16, dtype="int16")
     model = unpack(one_op("UNIDIRECTIONAL_SEQUENCE_LSTM", activation(1, 4, 16), state, out=activation(1, 4, 16)))

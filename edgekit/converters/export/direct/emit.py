@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgekit.converters.export.direct.draft import Array, Step, Value, needed
-from edgekit.tflite import edit, names
+from edgekit.tflite import names, tree
 from edgekit.tflite.editor import Editor
 from edgekit.tflite.graph import Graph
 from edgekit.tflite.reader import read_graph
@@ -18,7 +18,7 @@ def emit(steps: Sequence[Step], given: Value, answer: Value) -> Graph:
     Raises:
       MissingDependencyError: on a board, where the format can only be read.
     """
-    editor = Editor(read_graph(edit.pack(edit.new_model())))
+    editor = Editor(read_graph(tree.pack(tree.new_model())))
     kept = needed(steps, answer)
     values = _in_order([given, *(value for step in kept for value in (*step.inputs, step.output)), answer])
     places = {
