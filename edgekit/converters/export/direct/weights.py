@@ -71,7 +71,7 @@ def _in_groups(file: "h5py.File", configuration: Config) -> Weights:
         values = {name: _array(root[group][name], name) for name in names}
         layer = layers.get(group)
         if layer is not None and is_model(layer):
-            found.update(_attributed(values, _paths(layer, group + "/")))
+            found.update(_attributed(values, _names(layer, (group,))))
         else:
             found[group] = tuple(values.values())
     return found
@@ -88,23 +88,25 @@ def _texts(attributes: Mapping[str, Iterable[str | bytes]], name: str) -> list[s
     return [value.decode("utf-8") if isinstance(value, bytes) else str(value) for value in values]
 
 
-def _paths(model: Config, path: str) -> Iterator[str]:
-    """The paths of a model's layers, those of models inside it opened up."""
+def _names(model: Config, outer: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The names that lead to a model's layers, those of models inside it opened up."""
     for layer in layers_of(model):
-        inner = path + name_of(layer)
+        inner = (*outer, name_of(layer))
         if is_model(layer):
-            yield from _paths(layer, inner + "/")
+            yield from _names(layer, inner)
         else:
             yield inner
 
 
-def _attributed(values: Mapping[str, Array], paths: Iterable[str]) -> Weights:
-    """The weights of a model inside a model, told apart by their names: …/layer/kernel:0."""
+def _attributed(values: Mapping[str, Array], layers: Iterable[tuple[str, ...]]) -> Weights:
+    """The weights of a model inside a model, told apart by their names: …/layer/kernel:0.
+
+    A layer's name counts as a whole, though it may hold slashes: «Conv» is not «expanded_conv/squeeze_excite/Conv».
+    """
     by_end: dict[str, list[str]] = {}
-    for path in paths:
-        parts = path.split("/")
-        for start in range(len(parts)):
-            by_end.setdefault("/".join(parts[start:]), []).append(path)
+    for names in layers:
+        for start in range(len(names)):
+            by_end.setdefault("/".join(names[start:]), []).append("/".join(names))
     found: dict[str, list[Array]] = {}
     for name, value in values.items():
         scope = name.split("/")[:-1]

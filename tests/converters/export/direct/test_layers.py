@@ -64,6 +64,11 @@ LAYERS = {
         k.Dropout(0.5), k.SpatialDropout2D(0.5), k.GaussianNoise(0.5), k.ActivityRegularization(0.1),
         k.RandomFlip(), k.RandomRotation(0.1), k.RandomZoom(0.1), k.RandomContrast(0.1),
     ],
+    "group normalization": lambda k: [k.GroupNormalization(2)],
+    "group normalization of each channel": lambda k: [k.GroupNormalization(-1, scale=False, epsilon=0.1)],
+    "unit normalization": lambda k: [k.UnitNormalization()],
+    "average of a sequence": lambda k: [k.Reshape((-1, 4)), k.GlobalAveragePooling1D()],
+    "maximum of a sequence, kept": lambda k: [k.Reshape((-1, 4)), k.GlobalMaxPooling1D(keepdims=True)],
     "dense on an image": lambda k: [k.Dense(5, activation="tanh")],
     "dense without bias": lambda k: [k.Flatten(), k.Dense(5, use_bias=False)],
 }  # fmt: skip
@@ -120,6 +125,20 @@ def test_squeeze_and_excitation_broadcasts(way, tmp_path):
     check(randomized(keras.Model(given, k.Dense(3, activation="softmax")(x))), tmp_path, suffix)
 
 
+def test_a_layer_inside_may_be_called_as_the_end_of_another_ones_name(way, tmp_path):
+    """As in MobileNetV3 and DenseNet, whose layers are called «Conv», «expanded_conv/squeeze_excite/Conv»."""
+    keras, suffix = way
+    if keras.__name__ == "keras":
+        pytest.skip("Keras 3 has no slash in a layer's name")
+    k, given = keras.layers, keras.Input(SHAPE)
+    x = k.Conv2D(4, 3, name="Conv")(given)
+    x = k.Conv2D(4, 3, name="block/Conv")(k.BatchNormalization(name="Conv/bn")(x))
+    inner = keras.Model(given, k.BatchNormalization(name="bn")(x), name="inner")
+    outer = keras.Input(SHAPE)
+    model = keras.Model(outer, k.Dense(3)(k.GlobalAveragePooling2D()(inner(outer))))
+    check(randomized(model), tmp_path, suffix)
+
+
 def test_a_layer_that_is_called_twice_has_one_set_of_weights(way, tmp_path):
     keras, suffix = way
     k, given = keras.layers, keras.Input(SHAPE)
@@ -140,12 +159,19 @@ def test_models_in_models(way, tmp_path):
     check(keras.Sequential([keras.Input(SHAPE), functional]), tmp_path, suffix)
 
 
-@pytest.mark.parametrize("layer", ["UnitNormalization", "GroupNormalization", "LocallyConnected2D"])
-def test_a_layer_without_a_row_is_named(layer, way, tmp_path):
+UNKNOWN = {
+    "EinsumDense": ["abcd,de->abce", (*SHAPE[:2], 5)],
+    "LocallyConnected2D": [3, 3],
+    "RMSNormalization": [],
+    "ThresholdedReLU": [],
+}
+
+
+@pytest.mark.parametrize("layer, given", UNKNOWN.items())
+def test_a_layer_without_a_row_is_named(layer, given, way, tmp_path):
     keras, suffix = way
     if not hasattr(keras.layers, layer):
         pytest.skip("this Keras has no such layer")
-    given = [2] if layer == "GroupNormalization" else [3, 3] if layer == "LocallyConnected2D" else []
     path = save(ended(keras, [getattr(keras.layers, layer)(*given)]), tmp_path / f"m{suffix}")
     with pytest.raises(UnknownLayerError, match=layer):
         open_directly(path, sniff(path), trust=False, size=None)

@@ -29,20 +29,26 @@ def _pool(opcode: str) -> Row:
     return row
 
 
-def _over_all(opcode: str) -> Row:
+def _over_all(opcode: str, rank: int = 4) -> Row:
+    """Over all positions of a (1, …, channels) input of this rank."""
+
     def row(layer: Layer, value: Value) -> Value:
-        channels = image(layer, value)[2]
+        if len(value.shape) != rank:
+            raise layer.unknown(f"an input of shape {list(value.shape)}")
+        channels, axes = value.shape[-1], list(range(1, rank - 1))
         layer.options.channels_last()
         keep = layer.options.flag("keepdims", False)
-        shape = (1, 1, 1, channels) if keep else (1, channels)
-        return layer.add(opcode, [value, layer.integers([1, 2], "axes")], shape, {"keep_dims": keep})
+        shape = (*(1 for _ in range(rank - 1)), channels) if keep else (1, channels)
+        return layer.add(opcode, [value, layer.integers(axes, "axes")], shape, {"keep_dims": keep})
 
     return row
 
 
 LAYERS: Mapping[str, Row] = {
     "AveragePooling2D": _pool("AVERAGE_POOL_2D"),
+    "GlobalAveragePooling1D": _over_all("MEAN", rank=3),
     "GlobalAveragePooling2D": _over_all("MEAN"),
+    "GlobalMaxPooling1D": _over_all("REDUCE_MAX", rank=3),
     "GlobalMaxPooling2D": _over_all("REDUCE_MAX"),
     "MaxPooling2D": _pool("MAX_POOL_2D"),
 }
