@@ -56,7 +56,11 @@ def _unit_normalization(layer: Layer, value: Value) -> Value:
 def _learned(layer: Layer, value: Value) -> tuple[float, object, object]:
     """Epsilon, and for each channel what scales and what shifts it."""
     options, channels = layer.options, value.shape[-1]
-    epsilon, scaled, centred = options.number("epsilon", 1e-3), options.flag("scale", True), options.flag("center", True)
+    epsilon, scaled, centred = (
+        options.number("epsilon", 1e-3),
+        options.flag("scale", True),
+        options.flag("center", True),
+    )
     gain: object = layer.numbers(channels) if scaled else 1
     return epsilon, gain, layer.numbers(channels) if centred else 0
 
