@@ -38,6 +38,10 @@ class Histogram:
         return (np.arange(-SIDE_BINS, SIDE_BINS) + 0.5) * self.width
 
 
+#: Of no values.
+NOTHING = Histogram(np.zeros(2 * SIDE_BINS, np.int64), FINEST)
+
+
 def histogram(values: np.ndarray, magnitude: float) -> Histogram:
     """Counts float values, none of which is larger than `magnitude` in magnitude."""
     exponent = max(math.frexp(magnitude)[1] + 1 - SIDE_BINS.bit_length(), FINEST) if magnitude > 0 else FINEST

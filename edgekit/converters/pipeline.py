@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from edgekit.calibration import Samples, load_ranges
 from edgekit.calibration.class_matching import match_samples
+from edgekit.calibration.distribution import RangeFit, worst_fits
 from edgekit.converters.export.find_preprocessing import Finding
 from edgekit.converters.export.reference import check_with_keras, float_reference, resolve_preprocessing
 from edgekit.converters.images import Data, JudgedOn, choose_images
@@ -21,7 +22,7 @@ from edgekit.converters.quantization.risks import Risks, assess_risks
 from edgekit.converters.quantization.search.choose import choose, forms
 from edgekit.converters.quantization.search.effort import EFFORTS
 from edgekit.converters.quantization.search.explain import explain
-from edgekit.converters.quantization.search.search import Outcome
+from edgekit.converters.quantization.search.search import Candidate, Outcome
 from edgekit.converters.recipe import Recipe, sized
 from edgekit.converters.sources.source import DirectSource, Source
 from edgekit.converters.surgery.student import Student, make_student
@@ -56,6 +57,7 @@ class Conversion:
       judged_on: the images of the verdict.
       student: what a surgery made of the original, and how the two compare; None without surgery. `source` and
         `verdict` are then the student's.
+      fits: the ranges that leave the least SQNR, the worst first; () where there are none.
     """
 
     artefact: Artefact
@@ -67,6 +69,7 @@ class Conversion:
     skipped: dict[str, str]
     judged_on: JudgedOn
     student: Student | None = None
+    fits: tuple[RangeFit, ...] = ()
 
     @property
     def alarms(self) -> tuple[str, ...]:
@@ -209,7 +212,8 @@ def finish(ready: Prepared, recipe: Recipe, searched: Searched | None, progress:
     artefact = Artefact(replace(smaller, graph=described, labels=made.labels), ranges, record)
     enough = _sufficiency(outcome, ready.calibration, recipe, source.classes) if outcome else None
     risks = searched.risks if searched else None
-    return Conversion(artefact, noted, finding, risks, verdict, enough, skipped, ready.judged_on, student)
+    fits = _worst_fits(outcome.best) if outcome else ()
+    return Conversion(artefact, noted, finding, risks, verdict, enough, skipped, ready.judged_on, student, fits)
 
 
 def _int8(ready: Prepared, recipe: Recipe, outcome: Outcome) -> Graph:
@@ -217,6 +221,10 @@ def _int8(ready: Prepared, recipe: Recipe, outcome: Outcome) -> Graph:
         refuse_float_ops(ready.model.graph, ready.made)
     best = replace(outcome.best, form=replace(outcome.best.form, allow_float=recipe.allow_float))
     return best.quantized(io=recipe.io)
+
+
+def _worst_fits(best: Candidate) -> tuple[RangeFit, ...]:
+    return worst_fits(best.form.model.graph, best.form.observations, best.ranges)
 
 
 def _judged_student(ready: Prepared, int8: Model, progress: Progress) -> Student | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgekit.calibration.histogram import NOTHING, Histogram, merge
 from edgekit.tflite.ops import facts_of
 
 #: How many times the root mean square of a tensor's values its range may span before it counts as too wide. A normal
@@ -101,6 +102,7 @@ class Errors:
       clipped, rounded: the parts of `local` that the output's range and its steps explain.
       count: how many values.
       channels: float64 (2, channels): lowest and highest value of the severed op's answer.
+      histogram: of the severed op's answers, some of them where there are many.
     """
 
     signal: float
@@ -111,6 +113,7 @@ class Errors:
     rounded: float
     count: int
     channels: np.ndarray
+    histogram: Histogram = NOTHING
 
     def __add__(self, other: "Errors") -> "Errors":
         low, high = np.minimum(self.channels, other.channels)[0], np.maximum(self.channels, other.channels)[1]
@@ -123,6 +126,7 @@ class Errors:
             self.rounded + other.rounded,
             self.count + other.count,
             np.stack([low, high]),
+            merge(self.histogram, other.histogram),
         )
 
 

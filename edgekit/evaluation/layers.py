@@ -18,6 +18,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from edgekit.calibration.distribution import NO_VALUES, Distribution, distribution
+from edgekit.calibration.histogram import histogram
 from edgekit.calibration.parallel import map_samples
 from edgekit.calibration.samples import Sample
 from edgekit.devices.interpreter import open_interpreter
@@ -31,6 +33,8 @@ from edgekit.tflite.names import is_scaled_swish, requantized_from
 from edgekit.tflite.ops import is_quantized
 from edgekit.tflite.quant import LIMITS
 
+#: Of a tensor's values in one image about so many are counted for its histogram.
+COUNTED = 1 << 14
 #: Beyond this a sigmoid is within one step of 1/256 of its end: ln 255.
 SATURATED = 5.55
 
@@ -52,6 +56,7 @@ class Layer:
       swallowed: whether the error is clipping that does no harm, since what reads the tensor is flat there.
       scores_db: SQNR of the model's scores if no other layer erred, see `impact.py`; infinite where it does them no
         harm, None where that was not measured.
+      distribution: of the values that the float op had.
     """
 
     index: int
@@ -66,6 +71,7 @@ class Layer:
     seen: tuple[float, float]
     swallowed: bool = False
     scores_db: float | None = None
+    distribution: Distribution = NO_VALUES
 
 
 @dataclass(frozen=True)
@@ -206,6 +212,7 @@ class Watcher:
         within = np.clip(alone, low, high)
         rounded = np.rint(within / np.float32(scale)) * np.float32(scale)
         rows = alone.reshape(-1, alone.shape[-1])
+        channels = np.stack([rows.min(axis=0), rows.max(axis=0)]).astype(np.float64)
         return Errors(
             signal=_power(expected),
             accumulated=_power(expected - real),
@@ -214,7 +221,8 @@ class Watcher:
             clipped=_power(alone - within),
             rounded=_power(within - rounded),
             count=alone.size,
-            channels=np.stack([rows.min(axis=0), rows.max(axis=0)]).astype(np.float64),
+            channels=channels,
+            histogram=histogram(rows[:: -(-rows.size // COUNTED)], float(np.abs(channels).max())),
         )
 
 
@@ -244,4 +252,5 @@ def _layer(pair: Pair, errors: Errors, reference: Graph, candidate: Graph) -> La
         low=low,
         high=high,
         seen=(float(errors.channels[0].min()), float(errors.channels[1].max())),
+        distribution=distribution(errors.histogram),
     )

@@ -98,6 +98,9 @@ class Verdict:
             return f"top-1 fell by {self.drop:.1%}, more than the {max_drop:.1%} allowed"
         return None
 
+    def _interval_of(self, top1: float | None) -> list[float] | None:
+        return None if top1 is None else [*wilson_interval(round(top1 * self.labelled), self.labelled)]
+
     def to_json(self) -> dict[str, object]:
         """The verdict's one JSON schema; an infinite or undefined SQNR is null."""
         return {
@@ -109,6 +112,8 @@ class Verdict:
             "labelled": self.labelled,
             "top1_float": self.top1_reference,
             "top1_int8": self.top1_candidate,
+            "top1_float_interval": self._interval_of(self.top1_reference),
+            "top1_int8_interval": self._interval_of(self.top1_candidate),
             "distinct": self.distinct,
             "lost": self.lost,
             "gained": self.gained,

@@ -13,6 +13,8 @@ from edgekit.reports.verdict import accuracy_text, agreement_text
 
 #: Rows of the table of layers; the files hold all.
 _WORST = 8
+#: Of so many of the worst layers the distribution of their values is told.
+_DRAWN = 9
 #: Two models differ by more than chance below this probability.
 _SIGNIFICANT = 0.05
 _CSV = (
@@ -82,20 +84,20 @@ def _short(name: str) -> str:
 
 def comparison_to_json(found: Comparison) -> dict[str, object]:
     """The verdict's document, with the layers in order and the names of the worst."""
-    verdict = found.verdict
+    verdict, drawn = found.verdict, {layer.index for layer in found.worst[:_DRAWN]}
     return {
         **verdict.to_json(),
         "alarms": list(found.alarms),
         "labels_from": found.names_from,
         "p": verdict.p_value if verdict.labelled else None,
         "significance": significance(verdict) or None,
-        "layers": [_layer_to_json(layer, found) for layer in found.layers],
+        "layers": [_layer_to_json(layer, found, drawn=layer.index in drawn) for layer in found.layers],
         "worst": [layer.name for layer in found.worst[:10]],
         "skipped": [{"image": name, "reason": reason} for name, reason in found.skipped.items()],
     }
 
 
-def _layer_to_json(layer: Layer, found: Comparison) -> dict[str, object]:
+def _layer_to_json(layer: Layer, found: Comparison, *, drawn: bool) -> dict[str, object]:
     return {
         "index": layer.index,
         "op": layer.op,
@@ -111,6 +113,7 @@ def _layer_to_json(layer: Layer, found: Comparison) -> dict[str, object]:
         "high": layer.high,
         "seen": list(layer.seen),
         "swallowed": layer.swallowed,
+        "distribution": layer.distribution.to_json() if drawn else None,
     }
 
 

@@ -95,6 +95,7 @@ def conversion_to_json(
         "labels_from": conversion.source.names_from,
         "preprocess": conversion.preprocessing.name,
         "float_ops": conversion.artefact.provenance["float_ops"],
+        "ranges": [fit.to_json() for fit in conversion.fits],
         "provenance": conversion.artefact.provenance,
         "alarms": list(conversion.alarms),
         "notes": list(conversion.source.notes),

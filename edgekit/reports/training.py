@@ -37,6 +37,7 @@ def training_to_json(trained: Trained, path: Path, manifest: Path, floating: Pat
         "way": trained.way,
         "training": trained.conversion.artefact.provenance["training"],
         "cross_validation": {"top1": trained.choice.accuracy, "loss": trained.choice.loss},
+        "ranges": [fit.to_json() for fit in trained.conversion.fits],
         "alarms": list(trained.alarms),
         "seconds": round(trained.seconds, 1),
         "verdict": trained.conversion.artefact.provenance["verdict"],

@@ -23,7 +23,10 @@ RECORD = {
     "calibration": {"images": 123, "method": "mse", "origin": HOSTILE, "corrections": ["rounding"]},
     "preprocessing": {"name": "raw", "how": HOSTILE}, "verdict": VERDICT,
 }  # fmt: skip
+SPREAD = {"first": -3.0, "width": 0.5, "counts": [2, 0, 40, 900, 70, 1]}
+FIT = {"tensor": HOSTILE, "low": -2.25, "high": 0.75, "clipped": 0.0125, "sqnr_db": 19.75, "distribution": SPREAD}
 CONVERSION = {
+    "ranges": [FIT, {**FIT, "tensor": "second", "clipped": 0.0}],
     "model": f"/home/somebody/{HOSTILE}", "accepted": True, "unmet": None, "verdict": VERDICT, "preprocess": "raw",
     "provenance": RECORD, "labels": ["cat", HOSTILE], "notes": [HOSTILE], "alarms": [HOSTILE], "skipped": [],
 }  # fmt: skip
@@ -45,11 +48,12 @@ EVALUATION = {
 LAYER = {
     "index": 3, "op": "CONV_2D", "name": HOSTILE, "scores_db": 21.25, "accumulated_db": 11.5, "local_db": 13.75,
     "cause": "clipped", "meaning": "range clipped", "remedy": "a wider range", "swallowed": False,
+    "low": -4.5, "high": 8.25, "distribution": SPREAD,
 }  # fmt: skip
 COMPARISON = {
     "a": "/x/a.h5", "b": "/x/b.tflite", **VERDICT, "sqnr_db": 25.15, "significance": "no difference",
     "matching": "by name",
-    "layers": [LAYER, {**LAYER, "index": 4, "scores_db": None}], "alarms": [], "skipped": [],
+    "layers": [LAYER, {**LAYER, "index": 4, "scores_db": None, "distribution": None}], "alarms": [], "skipped": [],
 }  # fmt: skip
 PLACES = [("CONV_2D", "edgetpu", True), ("MEAN", "edgetpu", False), ("EXP", "cpu", True)]
 OPS = [
@@ -72,7 +76,27 @@ TRAINING = {
               "twice_as_many": {"images": 800, "top1": 0.91, "interval": [0.88, 0.94]}},
     "training": {"base": HOSTILE}, "cross_validation": {"top1": 0.886}, "seconds": 25.4, "divided": "by file",
 }  # fmt: skip
+MEASUREMENT = {
+    "model": f"/home/somebody/{HOSTILE}", "device": "cpu", "threads": 1, "load_ms": 231.5, "first_ms": 10.75,
+    "inference_ms": {"p50": 13.625, "p95": 15.25, "p99": 18.5}, "preprocess_ms": 6.125, "postprocess_ms": None,
+    "runs": 500, "peak_memory_bytes": 111169536, "model_memory_bytes": 62464000, "ratio": None, "ratio_interval": None,
+    "slowdown": 1.0312, "slowdown_interval": [1.0109, 1.0512],
+}  # fmt: skip
+BENCHMARK = {
+    "machine": {"processor": HOSTILE, "cores": 2, "system": "Linux", "governors": ["performance"], "load": 0.25},
+    "image": HOSTILE, "warm_up": 10, "notes": [HOSTILE], "accepted": False, "unmet": "slower by 3.1 %",
+    "results": [MEASUREMENT, {**MEASUREMENT, "model": "b.tflite", "ratio": 0.467, "ratio_interval": [0.391, 0.504]}],
+}  # fmt: skip
+VERIFICATION = {
+    "model": "m.tflite", "accepted": False,
+    "gates": [
+        {"gate": "max_size", "met": True, "value": 5300000, "found": "5.1MiB", "asked": "at most 6MiB"},
+        {"gate": "min_top1", "met": False, "value": 0.8125, "found": HOSTILE, "asked": "at least 90.0 %"},
+    ],
+}  # fmt: skip
 DOCUMENTS = {
+    "benchmark": BENCHMARK,
+    "verify": VERIFICATION,
     "convert": CONVERSION,
     "manifest": RECORD,
     "evaluate": EVALUATION,
@@ -92,10 +116,33 @@ def test_every_figure_is_one_of_the_document_exactly(kind):
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("convert", {0.9850000000000001, 0.9568, 0.9949, 200, 0.8834, 0.8795, 123, 5.33, 17.78, 12.45}),
+        (
+            "convert",
+            {
+                -2.25,
+                0.75,
+                0.0125,
+                19.75,
+                0.9850000000000001,
+                0.9568,
+                0.9949,
+                200,
+                0.8834,
+                0.8795,
+                123,
+                5.33,
+                17.78,
+                12.45,
+            },
+        ),
+        (
+            "benchmark",
+            {13.625, 15.25, 18.5, 231.5, 10.75, 6.125, 111169536, 0.467, 0.391, 0.504, 1.0312, 1.0109, 10, 0.25},
+        ),
+        ("verify", {5300000, 0.8125}),
         ("manifest", {0.9850000000000001, 123, 5.33}),
         ("evaluate", {0.8811881188118812, 0.8034, 0.9306, 0.9123, 0.8456, 0.9712, 50, 51, 46, 7, 44}),
-        ("compare", {0.9850000000000001, 25.15, 21.25, 11.5, 13.75}),
+        ("compare", {-4.5, 8.25, 0.9850000000000001, 25.15, 21.25, 11.5, 13.75}),
         ("inspect", {5357056, 6205568, 1024, 5.243, 6.816, 8.9, 0.3432, 3612672, 1664}),
         ("train", {0.8712, 0.8811881188118812, 400, 101, 0.71, 0.91, 0.94, 25.4, 0.886}),
     ],
@@ -143,7 +190,9 @@ def test_images_have_a_text_in_their_place():
 
 def test_the_result_comes_first_with_whether_it_is_accepted():
     text = render([EVALUATION, INSPECTION])
-    assert text.index("not accepted") < text.index("<h2")
+    assert text.index("not accepted") < text.index("<h2") and text.index("Not met: top-1 is too low") < text.index(
+        "<h2"
+    )
     assert ">accepted<" in render([CONVERSION]) and "not accepted" not in render([CONVERSION])
 
 
@@ -153,10 +202,62 @@ def test_a_placement_that_is_not_certain_is_neither_good_nor_bad():
     assert 'class="headline"' in render([{**certain, "ops": OPS[:2]}])
 
 
+def drawn(document):
+    """[(low, high, where columns inside and outside of the range begin)] of a page's histograms."""
+    tags = Page(render([document])).tags
+    ranges = [attrs for tag, attrs in tags if attrs.get("class") == "cover"]
+    columns = {
+        kind: [[float(x) for x in re.findall(r"M([\d.]+)", attrs["d"])] for tag, attrs in tags
+               if tag == "path" and attrs["class"] == kind]
+        for kind in ("length", "marked")
+    }  # fmt: skip
+    ends = [(float(each["x"]), float(each["x"]) + float(each["width"])) for each in ranges]
+    return list(zip(ends, columns["length"], columns["marked"], strict=True))
+
+
+@pytest.mark.parametrize("document", [CONVERSION, COMPARISON, TRAINING], ids=["convert", "compare", "train"])
+def test_values_beyond_a_range_stand_out_of_it(document):
+    histograms = drawn({**document, "ranges": [FIT], "layers": [{**LAYER, **FIT}]})
+    assert len(histograms) == 1
+    ((low, high), within, beyond) = histograms[0]
+    # Of the five filled bins of half a unit from -3, those that begin at -3 and reach -2.5 are below -2.25 …
+    assert len(within) == 4 and len(beyond) == 1 and beyond[0] < low < within[0] and within[-1] < high
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"counts": []},
+        {"counts": [0, 0]},
+        {"width": 0},
+        {"width": "x"},
+        {"first": None},
+        {"first": 1e400},
+        {"counts": [-1]},
+    ],
+)
+def test_a_distribution_of_nothing_is_not_drawn(change):
+    assert drawn({**CONVERSION, "ranges": [{**FIT, "distribution": {**SPREAD, **change}}]}) == []
+
+
+def test_names_from_right_to_left_are_kept_from_what_is_beside_them():
+    names = ["كلب", "חתול", "🐈\u200d⬛"]
+    labelled = [{**CLASSES[0], "label": name} for name in names]
+    text = render([{**EVALUATION, "classes": labelled}, {**CONVERSION, "labels": names}])
+    assert all(text.count(f"<bdi>{name}</bdi>") == 2 for name in names)
+
+
+def test_sections_of_one_title_say_whose_they_are():
+    page = Page(render([EVALUATION, {**EVALUATION, "model": "other.tflite"}]))
+    titles = [title for title in "".join(page.text).splitlines() if title.startswith("Classes")]
+    assert set(titles) == {"Classes: m.tflite", "Classes: other.tflite"}
+    assert "Classes: " not in "".join(Page(render([EVALUATION])).text)
+
+
 def test_ops_of_one_reason_are_one_row():
     many = [{**OPS[2], "index": index} for index in range(3, 30)]
     text = render([{**INSPECTION, "ops": [*OPS[:1], *many]}])
-    assert text.count("<td>EXP</td>") == 1 + 1  # and the table of kinds
+    assert text.count("<bdi>EXP</bdi>") == 1 + 1  # and the chart of kinds
 
 
 def test_folders_of_the_users_machine_are_left_out():

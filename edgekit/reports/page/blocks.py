@@ -48,13 +48,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Bar:
-    """One row of a chart: a length from 0 to 1, with an interval where it is known, and what marks it out."""
+    """One row of a chart: a length from 0 to 1, with an interval where it is known; `faint` where it counts little."""
 
     label: str
     part: float
     cells: Sequence[Cell]
     interval: tuple[float, float] | None = None
     marked: bool = False
+    faint: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,48 @@ class Band:
 
 
 @dataclass(frozen=True)
+class Strip:
+    """A small column for each of many things in order; `heights` are 0–1."""
+
+    kind: ClassVar[str] = "strip"
+    title: str
+    heights: Sequence[float]
+    text: str
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How often which values occurred, beside a range.
+
+    Attributes:
+      label: whose values.
+      within, beyond: the columns inside and outside of the range, as data of SVG paths in a box of 100 by 40.
+      low, high, zero: where the range's ends and zero are, 0–100.
+      text: what is seen, in words.
+      cells: what is said below.
+    """
+
+    label: str
+    within: str
+    beyond: str
+    low: float
+    high: float
+    zero: float
+    text: str
+    cells: Sequence[Cell]
+
+
+@dataclass(frozen=True)
+class Histograms:
+    """Histograms side by side."""
+
+    kind: ClassVar[str] = "histograms"
+    title: str
+    items: Sequence[Histogram]
+    note: str
+
+
+@dataclass(frozen=True)
 class Matrix:
     """Counts by truth and prediction; `shares` are 0–1 of each row."""
 
@@ -118,11 +161,10 @@ class Figures:
 
 @dataclass(frozen=True)
 class Lines:
-    """Sentences, one below the other; alarms stand out."""
+    """Sentences, one below the other."""
 
     kind: ClassVar[str] = "lines"
     lines: Sequence[str]
-    alarm: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,7 +176,16 @@ class Record:
     text: str
 
 
-Block = Union[Facts, Table, Bars, Band, Matrix, Figures, Lines, Record]
+@dataclass(frozen=True)
+class Folded:
+    """What is long, to be opened on demand."""
+
+    kind: ClassVar[str] = "folded"
+    title: str
+    inner: Bars
+
+
+Block = Union[Facts, Table, Bars, Band, Strip, Histograms, Matrix, Figures, Lines, Record, Folded]
 
 
 @dataclass(frozen=True)
@@ -147,8 +198,27 @@ class Section:
 
 @dataclass(frozen=True)
 class Headline:
-    """What comes first: the result in a sentence; `good` is None where nothing was demanded."""
+    """What comes first: the result.
 
+    Attributes:
+      kind: of report, such as "Conversion".
+      title: whose result.
+      figure: the one number that counts; None where there is none.
+      cells: a sentence, the figure's where there is one.
+      good: None where nothing was demanded.
+    """
+
+    kind: str
     title: str
+    figure: Cell | None
     cells: Sequence[Cell]
     good: bool | None = None
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A figure that comes next, with what belongs to it in small."""
+
+    title: str
+    figure: Cell
+    cells: Sequence[Cell] = ()

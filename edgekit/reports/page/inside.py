@@ -4,7 +4,21 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from edgekit.edgetpu.estimate.profiles import HOSTS
-from edgekit.reports.page.blocks import Band, Bar, Bars, Block, Cell, Facts, Lines, Number, Run, Table
+from edgekit.reports.page.blocks import (
+    Band,
+    Bar,
+    Bars,
+    Block,
+    Cell,
+    Facts,
+    Folded,
+    Lines,
+    Number,
+    Run,
+    Strip,
+    Table,
+    Tile,
+)
 from edgekit.reports.page.reading import Document, count, number, shown, size, table, tables, text, texts
 
 #: Rows of the tables of layers and of ops that stay on the CPU.
@@ -25,19 +39,42 @@ def sizes(document: Document) -> Iterator[Block]:
             sides = "×".join(str(side) for side in shape) if isinstance(shape, list) else "?"
             rows.append((title[:-1].capitalize(), [f"{text(tensor, 'dtype')} {sides}, {text(tensor, 'name')}"]))
     for title, key in (("On-chip memory", "on_chip_bytes"), ("Streamed at each inference", "streamed_bytes")):
-        if number(document, key) is not None:
+        if number(document, key):
             rows.append((title, [size(number(document, key)), " (estimated)"]))
     yield Facts(rows)
+
+
+def tiles(document: Document) -> Iterator[Tile]:
+    """How large, how fast, and how much of the on-chip memory."""
+    quantization = table(document, "quantization")
+    yield Tile("Size", size(number(document, "size")), [f"{text(quantization, 'kind')} {text(quantization, 'dtype')}"])
+    for host, found in list(table(document, "latency_ms").items())[:1]:
+        low, expected, high = _times(found)
+        cells: list[Cell] = ["likely ", low, " to ", high, f", {_host(host)}"]
+        yield Tile("Edge TPU, estimated", (expected, " ms"), cells)
+    if number(document, "on_chip_bytes") is not None:
+        streamed = number(document, "streamed_bytes")
+        rest: list[Cell] = [size(streamed), " streamed"] if streamed else ["nothing streamed"]
+        yield Tile("On-chip memory", size(number(document, "on_chip_bytes")), [*rest, ", estimated"])
+
+
+def _times(found: object) -> tuple[str | Number, str | Number, str | Number]:
+    values = [each for each in found if isinstance(each, (int, float))] if isinstance(found, list) else []
+    low, expected, high = values if len(values) == 3 else (None, None, None)
+    return shown(low, "{:.1f}"), shown(expected, "{:.1f}"), shown(high, "{:.1f}")
+
+
+def _host(name: str) -> str:
+    return HOSTS[name].title if name in HOSTS else name
 
 
 def latency(document: Document) -> Iterator[Block]:
     """Estimated times, and where they go."""
     rows = []
     for host, found in table(document, "latency_ms").items():
-        values = found if isinstance(found, list) else []
-        cells = [shown(v, "{:.1f}") for v in values if isinstance(v, (int, float))]
-        if len(cells) == 3:
-            rows.append([HOSTS[host].title if host in HOSTS else host, cells[1], cells[0], cells[2]])
+        low, expected, high = _times(found)
+        if expected != "–":
+            rows.append([_host(host), expected, low, high])
     if rows:
         header = ("where", "expected, ms", "likely from", "to")
         yield Table("Latency of one inference on the Edge TPU (estimated)", header, rows, numeric=[1, 2, 3])
@@ -111,9 +148,10 @@ def _why(op: Document) -> str:
 def op_counts(document: Document) -> Iterator[Block]:
     """How many ops there are of each kind."""
     found = table(document, "op_counts")
-    rows = [[kind, count(number(found, kind))] for kind in found]
+    most = max((number(found, kind) or 0.0 for kind in found), default=0.0) or 1.0
+    rows = [Bar(kind, (number(found, kind) or 0.0) / most, [count(number(found, kind))]) for kind in found]
     if rows:
-        yield Table("Ops", ("kind", "count"), rows, numeric=[1])
+        yield Bars("Ops of each kind", ("kind", "share of the most frequent", "count"), rows)
 
 
 def layers(document: Document) -> Iterator[Block]:
@@ -128,7 +166,14 @@ def layers(document: Document) -> Iterator[Block]:
         yield Lines([f"{meaning}. Remedy: {remedy}." for meaning, remedy in causes])
     if found:
         bars = [_layer(layer) for layer in found]
-        yield Bars("Error per layer, in order", ("layer", "error", *_COLUMNS, "cause", "tensor"), bars)
+        yield Strip("Error per layer, first to last", [bar.part for bar in bars], _profile(bars))
+        table_of_all = Bars("Error of every layer", ("layer", "error", *_COLUMNS, "cause", "tensor"), bars)
+        yield Folded(f"All {len(bars)} layers in order", table_of_all)
+
+
+def _profile(bars: list[Bar]) -> str:
+    worst = max(bars, key=lambda bar: bar.part)
+    return f"A column for each of {len(bars)} layers, the higher the more error; the highest is {worst.label}"
 
 
 _COLUMNS = ("scores, dB", "added, dB", "so far, dB")

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 
-from edgekit.reports.page.blocks import Bar, Bars, Block, Cell, Headline, Matrix, Number, Table
+from edgekit.reports.page.blocks import Bar, Bars, Block, Cell, Headline, Matrix, Number, Table, Tile
 from edgekit.reports.page.reading import (
     Document,
     bounds,
     count,
+    file_name,
     interval,
     number,
     share,
@@ -21,24 +22,30 @@ _MOST_IN_MATRIX = 12
 _MOST_CONFUSED = 20
 
 
-def agreement(verdict: Document, title: str, good: bool | None) -> Headline:
+def agreement(verdict: Document, kind: str, title: str, good: bool | None) -> Headline:
     """A verdict's headline; of none it says that."""
     if number(verdict, "agreement") is None:
-        return Headline(title, ["not judged"], good)
-    cells: list[Cell] = [
-        "top-1 agreement ",
-        share(number(verdict, "agreement")),
-        " ",
-        bounds(interval(verdict, "interval")),
-    ]
-    kind = "synthetic images" if text(verdict, "source") == "synthetic" else "images"
-    return Headline(title, [*cells, " on ", count(number(verdict, "images")), f" {kind}"], good)
+        return Headline(kind, title, None, ["not judged"], good)
+    images = "synthetic images" if text(verdict, "source") == "synthetic" else "images"
+    cells: list[Cell] = ["top-1 agreement ", bounds(interval(verdict, "interval"))]
+    cells += [" on ", count(number(verdict, "images")), f" {images}"]
+    return Headline(kind, title, share(number(verdict, "agreement")), cells, good)
 
 
-def top1(document: Document, title: str, good: bool | None, key: str = "top1", images: str = "images") -> Headline:
+def verdict_tiles(verdict: Document) -> Iterator[Tile]:
+    """Accuracy before and after, and the scores' SQNR."""
+    before, after = number(verdict, "top1_float"), number(verdict, "top1_int8")
+    if after is not None:
+        yield Tile("Top-1 accuracy", share(after), ["reference ", share(before)])
+    if number(verdict, "sqnr_db") is not None:
+        yield Tile("SQNR of the scores", shown(number(verdict, "sqnr_db"), "{:.1f} dB"), ["6 dB is a bit"])
+
+
+def top1(document: Document, kind: str, good: bool | None, key: str = "top1", images: str = "images") -> Headline:
     """A headline of how often a model is right."""
-    cells: list[Cell] = ["top-1 ", share(number(document, key)), " ", bounds(interval(document, f"{key}_interval"))]
-    return Headline(title, [*cells, " on ", count(number(document, images)), " images"], good)
+    cells: list[Cell] = ["top-1 accuracy ", bounds(interval(document, f"{key}_interval"))]
+    cells += [" on ", count(number(document, images)), " images"]
+    return Headline(kind, file_name(document), share(number(document, key)), cells, good)
 
 
 def accuracy(document: Document, names: Mapping[str, str]) -> Iterator[Block]:
@@ -121,7 +128,7 @@ def steps(record: Document) -> Iterator[Block]:
                 shown(number(step, "gain_db"), "{:+.1f} dB"),
                 "kept" if step.get("kept") is True else "dropped",
             ],
-            marked=step.get("kept") is not True,
+            faint=step.get("kept") is not True,
         )
         for step in found
     ]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from edgekit.errors import DataError
-from edgekit.reports.page.blocks import Cell, Number
+from edgekit.reports.page.blocks import Number
 from edgekit.reports.text import percent
 from edgekit.sizes import size_text
 
@@ -32,6 +32,17 @@ def text(document: Document, key: str, otherwise: str = "") -> str:
     return found if isinstance(found, str) else otherwise
 
 
+def flag(document: Document, key: str) -> bool | None:
+    """The truth under a key; None where there is none."""
+    found = document.get(key)
+    return found if isinstance(found, bool) else None
+
+
+def file_name(document: Document, key: str = "model") -> str:
+    """A file's name without its folders, which are nobody else's business."""
+    return text(document, key).replace("\\", "/").rpartition("/")[2]
+
+
 def number(document: Document, key: str) -> float | None:
     """The number under a key; None where there is none."""
     found = document.get(key)
@@ -40,8 +51,13 @@ def number(document: Document, key: str) -> float | None:
 
 def interval(document: Document, key: str) -> tuple[float, float] | None:
     """The two bounds under a key."""
-    found = [item for item in _list(document, key) if isinstance(item, (int, float))]
+    found = numbers(document, key)
     return (found[0], found[1]) if len(found) == 2 else None
+
+
+def numbers(document: Document, key: str) -> list[float]:
+    """The numbers in the list under a key."""
+    return [item for item in _list(document, key) if isinstance(item, (int, float)) and not isinstance(item, bool)]
 
 
 def _list(document: Document, key: str) -> Sequence[object]:
@@ -52,22 +68,22 @@ def _list(document: Document, key: str) -> Sequence[object]:
 # Cells.
 
 
-def shown(value: float | None, form: str = "{:g}") -> Cell:
+def shown(value: float | None, form: str = "{:g}") -> str | Number:
     """A number in a form such as "{:.1f} dB"; a dash where there is none."""
     return "–" if value is None else Number(value, form.format(value))
 
 
-def share(value: float | None) -> Cell:
+def share(value: float | None) -> str | Number:
     """A part of one as a percentage."""
     return "–" if value is None else Number(value, percent(value))
 
 
-def count(value: float | None) -> Cell:
+def count(value: float | None) -> str | Number:
     """A whole number."""
     return "–" if value is None else Number(value, f"{value:,.0f}")
 
 
-def size(value: float | None) -> Cell:
+def size(value: float | None) -> str | Number:
     """A number of bytes."""
     return "–" if value is None else Number(value, size_text(int(value)))
 
@@ -81,7 +97,7 @@ def bounds(found: tuple[float, float] | None) -> tuple[str | Number, ...]:
 
 
 def kind_of(document: object) -> str:
-    """Which command wrote it: "convert", "evaluate", "compare", "inspect", "train" or "manifest".
+    """Which command wrote it, a key of `_KINDS`.
 
     Raises:
       DataError: none of these.
@@ -92,7 +108,7 @@ def kind_of(document: object) -> str:
             return kind
     raise DataError(
         "This JSON document is none that a report can be made of.",
-        "Give what convert, evaluate, compare, inspect or train print with --json, or a manifest.",
+        "Give what convert, evaluate, compare, inspect, train, benchmark or verify print with --json, or a manifest.",
     )
 
 
@@ -103,5 +119,7 @@ _KINDS = {
     "compare": {"layers", "agreement"},
     "inspect": {"op_counts", "quantization"},
     "convert": {"provenance", "preprocess"},
+    "benchmark": {"results", "machine"},
+    "verify": {"gates", "accepted"},
     "manifest": {"tool", "recipe", "calibration"},
 }

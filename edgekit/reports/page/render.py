@@ -1,13 +1,15 @@
 """A report: one HTML file that needs nothing else, from JSON documents of edgekit's commands."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.errors import UsageError
 from edgekit.install import not_importable
 from edgekit.reports.page.blocks import Block, Figures, Section
-from edgekit.reports.page.sections import told
+from edgekit.reports.page.sections import Told, told
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -33,19 +35,34 @@ def render(documents: Sequence[Mapping[str, object]], figures: Figures | None = 
     if not documents:
         raise UsageError("There is nothing to report.", "Give a JSON document.")
     found = [told(document) for document in documents]
-    first, *others = (each.sections for each in found)
+    first, *others = _titled(found)
     seen = [Section("What it looks at", [figures])] if figures is not None and figures.rows else []
     closing = [section for each in found for section in each.closing]
+    alarms = dict.fromkeys(alarm for each in found for alarm in each.alarms)
     page: str = (
         environment()
         .get_template("page.html")
         .render(
             headlines=[each.headline for each in found],
+            alarms=[*alarms],
+            tiles=[tile for each in found for tile in each.tiles],
             sections=[*first, *seen, *(section for sections in others for section in sections), *_merged(closing)],
             style=(_HERE / "page.css").read_text(encoding="utf-8"),
         )
     )
     return page
+
+
+def _titled(found: Sequence[Told]) -> list[list[Section]]:
+    """The sections of each document; where several have one of a title, it says whose it is."""
+    counts = Counter(section.title for each in found for section in each.sections)
+    return [
+        [
+            replace(section, title=f"{section.title}: {each.headline.title}") if counts[section.title] > 1 else section
+            for section in each.sections
+        ]
+        for each in found
+    ]
 
 
 def _merged(sections: Sequence[Section]) -> Iterator[Section]:

@@ -4,19 +4,41 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from edgekit.reports.page import inside, judged
-from edgekit.reports.page.blocks import Block, Cell, Facts, Headline, Lines, Record, Section, Table
-from edgekit.reports.page.reading import Document, count, kind_of, number, shown, table, tables, text, texts
+from edgekit.reports.page import inside, judged, measured, spread
+from edgekit.reports.page.blocks import Block, Cell, Facts, Headline, Lines, Record, Section, Table, Tile
+from edgekit.reports.page.reading import (
+    Document,
+    bounds,
+    count,
+    file_name,
+    flag,
+    interval,
+    kind_of,
+    number,
+    share,
+    shown,
+    table,
+    tables,
+    text,
+    texts,
+)
 
-#: Skipped images that are named.
-_SKIPPED = 20
+#: Skipped images and class names that are told.
+_SKIPPED, _LABELS = 20, 40
 
 
 @dataclass(frozen=True)
 class Told:
-    """A document as a page tells it: its result, its sections, and those that close the page."""
+    """A document as a page tells it.
+
+    Attributes:
+      headline, tiles, alarms: its result, what comes next, and what makes it doubtful.
+      sections, closing: what is told of it, and what closes the page.
+    """
 
     headline: Headline
+    tiles: tuple[Tile, ...]
+    alarms: tuple[str, ...]
     sections: tuple[Section, ...]
     closing: tuple[Section, ...]
 
@@ -28,9 +50,10 @@ def told(document: Document) -> Told:
       DataError: it is none of a kind that is known.
     """
     kind = kind_of(document)
-    headline, parts = _KINDS[kind]
-    closing = [("Alarms and notes", _remarks(document)), ("Record", _record(document, kind))]
-    return Told(headline(document), _filled(parts(document)), _filled(closing))
+    how = _KINDS[kind]
+    closing = _filled([("Notes", _notes(document)), ("Record", _record(document, kind))])
+    tiles, sections = tuple(how.tiles(document)), _filled(how.parts(document))
+    return Told(how.headline(document), tiles, _alarms(document), sections, closing)
 
 
 def _filled(parts: Iterable[tuple[str, Iterator[Block]]]) -> tuple[Section, ...]:
@@ -48,6 +71,7 @@ def _converted(document: Document) -> _Parts:
     yield "How good it is", judged.accuracy(verdict, names)
     yield "How it was made", _made(document, record)
     yield "Steps of the search", judged.steps(record)
+    yield "Ranges", spread.ranges(document)
 
 
 def _evaluated(document: Document) -> _Parts:
@@ -60,6 +84,7 @@ def _compared(document: Document) -> _Parts:
     names = {"agreement": "top-1 agreement", "top1_float": "top-1, A", "top1_int8": "top-1, B"}
     yield "How good it is", _chain(judged.accuracy(document, names), _difference(document))
     yield "Error per layer", inside.layers(document)
+    yield "Ranges", spread.layers(document)
 
 
 def _inspected(document: Document) -> _Parts:
@@ -74,6 +99,16 @@ def _trained(document: Document) -> _Parts:
     yield "Training", _chain(_training(document), judged.curve(document))
     yield "Classes", judged.classes(document)
     yield "Confusion", judged.confusion(document)
+    yield "Ranges", spread.ranges(document)
+
+
+def _timed(document: Document) -> _Parts:
+    yield "Times and memory", measured.times(document)
+    yield "How it was measured", measured.machine(document)
+
+
+def _verified(document: Document) -> _Parts:
+    yield "Gates", measured.gates(document)
 
 
 def _manifest(document: Document) -> _Parts:
@@ -101,9 +136,17 @@ def _made(document: Document, record: Document) -> Iterator[Block]:
             ],
         ),
         ("Corrections", [", ".join(texts(calibration, "corrections")) or "none"]),
-        ("Class names", [", ".join(texts(document, "labels")) or text(document, "labels_from")]),
+        ("Class names", _class_names(document)),
     ]
     yield Facts([(title, cells) for title, cells in rows if any(cells)])
+
+
+def _class_names(document: Document) -> list[Cell]:
+    """Each name by itself, since some are written from right to left."""
+    labels = texts(document, "labels")
+    shown = [cell for label in labels[:_LABELS] for cell in (", ", label)][1:]
+    more = [", … ", f"{len(labels)} in all"] if len(labels) > _LABELS else []
+    return [*shown, *more] or [text(document, "labels_from")]
 
 
 def _difference(document: Document) -> Iterator[Block]:
@@ -118,17 +161,18 @@ def _training(document: Document) -> Iterator[Block]:
     rows: list[tuple[str, Sequence[Cell]]] = [
         ("Images trained on", [count(number(document, "images_trained"))]),
         ("Images judged on", [count(number(document, "images_judged")), f" ({text(document, 'divided')})"]),
-        ("Cross-validation", ["top-1 ", shown(number(validated, "top1"), "{:.3f}")]),
+        ("Cross-validation", ["top-1 ", share(number(validated, "top1"))]),
         ("Time", [shown(number(document, "seconds"), "{:.1f} s")]),
     ]
     yield Facts(rows)
 
 
-def _remarks(document: Document) -> Iterator[Block]:
+def _alarms(document: Document) -> tuple[str, ...]:
     unmet = text(document, "unmet")
-    alarms = [*([f"Not met: {unmet}."] if unmet else []), *texts(document, "alarms")]
-    if alarms:
-        yield Lines(alarms, alarm=True)
+    return (*([f"Not met: {unmet}."] if unmet else []), *texts(document, "alarms"))
+
+
+def _notes(document: Document) -> Iterator[Block]:
     if texts(document, "notes"):
         yield Lines(texts(document, "notes"))
     skipped = [[text(each, "image"), text(each, "reason")] for each in tables(document, "skipped")]
@@ -143,37 +187,67 @@ def _record(document: Document, kind: str) -> Iterator[Block]:
     )
     shown = document if kind == "manifest" else record
     if shown:
-        yield Record("Manifest: how the model was made", json.dumps(shown, indent=2, ensure_ascii=False))
-
-
-def _file(document: Document, key: str = "model") -> str:
-    """A file's name without its folders, which are nobody else's business."""
-    return text(document, key).replace("\\", "/").rpartition("/")[2]
-
-
-def _accepted(document: Document) -> bool | None:
-    found = document.get("accepted")
-    return found if isinstance(found, bool) else None
+        yield Record(
+            "Manifest: how the model was made", json.dumps(shown, indent=2, ensure_ascii=False, sort_keys=True)
+        )
 
 
 def _converted_headline(document: Document) -> Headline:
-    return judged.agreement(table(document, "verdict"), _file(document), _accepted(document))
+    return judged.agreement(table(document, "verdict"), "Conversion", file_name(document), flag(document, "accepted"))
+
+
+def _compared_headline(document: Document) -> Headline:
+    return judged.agreement(document, "Comparison", f"{file_name(document, 'a')} and {file_name(document, 'b')}", None)
 
 
 def _inspected_headline(document: Document) -> Headline:
     kind = table(document, "quantization")
     said = text(document, "verdict") or f"quantization: {text(kind, 'kind')} {text(kind, 'dtype')}".strip()
-    mapped = document.get("fully_mapped")
+    mapped = flag(document, "fully_mapped")
     doubtful = any(op.get("certain") is False for op in tables(document, "ops"))
-    known = isinstance(mapped, bool) and not (mapped and doubtful)
-    return Headline(_file(document), [said], mapped is True if known else None)
+    known = mapped is not None and not (mapped and doubtful)
+    return Headline("Inspection", file_name(document), None, [said], mapped if known else None)
 
 
-_KINDS: Mapping[str, tuple[Callable[[Document], Headline], Callable[[Document], _Parts]]] = {
-    "convert": (_converted_headline, _converted),
-    "manifest": (_converted_headline, _manifest),
-    "evaluate": (lambda d: judged.top1(d, _file(d), _accepted(d)), _evaluated),
-    "compare": (lambda d: judged.agreement(d, f"{_file(d, 'a')} and {_file(d, 'b')}", None), _compared),
-    "inspect": (_inspected_headline, _inspected),
-    "train": (lambda d: judged.top1(d, _file(d), None, "top1_int8", "images_judged"), _trained),
+def _evaluated_tiles(document: Document) -> Iterator[Tile]:
+    if number(document, "top5") is not None:
+        yield Tile("Top-5 accuracy", share(number(document, "top5")), bounds(interval(document, "top5_interval")))
+
+
+def _trained_tiles(document: Document) -> Iterator[Tile]:
+    cells: list[Cell] = ["in float ", *bounds(interval(document, "top1_interval"))]
+    yield Tile("Top-1 accuracy", share(number(document, "top1")), cells)
+    yield Tile("Images", count(number(document, "images_trained")), ["trained on"])
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How a kind of document is told."""
+
+    headline: Callable[[Document], Headline]
+    tiles: Callable[[Document], Iterable[Tile]]
+    parts: Callable[[Document], _Parts]
+
+
+def _verdict_tiles(document: Document) -> Iterator[Tile]:
+    return judged.verdict_tiles(table(document, "verdict"))
+
+
+_KINDS: Mapping[str, _Kind] = {
+    "convert": _Kind(_converted_headline, _verdict_tiles, _converted),
+    "manifest": _Kind(_converted_headline, _verdict_tiles, _manifest),
+    "evaluate": _Kind(
+        lambda d: judged.top1(d, "Evaluation", flag(d, "accepted")),
+        _evaluated_tiles,
+        _evaluated,
+    ),
+    "compare": _Kind(_compared_headline, judged.verdict_tiles, _compared),
+    "inspect": _Kind(_inspected_headline, inside.tiles, _inspected),
+    "train": _Kind(
+        lambda d: judged.top1(d, "Training", None, "top1_int8", "images_judged"),
+        _trained_tiles,
+        _trained,
+    ),
+    "benchmark": _Kind(measured.benchmark_headline, measured.benchmark_tiles, _timed),
+    "verify": _Kind(measured.gates_headline, lambda d: (), _verified),
 }

@@ -1,0 +1,135 @@
+"""How fast models are, and which gates a model meets."""
+
+from collections.abc import Iterator, Sequence
+
+from edgekit.reports.page.blocks import Bar, Bars, Block, Cell, Facts, Headline, Number, Table, Tile
+from edgekit.reports.page.reading import (
+    Document,
+    count,
+    file_name,
+    flag,
+    interval,
+    number,
+    shown,
+    size,
+    table,
+    tables,
+    text,
+)
+
+
+def benchmark_headline(document: Document) -> Headline:
+    """Of several measurements the first comparison, of one its median."""
+    results = tables(document, "results")
+    good = flag(document, "accepted") if _slower(results) else None
+    compared = next((each for each in results[1:] if number(each, "ratio") is not None), None)
+    if compared:
+        said: list[Cell] = ["the time of ", _title(results[0]), " is taken by ", _title(compared)]
+        figure = shown(number(compared, "ratio"), "{:.3g} ×")
+        return Headline("Benchmark", _named(results), figure, [*said, *_bounds(compared, "ratio")], good)
+    first: Document = results[0] if results else {}
+    median = shown(number(table(first, "inference_ms"), "p50"), "{:.3g} ms")
+    return Headline("Benchmark", _named(results), median, ["median inference of ", _title(first)], good)
+
+
+def benchmark_tiles(document: Document) -> Iterator[Tile]:
+    """The median of each measurement, and its memory."""
+    for each in tables(document, "results"):
+        times = table(each, "inference_ms")
+        rest: list[Cell] = ["p95 ", shown(number(times, "p95"), "{:.3g} ms")]
+        if number(each, "peak_memory_bytes") is not None:
+            rest += [", memory ", size(number(each, "peak_memory_bytes"))]
+        yield Tile(_title(each), shown(number(times, "p50"), "{:.3g} ms"), rest)
+
+
+def times(document: Document) -> Iterator[Block]:
+    """Inference of each measurement, and what is beside it."""
+    results = tables(document, "results")
+    medians = [number(table(each, "inference_ms"), "p50") or 0.0 for each in results]
+    most = max(medians, default=0.0) or 1.0
+    bars = []
+    for each, median in zip(results, medians, strict=True):
+        cells = [shown(number(table(each, "inference_ms"), part), "{:.3g}") for part in ("p50", "p95", "p99")]
+        compared = (shown(number(each, "ratio"), "{:.3f}"), *_bounds(each, "ratio"))
+        bars.append(Bar(_title(each), max(0.0, median / most), [*cells, compared]))
+    if bars:
+        header = ("model, device, threads", "median", "p50, ms", "p95, ms", "p99, ms", "ratio to the first")
+        yield Bars("Inference", header, bars)
+    rows = [[_title(each), *_beside(each)] for each in results]
+    if rows:
+        header = ("model, device, threads", "load, ms", "first, ms", "preprocess, ms", "postprocess, ms", "peak memory")
+        yield Table("Start, preprocess and postprocess, memory", header, rows, numeric=[1, 2, 3, 4, 5])
+    slower: list[list[Cell]] = [
+        [_title(each), (shown(number(each, "slowdown"), "{:.3f}"), *_bounds(each, "slowdown"))] for each in results
+    ]
+    if _slower(results):
+        yield Table("Time against the baseline's", ("model, device, threads", "ratio"), slower, numeric=[1])
+
+
+def machine(document: Document) -> Iterator[Block]:
+    """Where it was measured, and how."""
+    found = table(document, "machine")
+    governors = found.get("governors")
+    rows: list[tuple[str, Sequence[Cell]]] = [
+        ("Machine", [text(found, "processor"), ", ", count(number(found, "cores")), " cores, ", text(found, "system")]),
+        ("Interpreter", [text(found, "interpreter")]),
+        ("Python", [text(found, "python")]),
+        ("Governor", [", ".join(map(str, governors)) if isinstance(governors, list) else ""]),
+        ("Load before the run", [shown(number(found, "load"), "{:.2f}")]),
+        ("Image", [text(document, "image") or "a frame of 640×480 pixels in memory"]),
+        ("Warm-up", [count(number(document, "warm_up")), " inferences, not counted"]),
+    ]
+    if found:
+        yield Facts([(title, cells) for title, cells in rows if any(cells)])
+
+
+def gates_headline(document: Document) -> Headline:
+    """How many gates are met."""
+    gates = tables(document, "gates")
+    met = sum(gate.get("met") is True for gate in gates)
+    return Headline(
+        "Verification", file_name(document), f"{met} of {len(gates)}", ["gates met"], flag(document, "accepted")
+    )
+
+
+def gates(document: Document) -> Iterator[Block]:
+    """Each gate with what was found and what was asked for."""
+    rows: list[list[Cell]] = [
+        [
+            "met" if gate.get("met") is True else "not met",
+            text(gate, "gate"),
+            text(gate, "found"),
+            shown(number(gate, "value")),
+            text(gate, "asked"),
+        ]
+        for gate in tables(document, "gates")
+    ]
+    if rows:
+        yield Table("Gates", ("", "gate", "found", "as a number", "asked for"), rows, numeric=[3])
+
+
+def _title(each: Document) -> str:
+    threads = number(each, "threads")
+    said = [file_name(each), text(each, "device"), f"{threads:.0f} threads" if threads and threads > 1 else ""]
+    return ", ".join(filter(None, said))
+
+
+def _named(results: Sequence[Document]) -> str:
+    return ", ".join(dict.fromkeys(file_name(each) for each in results)) or "Benchmark"
+
+
+def _beside(each: Document) -> list[Cell]:
+    keys = ("load_ms", "first_ms", "preprocess_ms", "postprocess_ms")
+    return [*(shown(number(each, key), "{:.3g}") for key in keys), size(number(each, "peak_memory_bytes"))]
+
+
+def _bounds(each: Document, key: str) -> tuple[str | Number, ...]:
+    found = interval(each, f"{key}_interval")
+    if found is None:
+        return ()
+    low, high = (Number(bound, f"{bound:.3f}") for bound in found)
+    return (" (95 % CI ", low, "–", high, ")")
+
+
+def _slower(results: Sequence[Document]) -> bool:
+    return any(number(each, "slowdown") is not None for each in results)
