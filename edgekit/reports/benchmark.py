@@ -29,7 +29,7 @@ _HEADER = (
 
 def benchmark_to_json(found: Benchmark, slower: Optional[List[Slowdown]] = None) -> Dict[str, object]:
     """`{"machine", "image", "warm_up", "results"}`; times in milliseconds, memory in bytes."""
-    then = {id(each.measurement): each.ratio for each in slower or ()}
+    then = {each.timed.key: each.ratio for each in slower or ()}
     return {
         "machine": {
             "processor": found.conditions.processor,
@@ -42,7 +42,7 @@ def benchmark_to_json(found: Benchmark, slower: Optional[List[Slowdown]] = None)
         },
         "image": found.image,
         "warm_up": found.warm_up,
-        "results": [_result(each, found.ratio(each), then.get(id(each))) for each in found.measurements],
+        "results": [_result(each, found.ratio(each), then.get(each.timed.key)) for each in found.measurements],
         "notes": list(_notes(found)),
     }
 
@@ -63,12 +63,13 @@ def _result(each: Measurement, ratio: Ratio, slowdown: Optional[Ratio]) -> Dict[
         "blocks_ms": [float(value) for value in each.blocks],
         "peak_memory_bytes": each.start.peak_bytes,
         "model_memory_bytes": each.start.model_bytes,
-        **_ratio_to_json("ratio", ratio),
-        **_ratio_to_json("slowdown", slowdown),
+        **ratio_to_json("ratio", ratio),
+        **ratio_to_json("slowdown", slowdown),
     }
 
 
-def _ratio_to_json(name: str, ratio: Optional[Ratio]) -> Dict[str, object]:
+def ratio_to_json(name: str, ratio: Optional[Ratio]) -> Dict[str, object]:
+    """A ratio as two fields, `name` and `name_interval`; null where there is none."""
     return {name: ratio.value if ratio else None, f"{name}_interval": list(ratio.interval) if ratio else None}
 
 
@@ -95,15 +96,12 @@ def benchmark_facts(found: Benchmark) -> Facts:
         yield "Note", note
 
 
-def slowdown_facts(slower: List[Slowdown], baseline: Baseline, unmet: Optional[str], processor: str) -> Facts:
+def slowdown_facts(slower: List[Slowdown], baseline: Baseline, processor: str) -> Facts:
     """This run against an earlier one."""
     for each in slower:
-        configuration = each.measurement.configuration
-        yield "Baseline", f"{Path(configuration.model).name} takes {_ratio_text(each.ratio)} times as long as then"
+        yield "Baseline", f"{each.timed.key[0]} takes {ratio_text(each.ratio)} times as long as then"
     if baseline.processor != processor:
         yield "Note", f"The baseline was measured on another machine: {baseline.processor}."
-    if unmet:
-        yield "Not met", unmet
 
 
 def benchmark_lines(found: Benchmark) -> Iterator[str]:
@@ -124,11 +122,12 @@ def _row(found: Benchmark, each: Measurement) -> Tuple[str, ...]:
         str(each.configuration.threads),
         *("-" if value is None else f"{value:.3g}" if value < 100 else f"{value:.0f}" for value in times),
         " / ".join(size_text(value) for value in memory if value is not None) or "-",
-        "1" if each is found.measurements[0] else _ratio_text(found.ratio(each)),
+        "1" if each is found.measurements[0] else ratio_text(found.ratio(each)),
     )
 
 
-def _ratio_text(ratio: Ratio) -> str:
+def ratio_text(ratio: Ratio) -> str:
+    """«1.052 (1.041–1.060)»."""
     low, high = ratio.interval
     return f"{ratio.value:.3f} ({low:.3f}–{high:.3f})"
 

@@ -3,11 +3,10 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Mapping, Optional, Tuple
+from typing import List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from edgekit.devices.benchmarking.benchmark import Benchmark, Measurement
 from edgekit.devices.benchmarking.ratio import Ratio, unpaired_ratio
 from edgekit.errors import DataError
 from edgekit.files import read_text
@@ -29,15 +28,37 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class Timed:
+    """One measurement of this run.
+
+    Attributes:
+      model: its file.
+      device: where it ran.
+      threads: at most so many.
+      blocks: the median inference of each block, milliseconds, (blocks,).
+    """
+
+    model: str
+    device: str
+    threads: int
+    blocks: np.ndarray
+
+    @property
+    def key(self) -> Tuple[str, str, int]:
+        """What tells it from the others, in this run and in an earlier one."""
+        return Path(self.model).name, self.device, self.threads
+
+
+@dataclass(frozen=True)
 class Slowdown:
     """One measurement against the baseline's.
 
     Attributes:
-      measurement: of this run.
+      timed: of this run.
       ratio: how many times as long as then.
     """
 
-    measurement: Measurement
+    timed: Timed
     ratio: Ratio
 
 
@@ -64,7 +85,7 @@ def read_baseline(path: str) -> Baseline:
         ) from error
 
 
-def slowdowns(found: Benchmark, baseline: Baseline) -> List[Slowdown]:
+def slowdowns(found: Sequence[Timed], baseline: Baseline) -> List[Slowdown]:
     """Each measurement that the baseline has too: of a model of that name on that device with so many threads.
 
     Where both hold one measurement alone, the model's name does not matter.
@@ -72,7 +93,7 @@ def slowdowns(found: Benchmark, baseline: Baseline) -> List[Slowdown]:
     Raises:
       DataError: they have none in common.
     """
-    pairs = [(each, _counterpart(each, found, baseline)) for each in found.measurements]
+    pairs = [(each, _counterpart(each, len(found) == 1, baseline)) for each in found]
     common = [Slowdown(each, unpaired_ratio(each.blocks, then)) for each, then in pairs if then is not None]
     if not common:
         known = "; ".join(f"{name} on {device}, {threads} threads" for name, device, threads in baseline.blocks)
@@ -80,12 +101,11 @@ def slowdowns(found: Benchmark, baseline: Baseline) -> List[Slowdown]:
     return common
 
 
-def _counterpart(measurement: Measurement, found: Benchmark, baseline: Baseline) -> Optional[np.ndarray]:
-    name, threads = Path(measurement.configuration.model).name, measurement.configuration.threads
-    if len(found.measurements) == len(baseline.blocks) == 1:
+def _counterpart(timed: Timed, alone: bool, baseline: Baseline) -> Optional[np.ndarray]:
+    if alone and len(baseline.blocks) == 1:
         (_, device, then), times = next(iter(baseline.blocks.items()))
-        return times if (device, then) == (measurement.device, threads) else None
-    return baseline.blocks.get((name, measurement.device, threads))
+        return times if (device, then) == (timed.device, timed.threads) else None
+    return baseline.blocks.get(timed.key)
 
 
 def unmet(found: List[Slowdown], max_slowdown: float) -> Optional[str]:
@@ -95,8 +115,8 @@ def unmet(found: List[Slowdown], max_slowdown: float) -> Optional[str]:
         return None
     worst = max(slower, key=lambda each: each.ratio.value)
     low, high = worst.ratio.interval
-    name = Path(worst.measurement.configuration.model).name
+    name, device, _ = worst.timed.key
     return (
-        f"{name} on {worst.measurement.device} takes {worst.ratio.value:.3f} times as long as the baseline "
+        f"{name} on {device} takes {worst.ratio.value:.3f} times as long as the baseline "
         f"(95 % CI {low:.3f}–{high:.3f}), at most {1 + max_slowdown:g} is allowed"
     )

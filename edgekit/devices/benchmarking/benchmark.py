@@ -12,6 +12,7 @@ from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from edgekit.devices.benchmarking.baseline import Timed
 from edgekit.devices.benchmarking.conditions import Conditions, conditions
 from edgekit.devices.benchmarking.ratio import Ratio, paired_ratio
 from edgekit.devices.benchmarking.start import Start, measure_start
@@ -52,6 +53,11 @@ class Measurement:
     def blocks(self) -> np.ndarray:
         """The median inference of each block, (blocks,)."""
         return np.median(self.inference, axis=1)  # type: ignore[no-any-return]
+
+    @property
+    def timed(self) -> Timed:
+        """Its blocks, to be compared with an earlier run's."""
+        return Timed(self.configuration.model, self.device, self.configuration.threads, self.blocks)
 
     def percentile(self, part: float) -> float:
         """Milliseconds that this percentage of all inferences took at most."""
