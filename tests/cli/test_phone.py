@@ -28,7 +28,9 @@ def phone(tmp_path, monkeypatch):
 def here(tmp_path, monkeypatch, phone):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model.tflite").write_bytes(colour_classifier("uint8"))
-    (tmp_path / "float.tflite").write_bytes(write_metadata(colour_classifier("float32"), Metadata(input=InputSpec(8, 8))))
+    (tmp_path / "float.tflite").write_bytes(
+        write_metadata(colour_classifier("float32"), Metadata(input=InputSpec(8, 8)))
+    )
     binary(tmp_path / "android_aarch64_benchmark_model")
     return tmp_path
 
