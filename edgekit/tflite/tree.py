@@ -7,6 +7,7 @@ import copy
 import re
 from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple, TypeVar
 
+import flatbuffers
 import numpy as np
 
 from edgekit.errors import ModelFormatError
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from ai_edge_litert.schema_py_generated import ModelT, OperatorCodeT, OperatorT, TensorT
 
 SchemaObject = TypeVar("SchemaObject")
+
+#: More than the tables of most models take; where it is not enough the builder grows.
+_TABLES_BYTES = 1 << 20
 
 #: A version that no op has: from here on it holds the number of the op that goes by another one's name.
 _RENAMED = 10_000
@@ -70,12 +74,15 @@ def unpack(content: bytes) -> "ModelT":
 
 def pack(model: "ModelT") -> bytes:
     """The object tree as a file again, its weights inside the tables; the same tree gives the same bytes."""
-    from ai_edge_litert.tools import flatbuffer_utils
-
     for code in model.operatorCodes:
         # Readers older than schema v3a know the narrow field only, where 127 says «look in the other».
         code.deprecatedBuiltinCode = min(max(code.builtinCode, code.deprecatedBuiltinCode), 127)
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    # Room for all constants from the start: a builder that grows copies what it has each time.
+    builder = flatbuffers.Builder(
+        _TABLES_BYTES + sum(len(buffer.data) for buffer in model.buffers if buffer.data is not None)
+    )
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(memoryview(builder.Bytes)[builder.Head() :])
 
 
 def new_tensor(tensor: Tensor) -> "TensorT":

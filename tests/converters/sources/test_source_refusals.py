@@ -1,7 +1,9 @@
 import contextlib
 import json
+import os
 import shutil
 import struct
+import threading
 import warnings
 import zipfile
 
@@ -9,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+from edgekit.converters.sources.keras import rehearsal
 from edgekit.converters.sources.keras.loader import load_keras
 from edgekit.converters.sources.open import load_source
 from edgekit.converters.sources.sniff import KERAS_ZIP
@@ -298,10 +301,47 @@ def test_arithmetic_that_keras_3_loses_in_an_h5_is_told(keras3, tmp_path):
     refused(path, UnsupportedModelError, "TrueDivide", "kept by .keras files")
 
 
-def test_a_file_over_which_the_hdf5_library_dies(saved, monkeypatch):
-    monkeypatch.setattr("edgekit.converters.sources.keras.hdf5._REHEARSAL", "import os; os.abort()")
+def dies(file):
+    os.abort()
+
+
+def hangs(file):
+    while True:
+        pass
+
+
+@pytest.mark.parametrize("fate", [dies, hangs])
+def test_a_file_over_which_the_hdf5_library_dies(saved, monkeypatch, fate):
+    monkeypatch.setattr(rehearsal, "read_all", fate)
+    monkeypatch.setattr(rehearsal, "PATIENCE_S", 1)
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
     for name in ("keras2.h5", "keras3.keras"):
         refused(saved[0][name][0], ModelFormatError, "cannot be read as HDF5")
+
+
+@pytest.mark.parametrize("fate", ["import os; os.abort()", "while True: pass"])
+def test_the_same_in_a_program_with_threads_which_is_not_copied(saved, monkeypatch, tmp_path, fate):
+    (tmp_path / "other.py").write_text(fate)
+    monkeypatch.setattr(rehearsal, "__file__", str(tmp_path / "other.py"))
+    monkeypatch.setattr(rehearsal, "PATIENCE_S", 1)
+    monkeypatch.setattr(threading, "active_count", lambda: 2)
+    refused(saved[0]["keras2.h5"][0], ModelFormatError, "cannot be read as HDF5")
+
+
+def test_a_program_with_threads_opens_what_is_sound(saved, monkeypatch):
+    monkeypatch.setattr(threading, "active_count", lambda: 2)
+    assert load_source(saved[0]["keras2.h5"][0]).classes > 1
+
+
+def test_all_of_a_file_is_read_before_it_is_trusted(saved, tmp_path):
+    shutil.copyfile(saved[0]["keras2.h5"][0], tmp_path / "m.h5")
+    rehearsal.read_all(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "r+") as file:
+        deepest = max(file["model_weights"], key=len)
+        group = file["model_weights"][deepest].id
+        h5py.h5a.create(group, b"when", h5py.h5t.UNIX_D32LE, h5py.h5s.create(h5py.h5s.SCALAR))
+    with pytest.raises(TypeError, match="TypeTimeID"):
+        rehearsal.read_all(tmp_path / "m.h5")
 
 
 def test_something_else_among_the_weights(saved, tmp_path):

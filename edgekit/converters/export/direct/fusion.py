@@ -73,7 +73,7 @@ def scaled(first: Step, second: Step) -> Step | None:
     if second.output.shape != first.output.shape:
         return None
     factor = np.broadcast_to(np.asarray(value, np.float64).ravel(), channels)
-    weights, bias = (np.asarray(each.constant, np.float64) for each in first.inputs[1:3])
+    weights, bias = (np.asarray(each.constant) for each in first.inputs[1:3])
     if second.opcode == "MUL":
         axis = (1,) * (weights.ndim - 1)
         along = factor.reshape(*axis, -1) if first.opcode == "DEPTHWISE_CONV_2D" else factor.reshape(-1, *axis)

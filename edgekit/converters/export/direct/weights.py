@@ -14,6 +14,7 @@ from edgekit.converters.export.direct.draft import Array
 from edgekit.converters.export.direct.layer import UnknownLayerError
 from edgekit.converters.export.direct.topology import Config, is_model, layers_of, name_of
 from edgekit.converters.sources.keras.archive import LAYERS, OLD_LAYERS, KerasArchive, open_weights
+from edgekit.converters.sources.keras.hdf5 import check_contents
 from edgekit.converters.sources.sniff import KERAS_H5
 from edgekit.errors import ModelFormatError, UnsupportedModelError
 from edgekit.models.kerasfile import snake_case
@@ -47,16 +48,16 @@ def read_weights(archive: KerasArchive, configuration: Config) -> Weights:
 
 
 def _check_size(file: "h5py.File", archive: KerasArchive) -> None:
-    sizes: list[int] = []
-    file.visititems(
-        lambda name, item: (
-            sizes.append(item.nbytes) if not name.startswith("optimizer") and hasattr(item, "nbytes") else None
-        )
-    )
-    if sum(sizes) > MAX_BYTES:
-        raise UnsupportedModelError(
-            f"{archive.path} has more weights than a .tflite file can hold ({MAX_BYTES >> 30} GB)."
-        )
+    import h5py
+
+    path = str(archive.path)
+    if archive.claimed is not None and archive.claimed <= MAX_BYTES:
+        return
+    training = [
+        file[name] for name in file if name.startswith("optimizer") and file.get(name, getclass=True) is h5py.Group
+    ]
+    if check_contents(file, path) - sum(check_contents(group, path) for group in training) > MAX_BYTES:
+        raise UnsupportedModelError(f"{path} has more weights than a .tflite file can hold ({MAX_BYTES >> 30} GB).")
 
 
 def _in_groups(file: "h5py.File", configuration: Config) -> Weights:
@@ -168,7 +169,7 @@ def _variables(group: "h5py.Group", path: str) -> tuple[Array, ...]:
 
 
 def _array(stored: "h5py.Dataset", name: str) -> Array:
-    value = np.asarray(stored)
+    value = np.asarray(stored[()])
     if value.dtype.kind not in "fiu":
         raise ModelFormatError(f"The weights {name[:60]!r} are no numbers.", "Save the model again.")
     return np.asarray(value, np.float32)

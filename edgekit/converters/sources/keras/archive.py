@@ -41,12 +41,14 @@ class KerasArchive:
       kind: `sniff.KERAS_ZIP` or `sniff.KERAS_H5`.
       config: the model's configuration, as Keras's JSON has it.
       version: of the Keras that wrote it, such as "2.11.0"; "" where the file does not say.
+      claimed: bytes that all its arrays take, what training left among them; None where that is not known yet.
     """
 
     path: Path
     kind: str
     config: dict[str, object]
     version: str
+    claimed: int | None = None
 
 
 def read_archive(path: Path, kind: str) -> KerasArchive:
@@ -62,14 +64,14 @@ def read_archive(path: Path, kind: str) -> KerasArchive:
         raise not_importable("Opening this model", "h5py", "convert", ModuleNotFoundError())
     reader = _read_h5 if kind == KERAS_H5 else _read_zip
     try:
-        text, version = reader(path)
+        text, version, claimed = reader(path)
         config = json.loads(text)
         _check_depth(config)
     except _DAMAGE as error:
         raise ModelFormatError(f"{path} is damaged or cut short ({_reason(error)}).", _AGAIN) from error
     if not isinstance(config, dict) or not isinstance(config.get("class_name"), str):
         raise ModelFormatError(f"{path} is damaged: its configuration describes no model.", _AGAIN)
-    return KerasArchive(path, kind, config, version)
+    return KerasArchive(path, kind, config, version, claimed)
 
 
 def _check_depth(node: object) -> None:
@@ -133,17 +135,17 @@ def _unpacked(archive: KerasArchive, folder: Path) -> Path:
     return weights
 
 
-def _read_h5(path: Path) -> tuple[str, str]:
+def _read_h5(path: Path) -> tuple[str, str, int]:
     import h5py
 
     rehearse(path, str(path))
     with h5py.File(path, "r") as file:
         if "model_config" not in file.attrs:
             raise _no_model(path, file)
-        check_contents(file, str(path))
+        claimed = check_contents(file, str(path))
         text = file.attrs["model_config"]
         version = file.attrs.get("keras_version", "")
-    return _decoded(text), _decoded(version)
+    return _decoded(text), _decoded(version), claimed
 
 
 def _no_model(path: Path, file: "h5py.File") -> Exception:
@@ -154,7 +156,7 @@ def _no_model(path: Path, file: "h5py.File") -> Exception:
     return UnsupportedModelError(f"{path} is an HDF5 file, but no Keras model is in it.", _WHOLE)
 
 
-def _read_zip(path: Path) -> tuple[str, str]:
+def _read_zip(path: Path) -> tuple[str, str, None]:
     with zipfile.ZipFile(path) as file:
         if sum(member.file_size for member in file.infolist()) > MAX_UNPACKED_BYTES:
             raise ModelFormatError(f"{path} unpacks to more than {MAX_UNPACKED_BYTES >> 30} GB.")
@@ -163,7 +165,7 @@ def _read_zip(path: Path) -> tuple[str, str]:
         text = file.read("config.json").decode("utf-8")
         metadata = json.loads(file.read("metadata.json")) if "metadata.json" in file.namelist() else {}
     version = metadata.get("keras_version", "") if isinstance(metadata, dict) else ""
-    return text, str(version)
+    return text, str(version), None
 
 
 def _write_h5(archive: KerasArchive, text: str, target: Path) -> Path:
