@@ -27,6 +27,7 @@ from edgekit.converters.recipe import Recipe, sized
 from edgekit.converters.sources.source import DirectSource, Source
 from edgekit.converters.surgery.student import Student, make_student
 from edgekit.evaluation import Verdict, compare
+from edgekit.evaluation.cost import Cost, cost
 from edgekit.evaluation.sufficiency import Sufficiency, sufficiency
 from edgekit.progress import Progress, silent
 from edgekit.tflite import Graph, read_graph
@@ -58,6 +59,7 @@ class Conversion:
       student: what a surgery made of the original, and how the two compare; None without surgery. `source` and
         `verdict` are then the student's.
       fits: the ranges that leave the least SQNR, the worst first; () where there are none.
+      cost: what the float model and the result take, side by side; None where no verdict was asked for.
     """
 
     artefact: Artefact
@@ -70,6 +72,7 @@ class Conversion:
     judged_on: JudgedOn
     student: Student | None = None
     fits: tuple[RangeFit, ...] = ()
+    cost: Cost | None = None
 
     @property
     def alarms(self) -> tuple[str, ...]:
@@ -213,7 +216,8 @@ def finish(ready: Prepared, recipe: Recipe, searched: Searched | None, progress:
     enough = _sufficiency(outcome, ready.calibration, recipe, source.classes) if outcome else None
     risks = searched.risks if searched else None
     fits = _worst_fits(outcome.best) if outcome else ()
-    return Conversion(artefact, noted, finding, risks, verdict, enough, skipped, ready.judged_on, student, fits)
+    taken = cost(model, smaller) if ready.verify else None
+    return Conversion(artefact, noted, finding, risks, verdict, enough, skipped, ready.judged_on, student, fits, taken)
 
 
 def _int8(ready: Prepared, recipe: Recipe, outcome: Outcome) -> Graph:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from edgekit.calibration.class_matching import UNMATCHED, Matching
 from edgekit.calibration.samples import Samples
+from edgekit.evaluation.cost import Cost, cost
 from edgekit.evaluation.impact import with_impact
 from edgekit.evaluation.layers import Layer, layer_report
 from edgekit.evaluation.verdict import Verdict, compare
@@ -31,6 +32,7 @@ class Comparison:
     verdict: Verdict
     layers: tuple[Layer, ...]
     skipped: dict[str, str]
+    cost: Cost
     contradicted: str = ""
     tried: frozenset[str] = frozenset()
     names_from: str = NAMELESS
@@ -70,4 +72,4 @@ def compare_models(
     # Which images cannot be decoded is known by now; the first ones that can are enough for the layers.
     layers = layer_report(first, second, samples.take(LAYER_IMAGES), progress=progress)
     layers = with_impact(first, second, layers, samples, progress=progress)
-    return Comparison(verdict, layers, dict(samples.skipped))
+    return Comparison(verdict, layers, dict(samples.skipped), cost(first, second))

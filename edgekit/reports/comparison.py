@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from edgekit.evaluation.comparison import Comparison
 from edgekit.evaluation.layers import Layer
 from edgekit.evaluation.verdict import Verdict
+from edgekit.reports.cost import cost_text, cost_to_json
 from edgekit.reports.text import Facts, columns
 from edgekit.reports.verdict import accuracy_text, agreement_text
 
@@ -29,6 +30,7 @@ def comparison_facts(found: Comparison) -> Facts:
     yield "Agreement", agreement_text(verdict)
     if not math.isnan(verdict.sqnr_db):
         yield "Output", f"SQNR {verdict.sqnr_db:.1f} dB"
+    yield "Size, time", cost_text(found.cost, "A", "B")
     if verdict.top1_reference is None:
         yield "Accuracy", f"not compared: {verdict.matching}"
     else:
@@ -89,6 +91,7 @@ def comparison_to_json(found: Comparison) -> dict[str, object]:
         **verdict.to_json(),
         "alarms": list(found.alarms),
         "labels_from": found.names_from,
+        "cost": cost_to_json(found.cost),
         "p": verdict.p_value if verdict.labelled else None,
         "significance": significance(verdict) or None,
         "layers": [_layer_to_json(layer, found, drawn=layer.index in drawn) for layer in found.layers],

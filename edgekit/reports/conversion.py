@@ -14,6 +14,7 @@ from edgekit.edgetpu.compiler.compiler import CompileReport
 from edgekit.edgetpu.placement.advice import verdict as edgetpu_verdict
 from edgekit.errors import CompilerError
 from edgekit.evaluation import Verdict
+from edgekit.reports.cost import cost_text, cost_to_json
 from edgekit.reports.text import Facts, error_to_json, shortened
 from edgekit.reports.verdict import accuracy_text, agreement_text, verdict_lines
 from edgekit.targets import PRECISIONS, TARGETS
@@ -89,6 +90,7 @@ def conversion_to_json(
         "verdict": conversion.artefact.provenance["verdict"],
         "judged_on": asdict(conversion.judged_on) if conversion.verdict else None,
         "risks": asdict(conversion.risks) if conversion.risks else None,
+        "cost": cost_to_json(conversion.cost) if conversion.cost else None,
         "surgery": _surgery(conversion.student) if conversion.student else None,
         "calibration_images": asdict(conversion.enough) if conversion.enough else None,
         "labels": list(conversion.source.labels),
@@ -118,6 +120,7 @@ def conversion_facts(conversion: Conversion, path: Path, unmet: str | None, comp
     made += " but the casts of its float input and output" if record["recipe"]["io"] == "float" and not left else ""
     made = made if precision == "int8" else PRECISIONS[str(precision)]
     rows = [("Made", f"{path} ({graph.size / 1e6:.1f} MB, {made})")]
+    rows += [("Size, time", cost_text(conversion.cost, "float", str(precision)))] if conversion.cost else []
     rows += [("Exported", _exported(conversion.artefact.provenance["export"]))]
     rows += [("Preprocessing", f"{conversion.preprocessing.name}: {conversion.preprocessing.how}")]
     rows += [("Calibrated", _calibrated(calibration))] if calibration else []

@@ -150,3 +150,10 @@ def test_where_the_class_names_are_from(case):
     described = Metadata(labels=names, input=SPEC, output="probabilities")
     (case / "int8.tflite").write_bytes(write_metadata((case / "int8.tflite").read_bytes(), described))
     assert json.loads(compared(case, "--json").stdout)["labels_from"] == "the model's own"
+
+
+def test_size_and_time_of_both_stand_in_one_line(case):
+    (row,) = [line for line in compared(case).stdout.splitlines() if line.startswith("Size, time")]
+    assert " A 0.0 MB, " in row and "; B 0.0 MB, " in row and "on one CPU core" in row
+    cost = json.loads(compared(case, "--json").stdout)["cost"]
+    assert cost["bytes"][1] == read_graph(case / "int8.tflite").size and cost["ratio"] > 0

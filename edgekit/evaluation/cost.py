@@ -1,0 +1,68 @@
+"""What a model takes beside another: size, and time of one inference, measured in turns."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+
+from edgekit.devices.benchmarking.ratio import Ratio, paired_ratio
+from edgekit.devices.interpreter import open_interpreter
+from edgekit.tflite.model import Model
+
+#: Rounds in turns: no fewer, since the median of fewer has no 95 % interval; no more, and none begun after so long.
+_LEAST, _MOST, _SECONDS = 6, 25, 0.5
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Two models side by side, on one core of this machine's CPU.
+
+    Attributes:
+      sizes: bytes of the first one's file and of the second one's, without what they say about themselves.
+      milliseconds: the median inference of each.
+      ratio: how many times as long as the first one's the second one's inference takes, with its 95 % interval.
+    """
+
+    sizes: tuple[int, int]
+    milliseconds: tuple[float, float]
+    ratio: Ratio
+
+
+def cost(first: Model, second: Model) -> Cost:
+    """Measures two models in turns, for half a second or six rounds.
+
+    What else the machine does meets both. That they stay open makes equal models seem up to 1 % apart, which
+    `edgekit benchmark` avoids by opening them anew.
+    """
+    run_first, run_second = _ready(first), _ready(second)
+    times: list[tuple[float, float]] = []
+    end = perf_counter() + _SECONDS
+    while len(times) < _LEAST or (len(times) < _MOST and perf_counter() < end):
+        times.append((run_first(), run_second()))
+    rounds = 1000 * np.array(times)
+    medians = np.median(rounds, axis=0)
+    return Cost(
+        (first.graph.size, second.graph.size),
+        (float(medians[0]), float(medians[1])),
+        paired_ratio(rounds[:, 1], rounds[:, 0]),
+    )
+
+
+def _ready(model: Model) -> Callable[[], float]:
+    """A function that runs a model once and tells the seconds; it has run before."""
+    interpreter = open_interpreter(model.graph.content, threads=1)
+    source = interpreter.get_input_details()[0]
+    values = np.random.default_rng(0).uniform(0, 1, source["shape"])
+    floats = source["dtype"] == np.float32
+    interpreter.set_tensor(
+        source["index"], values.astype(np.float32) if floats else (100 * values).astype(source["dtype"])
+    )
+    interpreter.invoke()
+
+    def run() -> float:
+        start = perf_counter()
+        interpreter.invoke()
+        return perf_counter() - start
+
+    return run
