@@ -13,6 +13,7 @@
     ├── DeviceError                 no interpreter, delegate or accelerator, or it failed
     ├── CompilerError               edgetpu_compiler is missing, failed or refused the model (exit code 3)
     ├── MissingDependencyError      an optional package is not installed
+    ├── OutOfMemoryError            there is not enough memory
     └── OutputError                 a result could not be written
 
 The command line prints `message` and `hint` in a line each and exits with `exit_code`;
@@ -95,6 +96,10 @@ class CompilerError(EdgekitError):
 
 class MissingDependencyError(EdgekitError):
     """An optional dependency is not installed."""
+
+
+class OutOfMemoryError(EdgekitError):
+    """There is not enough memory, or not enough is allowed."""
 
 
 class OutputError(EdgekitError):

@@ -18,6 +18,8 @@ from edgekit.errors import OutputError
 #: Most bytes of a `.tflite`: the offsets of its format end there.
 MAX_MODEL_BYTES = 2 << 30
 
+_PIECE = 1 << 20
+
 #: Most bytes of a list that people or scripts write (labels, ranges, a CSV of a million images' classes).
 MAX_TEXT_BYTES = 64 << 20
 
@@ -51,11 +53,13 @@ def open_regular(path: Union[str, Path], most: Optional[int]) -> BinaryIO:
 def read_bytes(path: Union[str, Path], most: int) -> bytes:
     """The content of a regular file of at most `most` bytes. Raises OSError as `open_regular`."""
     with open_regular(path, most) as stream:
-        content = stream.read(os.fstat(stream.fileno()).st_size)
-        rest = stream.read(most + 1 - len(content))  # files of the kernel claim a size of 0
-    if len(content) + len(rest) > most:
-        raise _too_large(path, most)
-    return content + rest if rest else content
+        pieces = [stream.read(os.fstat(stream.fileno()).st_size)]
+        # Files of the kernel claim a size of 0. By the piece: as much as is asked for is allocated, be there nothing.
+        for piece in iter(lambda: stream.read(_PIECE), b""):
+            pieces.append(piece)
+            if sum(map(len, pieces)) > most:
+                raise _too_large(path, most)
+    return b"".join(pieces) if len(pieces) > 1 else pieces[0]
 
 
 def read_text(path: Union[str, Path], most: int = MAX_TEXT_BYTES) -> str:

@@ -2,7 +2,8 @@
 
 from importlib import import_module
 
-from edgekit.errors import MissingDependencyError
+from edgekit.errors import EdgekitError, MissingDependencyError
+from edgekit.memory import is_short, short
 
 #: Name of the distribution. In the package index `edgekit` is another project's, with a command of the same name.
 DISTRIBUTION = "edgekit-coral"
@@ -16,7 +17,7 @@ def install_command(extra: str = "") -> str:
     return f'pip install "{DISTRIBUTION}[{extra}]"' if extra else f"pip install {DISTRIBUTION}"
 
 
-def not_importable(work: str, package: str, extra: str, error: ImportError) -> MissingDependencyError:
+def not_importable(work: str, package: str, extra: str, error: ImportError) -> EdgekitError:
     """What to raise where a package of an extra cannot be imported.
 
     Args:
@@ -29,10 +30,12 @@ def not_importable(work: str, package: str, extra: str, error: ImportError) -> M
         return MissingDependencyError(
             f"{work} needs {package}, which is not installed.", f"Install it with: {install_command(extra)}"
         )
+    if is_short(error):
+        return short(f"{package}, which {work[0].lower()}{work[1:]} needs")
     reason = (str(error) or type(error).__name__).splitlines()[0][:160]
     return MissingDependencyError(
         f"{work} needs {package}, which is installed but does not load: {reason}.",
-        f"Free some memory, or install it again with: {install_command(extra)}",
+        f"Install it again with: {install_command(extra)}",
     )
 
 

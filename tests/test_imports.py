@@ -16,7 +16,7 @@ MODULES = {
 
 #: Each may import what stands in earlier lines, and its own part.
 LAYERS = (
-    tuple("documented errors install files labels image preprocess progress project".split())
+    tuple("documented errors install files labels image memory preprocess progress project".split())
     + tuple("quiet sizes terminal tflite units version".split()),
     ("edgetpu", "models", "targets"),
     ("devices",),

@@ -2,7 +2,7 @@
 
 import sys
 from importlib import import_module
-from typing import List, Mapping, Optional, Tuple
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 import click
 
@@ -64,13 +64,21 @@ SUMMARIES: Mapping[str, str] = {
 class LazyGroup(click.Group):
     """A group whose commands are imported on use: `edgekit --help` must not wait for any of them."""
 
+    def main(self, args: Optional[Sequence[str]] = None, *rest: Any, **extra: Any) -> Any:  # as click has it
+        """Runs a command; one that a shell started, in a process that is watched."""
+        from edgekit.cli.failures import interruption_told, open_closed_streams
+        from edgekit.cli.watching import watched
+
+        open_closed_streams()
+        with watched("--json" in sys.argv) if args is None else interruption_told():
+            return super().main(args, *rest, **extra)
+
     def make_context(
         self, info_name: Optional[str], args: List[str], parent: Optional[click.Context] = None, **extra: object
     ) -> click.Context:
         """Sees to the streams before anything is printed: help already may meet a full disk."""
-        from edgekit.cli.failures import open_closed_streams, told
+        from edgekit.cli.failures import told
 
-        open_closed_streams()
         for stream in (sys.stdout, sys.stderr):
             # File names need not be text: what no encoding has is written as \\udcff, which JSON reads too.
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

@@ -6,12 +6,13 @@ import os
 import sys
 import tempfile
 import traceback
-from typing import Iterator, Optional
+from typing import Iterator, NoReturn, Optional
 
 import click
 
 from edgekit.cli.common import fail
 from edgekit.errors import EdgekitError, MissingDependencyError
+from edgekit.memory import is_short, short
 from edgekit.terminal import echo
 
 #: What a shell makes of a program that a closed pipe ended: 128 and SIGPIPE's number.
@@ -21,8 +22,8 @@ BROKEN_PIPE = 141
 _NOT_PRINTED = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG, errno.EDQUOT)
 
 
-class OutOfMemoryError(EdgekitError):
-    """There is not enough memory."""
+class Interruption(BaseException):
+    """Ctrl-C, on its way past click."""
 
 
 class UnexpectedError(EdgekitError):
@@ -43,6 +44,16 @@ def open_closed_streams() -> None:
 
 
 @contextlib.contextmanager
+def interruption_told() -> Iterator[None]:
+    """Turns Ctrl-C into a line and the exit code that shells give it."""
+    try:
+        yield
+    except (KeyboardInterrupt, Interruption):
+        echo("Interrupted; nothing was written.", err=True)
+        sys.exit(130)
+
+
+@contextlib.contextmanager
 def told(as_json: bool) -> Iterator[None]:
     """Turns every failure into a line or two and an exit code; click's own pass."""
     try:
@@ -51,25 +62,25 @@ def told(as_json: bool) -> Iterator[None]:
         raise
     except BrokenPipeError:  # the reader (`| head`) has gone; nothing is left to tell it
         _end_output(BROKEN_PIPE)
-    except KeyboardInterrupt:
-        echo("Interrupted; nothing was written.", err=True)
-        sys.exit(130)
+    except KeyboardInterrupt:  # click would end it with exit code 1
+        raise Interruption from None
     except Exception as error:
         if isinstance(error, OSError) and error.filename is None and error.errno in _NOT_PRINTED:
             with contextlib.suppress(OSError):
                 echo(f"The answer could not be printed: {error.strerror}.", title="Error: ", err=True)
             _end_output(2)
-        _tell(_in_words(error), as_json)
+        tell(_in_words(error), as_json)
 
 
-def _tell(error: EdgekitError, as_json: bool) -> None:
+def tell(error: EdgekitError, as_json: bool) -> NoReturn:
+    """Prints an error, if it can be, and exits with its code."""
     try:
         fail(error, as_json)
     except OSError:
         _end_output(error.exit_code)
 
 
-def _end_output(code: int) -> None:
+def _end_output(code: int) -> NoReturn:
     """Exits, and keeps Python from trying to print the rest when it does."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
@@ -80,15 +91,11 @@ def _end_output(code: int) -> None:
 def _in_words(error: Exception) -> EdgekitError:
     if isinstance(error, EdgekitError):
         return error
-    if isinstance(error, MemoryError) or str(error) == "can't start new thread":
-        return OutOfMemoryError(
-            "There is not enough memory for this.",
-            "Free some, raise the limit set for it (ulimit), or use fewer images.",
-        )
+    if is_short(error):
+        return short()
     if isinstance(error, ImportError):
         return MissingDependencyError(
-            f"{error.name or 'A package'} cannot be loaded: {_first_line(error)}.",
-            "Is there enough memory? Otherwise install it again.",
+            f"{error.name or 'A package'} cannot be loaded: {_first_line(error)}.", "Install it again."
         )
     return _unexpected(error)
 
@@ -113,4 +120,4 @@ def _keep_traceback() -> Optional[str]:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:200]
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

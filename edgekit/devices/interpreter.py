@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Callable, Optional, Sequence, Tuple, Type
 import numpy as np
 
 from edgekit.errors import DeviceError, EdgekitError, ModelFormatError, UnsupportedModelError, UsageError
+from edgekit.memory import is_short, limit, short
 from edgekit.quiet import interpreter_quiet
 
 #: Packages with the same `Interpreter`, the preferred one first. TensorFlow, which takes seconds to
@@ -94,6 +95,7 @@ def open_interpreter(
       DeviceError: no interpreter is installed, or it is too old for the model.
       UnsupportedModelError: the model uses operators that no interpreter brings along.
       ModelFormatError: the interpreter refuses the model.
+      OutOfMemoryError: its tensors do not fit.
     """
     if threads is not None and threads < 1:
         raise UsageError(f"{threads} threads cannot run a model.", "Ask for one or more.")
@@ -104,8 +106,15 @@ def open_interpreter(
         with interpreter_quiet():
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError, MemoryError) as error:
-        raise _refusal(str(error) or type(error).__name__, name) from error
+        if is_short(error) or _seems_short(str(error)):
+            raise short(f"{name} to be opened") from error
+        raise _refusal(str(error), name) from error
     return interpreter
+
+
+def _seems_short(text: str) -> bool:
+    """Whether an allocation failed, of which the interpreter says nothing, and its CPU kernels little."""
+    return not text.strip() or (limit() is not None and "xnnpack" in text.lower())
 
 
 def allowed_cores() -> int:
@@ -129,7 +138,9 @@ def interpreter_package() -> ModuleType:
             return import_module(package)
         except ModuleNotFoundError:
             continue
-        except ImportError as error:  # installed, but for another system: too old a glibc, a missing library
+        except (ImportError, OSError) as error:  # installed, but for another system: too old a glibc, a missing library
+            if is_short(error):
+                raise short("the TFLite interpreter") from error
             problems.append(f" {package.split('.')[0]} is installed but does not load: {_first_line(str(error))}.")
     raise DeviceError(
         "No TFLite interpreter is installed." + "".join(problems),

@@ -5,13 +5,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from edgekit.cli import main
-from edgekit.errors import ModelFormatError
+from edgekit.devices.interpreter import open_interpreter
+from edgekit.errors import ModelFormatError, OutOfMemoryError
 from tests.support.build import colour_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,16 +72,42 @@ def test_an_unexpected_error_is_told_although_its_traceback_cannot_be_kept(faili
     assert (result.exit_code, result.stderr) == (70, "Error: Something unexpected went wrong: ValueError: odd\n")
 
 
-@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't start new thread")])
+def _caused(error, cause):
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("can't start new thread"),
+        ImportError("libx.so: failed to map segment from shared object", name="numpy"),
+        OSError("libLiteRt.so: cannot allocate memory in static TLS block"),
+        OSError(12, "Cannot allocate memory"),
+        RuntimeError("std::bad_alloc"),
+        SystemError("<function _find_and_load> returned NULL without setting an exception"),
+        _caused(ImportError("\n\nIMPORTANT: PLEASE READ THIS"), ImportError("x.so: failed to map segment")),
+    ],
+)
 def test_too_little_memory_has_words(failing, error):
     result = failing(error)
     assert (result.exit_code, result.stderr.splitlines()[0]) == (2, "Error: There is not enough memory for this.")
 
 
+def test_an_interpreter_that_does_not_find_room_is_not_a_damaged_file(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise RuntimeError("")
+
+    monkeypatch.setattr("edgekit.devices.interpreter.interpreter_package", lambda: SimpleNamespace(Interpreter=refuse))
+    with pytest.raises(OutOfMemoryError):
+        open_interpreter(colour_model())
+
+
 def test_a_package_that_does_not_load_is_not_called_missing(failing):
-    result = failing(ImportError("libx.so: failed to map segment from shared object", name="numpy"))
+    result = failing(ImportError("libx.so: undefined symbol: y", name="numpy"))
     assert result.exit_code == 2
-    assert "numpy cannot be loaded: libx.so: failed to map segment" in result.stderr
+    assert "numpy cannot be loaded: libx.so: undefined symbol: y" in result.stderr
 
 
 def test_an_interruption_is_130(failing):

@@ -1,0 +1,50 @@
+"""Want of memory, told apart from what it looks like: it comes as a damaged file, a missing package, a dead process."""
+
+import re
+from typing import Iterator, Optional
+
+from edgekit.errors import OutOfMemoryError
+
+# How loaders, threads and native libraries word it. The last: an import that failed for it before it could say so.
+_WORDS = re.compile(
+    "failed to map segment|annot allocate memory|can't start new thread|bad_alloc|failed to allocate|out of memory"
+    "|unable to allocate|cannot create thread|memory allocation|returned NULL without setting an exception",
+    re.IGNORECASE,
+)
+
+
+def is_short(error: Optional[BaseException]) -> bool:
+    """Whether an exception, or one that led to it, comes of too little memory."""
+    return any(isinstance(one, MemoryError) or _WORDS.search(str(one)) for one in _chain(error))
+
+
+def _chain(error: Optional[BaseException]) -> Iterator[BaseException]:
+    for _ in range(20):  # chains are short, but may be circles
+        if error is None:
+            return
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def limit() -> Optional[int]:
+    """Bytes of address space that this process may have (`ulimit -v`); None where there is no such bound."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    soft = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def short(work: str = "this") -> OutOfMemoryError:
+    """What to raise where memory does not suffice.
+
+    Args:
+      work: what it was needed for, to end the sentence «There is not enough memory for …».
+    """
+    bound = limit()
+    allowed = f" Here {bound / 1e9:.2g} GB of address space are allowed (ulimit -v)." if bound else ""
+    return OutOfMemoryError(
+        f"There is not enough memory for {work}.{allowed}",
+        "Free some, raise the limit set for it, or use fewer images.",
+    )
