@@ -51,12 +51,12 @@ def test_the_distribution_has_the_name_that_the_hints_print():
 
 def test_a_package_that_is_there_but_does_not_load_is_not_called_missing():
     missing = not_importable("Quantizing", "scipy", "convert", ModuleNotFoundError("No module named 'scipy'"))
-    broken = not_importable("Quantizing", "scipy", "convert", ImportError("libx.so: failed to map segment\nmore"))
+    broken = not_importable("Quantizing", "scipy", "convert", ImportError("libx.so: undefined symbol: y\nmore"))
     assert isinstance(missing, MissingDependencyError)
     assert missing.message == "Quantizing needs scipy, which is not installed."
     assert (
         broken.message
-        == "Quantizing needs scipy, which is installed but does not load: libx.so: failed to map segment."
+        == "Quantizing needs scipy, which is installed but does not load: libx.so: undefined symbol: y."
     )
     assert install_command("convert") in missing.hint and install_command("convert") in broken.hint
 
