@@ -3,12 +3,12 @@
 import re
 from typing import Iterator, Optional
 
-from edgekit.errors import OutOfMemoryError
+from edgekit.errors import EdgekitError, OutOfMemoryError
 
-# How loaders, threads and native libraries word it. The last: an import that failed for it before it could say so.
+# How loaders, threads and native libraries word it. The last two: what failed for it before it could say so.
 _WORDS = re.compile(
     "failed to map segment|annot allocate memory|can't start new thread|bad_alloc|failed to allocate|out of memory"
-    "|unable to allocate|cannot create thread|memory allocation|returned NULL without setting an exception",
+    "|unable to allocate|cannot create thread|memory allocation|without setting an exception|without exception set",
     re.IGNORECASE,
 )
 
@@ -48,3 +48,8 @@ def short(work: str = "this") -> OutOfMemoryError:
         f"There is not enough memory for {work}.{allowed}",
         "Free some, raise the limit set for it, or use fewer images.",
     )
+
+
+def blamed(error: EdgekitError) -> EdgekitError:
+    """The error itself, or want of memory where that led to it under a limit: then a sound file looks damaged."""
+    return short() if limit() is not None and is_short(error.__cause__) else error

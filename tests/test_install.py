@@ -55,8 +55,7 @@ def test_a_package_that_is_there_but_does_not_load_is_not_called_missing():
     assert isinstance(missing, MissingDependencyError)
     assert missing.message == "Quantizing needs scipy, which is not installed."
     assert (
-        broken.message
-        == "Quantizing needs scipy, which is installed but does not load: libx.so: undefined symbol: y."
+        broken.message == "Quantizing needs scipy, which is installed but does not load: libx.so: undefined symbol: y."
     )
     assert install_command("convert") in missing.hint and install_command("convert") in broken.hint
 

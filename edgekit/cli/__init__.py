@@ -2,7 +2,7 @@
 
 import sys
 from importlib import import_module
-from typing import Any, List, Mapping, Optional, Sequence, Tuple
+from typing import List, Mapping, Optional, Tuple
 
 import click
 
@@ -64,14 +64,14 @@ SUMMARIES: Mapping[str, str] = {
 class LazyGroup(click.Group):
     """A group whose commands are imported on use: `edgekit --help` must not wait for any of them."""
 
-    def main(self, args: Optional[Sequence[str]] = None, *rest: Any, **extra: Any) -> Any:  # as click has it
-        """Runs a command; one that a shell started, in a process that is watched."""
+    def __call__(self, *args: object, **options: object) -> object:
+        """Runs a command line, and ends as it does; one that a shell started, in a process that is watched."""
         from edgekit.cli.failures import interruption_told, open_closed_streams
         from edgekit.cli.watching import watched
 
         open_closed_streams()
-        with watched("--json" in sys.argv) if args is None else interruption_told():
-            return super().main(args, *rest, **extra)
+        with interruption_told() if args else watched("--json" in sys.argv):
+            return super().__call__(*args, **options)
 
     def make_context(
         self, info_name: Optional[str], args: List[str], parent: Optional[click.Context] = None, **extra: object

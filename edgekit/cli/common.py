@@ -10,7 +10,8 @@ from typing import Callable, Iterator, List, NoReturn, Optional, TextIO, TypeVar
 import click
 
 from edgekit.cli.usual import origins
-from edgekit.errors import EdgekitError
+from edgekit.errors import EdgekitError, OutOfMemoryError
+from edgekit.memory import blamed
 from edgekit.progress import Progress, silent
 from edgekit.terminal import PROSE_LINES, echo, printable, terminal_width, wrapped
 
@@ -41,6 +42,7 @@ def command_options(function: Command) -> Command:
 
 def fail(error: EdgekitError, as_json: bool) -> NoReturn:
     """Prints an error as the user asked for it and exits with its code."""
+    error = error if isinstance(error, OutOfMemoryError) else blamed(error)
     if as_json:
         echo_json({"error": error.kind, "message": error.message, "hint": error.hint})
     else:

@@ -75,7 +75,9 @@ def twin_path(model: Union[str, Path], compiled: Graph) -> Optional[Path]:
 
 
 def _present(model: Path, origin: Origin) -> List[Path]:
-    paths = [model.with_name(name) for name in origin.names if name != model.name]
+    # Whoever keeps the segments of several models in a folder, as Coral does, keeps the models in the one above.
+    folders = [model.parent, model.parent / ".."] if origin.is_segment else [model.parent]
+    paths = [folder / name for folder in folders for name in origin.names if name != model.name]
     return [path for path in paths if os.path.isfile(str(path))]
 
 
@@ -178,7 +180,7 @@ def _missing(model: Union[str, Path], origin: Origin) -> DeviceError:
     if origin.is_segment:
         return DeviceError(
             f"{model} is one segment of a pipeline, compiled for the Edge TPU; the CPU cannot run it.",
-            f"Bring the whole model that it was cut from, usually {origin.names[0]}, beside it.",
+            f"Bring the whole model that it was cut from, usually {origin.names[0]}, beside it or in the folder above.",
         )
     name = f", usually {origin.names[0]}, beside it" if origin.names else ""
     return DeviceError(

@@ -34,14 +34,14 @@ def shell(line, **environment):
 
 @pytest.fixture
 def failing(monkeypatch):
-    """A function that makes `edgekit zoo` fail with an exception, and returns the result."""
+    """A function that makes `edgekit devices` fail with an exception, and returns the result."""
 
     def run(error, *options):
         def fail(*args, **kwargs):
             raise error
 
-        monkeypatch.setattr("edgekit.cli.zoo._list", fail)
-        return CliRunner().invoke(main, ["zoo", *options])
+        monkeypatch.setattr("edgekit.cli.devices.attached", fail)
+        return CliRunner().invoke(main, ["devices", *options])
 
     return run
 
@@ -95,6 +95,13 @@ def test_too_little_memory_has_words(failing, error):
     assert (result.exit_code, result.stderr.splitlines()[0]) == (2, "Error: There is not enough memory for this.")
 
 
+def test_under_a_limit_a_file_that_did_not_fit_is_not_called_damaged(failing, monkeypatch):
+    error = _caused(ModelFormatError("m.keras fails on an image: std::bad_alloc"), RuntimeError("std::bad_alloc"))
+    assert "fails on an image" in failing(error).stderr
+    monkeypatch.setattr("edgekit.memory.limit", lambda: 2 << 30)
+    assert failing(error).stderr.startswith("Error: There is not enough memory for this. Here 2.1 GB")
+
+
 def test_an_interpreter_that_does_not_find_room_is_not_a_damaged_file(monkeypatch):
     def refuse(*args, **kwargs):
         raise RuntimeError("")
@@ -110,8 +117,14 @@ def test_a_package_that_does_not_load_is_not_called_missing(failing):
     assert "numpy cannot be loaded: libx.so: undefined symbol: y" in result.stderr
 
 
-def test_an_interruption_is_130(failing):
-    assert failing(KeyboardInterrupt()).exit_code == 130
+def test_an_interruption_is_130(monkeypatch, capsys):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edgekit.cli.devices.attached", interrupt)
+    with pytest.raises(SystemExit) as ended:
+        main(["devices"])
+    assert (ended.value.code, capsys.readouterr().err) == (130, "Interrupted; nothing was written.\n")
 
 
 def test_edgekits_own_errors_keep_their_code(failing):

@@ -18,14 +18,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="commands are watched on Linux")
 
-# `edgekit zoo`, its work replaced by a line of Python.
+# `edgekit devices`, its work replaced by a line of Python.
 _PROGRAM = """
 import os, resource, signal, sys, time
-import edgekit.cli.zoo
+import edgekit.cli.devices
 def fail(*args, **kwargs):
     {}
-edgekit.cli.zoo._list = fail
-sys.argv = ["edgekit", "zoo", *sys.argv[1:]]
+edgekit.cli.devices.attached = fail
+sys.argv = ["edgekit", "devices", *sys.argv[1:]]
 edgekit.cli.main(prog_name="edgekit")
 """
 
@@ -36,7 +36,9 @@ def command(line, *options):
 
 def run(line, *options, **kwargs):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command(line, *options), capture_output=True, text=True, env=environment, timeout=60, **kwargs)
+    return subprocess.run(
+        command(line, *options), capture_output=True, text=True, env=environment, timeout=60, **kwargs
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL])

@@ -224,11 +224,14 @@ def test_a_pair_renamed_together_is_found_by_its_digest(tmp_path):
     assert "the CPU twin flowers.tflite runs" in open_model(path).reason
 
 
+@pytest.mark.parametrize("folder", [".", "pipeline"])
 @pytest.mark.parametrize("recorded", [False, True])
-def test_a_segment_runs_as_its_part_of_the_whole_model(tmp_path, recorded):
+def test_a_segment_runs_as_its_part_of_the_whole_model_beside_it_or_above(tmp_path, recorded, folder):
     whole = tmp_path / "net.tflite"
     whole.write_bytes(write_metadata(twin(), Metadata(labels=("red", "green", "blue"))))
-    first, last = write_segments(tmp_path, record=twin_record(whole, whole.read_bytes()) if recorded else None)
+    (tmp_path / folder).mkdir(exist_ok=True)
+    record = twin_record(whole, whole.read_bytes()) if recorded else None
+    first, last = write_segments(tmp_path / folder, record=record)
     image = images(1)[0]
     (expected,) = open_model(whole).run(image)
     for device in ("cpu", "emulated"):
@@ -242,7 +245,7 @@ def test_a_segment_without_its_whole_model_names_the_file_to_bring(tmp_path):
     first, _ = write_segments(tmp_path)
     with pytest.raises(DeviceError, match="one segment of a pipeline") as caught:
         open_model(first, device="cpu")
-    assert "usually net.tflite, beside it" in caught.value.hint
+    assert "usually net.tflite, beside it or in the folder above" in caught.value.hint
     (tmp_path / "net.tflite").write_bytes(colour_classifier("uint8"))
     with pytest.raises(DeviceError, match="has no tensor 'image'"):
         open_model(first, device="cpu")
