@@ -11,8 +11,9 @@ from edgekit.tflite.graph import Graph, Op
 
 #: Layer → what to use in its place; for other ones the advice of their ops.
 _INSTEAD: Mapping[str, str] = {
-    **dict.fromkeys(("GroupNormalization", "LayerNormalization"), "Use BatchNormalization instead."),
-    **dict.fromkeys(("UnitNormalization", "RMSNormalization"), "Use BatchNormalization instead."),
+    **dict.fromkeys(
+        ("GroupNormalization", "LayerNormalization", "RMSNormalization"), "Use BatchNormalization instead."
+    ),
 }
 _OTHERWISE = "Use another layer, such as ReLU, in its place."
 
@@ -40,9 +41,9 @@ def refuse_float_ops(graph: Graph, source: Source) -> None:
 
 
 def _layer(graph: Graph, op: Op, layers: Mapping[str, str]) -> str:
-    """What the layer is whose name the op's output has; a trace may have put a number behind it. "" for none."""
+    """What the layer is whose name the op's output has; the export may have put a number behind it. "" for none."""
     for part in reversed(graph.tensors[op.outputs[0]].name.split(";")[0].split("/")):
-        for name in (part, re.sub(r"_\d+$", "", part)):
+        for name in (part, re.sub(r"(_|#)\d+$", "", part)):
             if name in layers:
                 return layers[name]
     return ""

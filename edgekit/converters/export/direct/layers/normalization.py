@@ -31,11 +31,14 @@ def _layer_normalization(layer: Layer, value: Value) -> Value:
     _last_axis(layer, value, -1)
     layer.options.one_of("rms_scaling", False)
     epsilon, gain, offset = _learned(layer, value)
-    return affine(layer, _standardized(layer, value, [len(value.shape) - 1], epsilon), gain, offset)
+    return affine(layer, _standardized(layer, value, [len(value.shape) - 1], epsilon, int8=True), gain, offset)
 
 
 def _group_normalization(layer: Layer, value: Value) -> Value:
-    """Groups of channels brought to mean 0 and variance 1 over all positions (Wu and He 2018), scaled and shifted."""
+    """Groups of channels brought to mean 0 and variance 1 over all positions (Wu and He 2018), scaled and shifted.
+
+    In float: an Edge TPU that took its ops in int8 would end at the first of them.
+    """
     channels = value.shape[-1]
     _last_axis(layer, value, -1)
     groups = channels if layer.options.take("groups") == -1 else layer.options.size("groups", 32)
@@ -43,7 +46,7 @@ def _group_normalization(layer: Layer, value: Value) -> Value:
         raise layer.unknown(f"groups={groups} of {channels} channels")
     epsilon, gain, offset = _learned(layer, value)
     parted = reshaped(layer, value, (1, prod(value.shape) // channels, groups, channels // groups))
-    normal = reshaped(layer, _standardized(layer, parted, [1, 3], epsilon), value.shape)
+    normal = reshaped(layer, _standardized(layer, parted, [1, 3], epsilon, int8=False), value.shape)
     return affine(layer, normal, gain, offset)
 
 
@@ -65,15 +68,16 @@ def _learned(layer: Layer, value: Value) -> tuple[float, object, object]:
     return epsilon, gain, layer.numbers(channels) if centred else 0
 
 
-def _standardized(layer: Layer, value: Value, axes: list[int], epsilon: float) -> Value:
-    """What lies along the axes brought to mean 0 and variance 1."""
+def _standardized(layer: Layer, value: Value, axes: list[int], epsilon: float, *, int8: bool) -> Value:
+    """What lies along the axes brought to mean 0 and variance 1; `int8`: by ops that all have an int8 form."""
     each = tuple(1 if axis in axes else size for axis, size in enumerate(value.shape))
 
     def mean(of: Value) -> Value:
         return layer.add("MEAN", [of, layer.integers(axes, "axes")], each, {"keep_dims": True})
 
     shifted = layer.add("SUB", [value, mean(value)], value.shape)
-    variance = mean(layer.add("MUL", [shifted, shifted], value.shape))
+    square, factors = ("MUL", [shifted, shifted]) if int8 else ("SQUARE", [shifted])
+    variance = mean(layer.add(square, factors, value.shape))
     spread = layer.add("RSQRT", [layer.add("ADD", [variance, layer.constant(epsilon, "epsilon")], each)], each)
     return layer.add("MUL", [shifted, spread], value.shape)
 
