@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from edgekit.edgetpu.estimate.estimate import Estimate, estimate_work
-from edgekit.edgetpu.estimate.profiles import EDGE_TPU, HOSTS
+from edgekit.edgetpu.estimate.estimate import Estimate, Interval, around, bytes_text, estimate_work, milliseconds_text
+from edgekit.edgetpu.estimate.profiles import HOSTS
 from edgekit.edgetpu.estimate.work import Shape, Work, layer_work
 from edgekit.errors import UsageError
 from edgekit.models.architecture import macs, parameters, plan
@@ -41,6 +41,8 @@ class Demand:
       host: a key of `estimate.HOSTS`: where the Edge TPU is attached.
       max_latency: milliseconds of one inference, or None.
       max_memory: bytes of on-chip memory for all parameters, or None.
+
+    Without either bound all parameters have to stay on the chip.
     """
 
     host: str = "usb3"
@@ -67,7 +69,7 @@ class Candidate:
       macs: multiply-adds for one image, what the papers call FLOPs.
       memory: bytes of on-chip memory that all its parameters take.
       estimate: memory and latency.
-      latency_ms: expected, at the demand's host.
+      latency: milliseconds at the demand's host, with their interval.
       misses: why it does not fit, in words; () where it does.
     """
 
@@ -76,8 +78,13 @@ class Candidate:
     macs: int
     memory: int
     estimate: Estimate
-    latency_ms: float
+    latency: Interval
     misses: tuple[str, ...]
+
+    @property
+    def latency_ms(self) -> float:
+        """Expected milliseconds at the demand's host."""
+        return self.latency.expected
 
     @property
     def fits(self) -> bool:
@@ -131,8 +138,6 @@ def scale(
     Raises:
       UsageError: an argument names nothing, or is out of bounds.
     """
-    if max_latency is None and max_memory is None:
-        max_memory = EDGE_TPU.on_chip_bytes
     demand, start = Demand(host, max_latency, max_memory), find_member(baseline)
     members = tuple(candidate(variant, classes, demand) for variant in FAMILY.values())
     return Scale(demand, members, tuple(candidate(scaled(start, phi), classes, demand) for phi in PHIS))
@@ -155,16 +160,19 @@ def candidate(variant: Variant, classes: int, demand: Demand) -> Candidate:
     layers = plan(variant, classes)
     found = estimate_work(dict(enumerate(works(layers))), variant.size**2 * 3, classes)
     memory = sum(layer.work.on_chip_bytes for layer in found.layers)
-    latency = found.latency[demand.host].expected
-    misses = tuple(_misses(latency, memory, demand))
+    latency = found.latency[demand.host]
+    misses = tuple(_misses(found, memory, demand))
     return Candidate(variant, parameters(layers), macs(layers), memory, found, latency, misses)
 
 
-def _misses(latency: float, memory: int, demand: Demand) -> Iterator[str]:
-    if demand.max_latency is not None and latency > demand.max_latency:
-        yield f"{latency:.1f} ms, at most {demand.max_latency:g} ms"
+def _misses(found: Estimate, memory: int, demand: Demand) -> Iterator[str]:
+    latency = found.latency[demand.host]
+    if demand.max_latency is None and demand.max_memory is None and found.streamed_bytes:
+        yield f"{bytes_text(found.streamed)}, of {size_text(memory)} of parameters do not stay on the chip"
+    if demand.max_latency is not None and latency.expected > demand.max_latency:
+        yield f"{milliseconds_text(latency)}, at most {demand.max_latency:g} ms"
     if demand.max_memory is not None and memory > demand.max_memory:
-        yield f"{size_text(memory)} of parameters, at most {size_text(demand.max_memory)}"
+        yield f"{bytes_text(around(memory))} of parameters, at most {size_text(demand.max_memory)}"
 
 
 def _shape(layer: Layer) -> Shape:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Dict, Iterator, List, Tuple
 
+from edgekit.edgetpu.estimate.estimate import bytes_text, milliseconds_text
 from edgekit.edgetpu.estimate.profiles import HOSTS
 from edgekit.models.scaling import ALPHA, BETA, GAMMA
 from edgekit.reports.text import columns
@@ -42,15 +43,22 @@ def new_lines(made: "NewModel") -> Iterator[str]:
 
 
 def scale_to_json(found: "Scale") -> List[Dict[str, object]]:
-    """A list of `{"name", "parameters", "flops", "on_chip_bytes", "streamed_bytes", "latency_ms", "fits"}`."""
+    """A list of documents, one for each member; the intervals are (low, high).
+
+    `{"name", "parameters", "flops", "on_chip_bytes", "on_chip_interval", "streamed_bytes", "streamed_interval",
+    "latency_ms", "latency_interval", "fits"}`.
+    """
     return [
         {
             "name": each.variant.name,
             "parameters": each.parameters,
             "flops": each.macs,
             "on_chip_bytes": each.estimate.on_chip_bytes,
+            "on_chip_interval": [int(each.estimate.on_chip.low), int(each.estimate.on_chip.high)],
             "streamed_bytes": each.estimate.streamed_bytes,
+            "streamed_interval": [int(each.estimate.streamed.low), int(each.estimate.streamed.high)],
             "latency_ms": round(each.latency_ms, 3),
+            "latency_interval": [round(each.latency.low, 3), round(each.latency.high, 3)],
             "fits": each.fits,
         }
         for each in found.candidates
@@ -64,11 +72,12 @@ def scale_lines(found: "Scale") -> Iterator[str]:
     yield "so that one unit of φ about doubles the FLOPs, which grow with depth · width² · size²."
     yield f"Edge TPU, {HOSTS[found.demand.host].title}; {_demand_text(found.demand)}.\n"
     yield from columns(_HEADER, [_row(each) for each in found.candidates])
-    yield "\nFLOPs are multiply-adds; latency is estimated, docs/estimates.md says how well.\n"
+    yield "\nFLOPs are multiply-adds; memory and latency are estimated, in brackets where 9 in 10 lie.\n"
     fitting = [each for each in found.candidates if each.fits]
     if fitting:
         most = max(fitting, key=lambda each: each.macs)
         yield f"Largest that fits, by FLOPs: {most.variant.name} ({most.variant.title})"
+        yield f"  {bytes_text(most.estimate.on_chip)}, on chip; {milliseconds_text(most.latency)}"
     for title, members in found.series():
         yield f"  {title}: {_border(members)}"
 
@@ -82,7 +91,7 @@ def _row(each: "Candidate") -> Tuple[str, ...]:
         count_text(each.macs),
         size_text(expected.on_chip_bytes),
         size_text(expected.streamed_bytes) if expected.streamed_bytes else "-",
-        f"{each.latency_ms:.1f} ms",
+        f"{each.latency.expected:.1f} ms ({each.latency.low:.1f} to {each.latency.high:.1f})",
         "yes" if each.fits else "no",
     )
 
@@ -101,7 +110,7 @@ def _demand_text(demand: "Demand") -> str:
     bounds = [f"at most {demand.max_latency:g} ms"] if demand.max_latency is not None else []
     if demand.max_memory is not None:
         bounds.append(f"all parameters in {size_text(demand.max_memory)} on the chip")
-    return ", ".join(bounds)
+    return ", ".join(bounds) or "all parameters on the chip"
 
 
 def count_text(number: float) -> str:

@@ -2,14 +2,13 @@
 
 from typing import Dict, Iterator, List, Tuple
 
-from edgekit.edgetpu.estimate.estimate import Estimate, LayerCost, estimate
+from edgekit.edgetpu.estimate.estimate import Estimate, LayerCost, bytes_text, estimate, milliseconds_text
 from edgekit.edgetpu.estimate.profiles import HOSTS
 from edgekit.edgetpu.estimate.savings import savings
 from edgekit.edgetpu.placement.advice import NO_PRECEDENT, advice, name, reasons, verdict
 from edgekit.edgetpu.placement.placement import EDGETPU, OpPlacement, Placement
 from edgekit.reports.graph import op_to_json
 from edgekit.reports.text import columns
-from edgekit.sizes import size_text
 from edgekit.tflite.graph import Graph
 
 #: How many lines of reasons and of advice fit on one screen.
@@ -19,7 +18,8 @@ _LINES = 8
 def placement_to_json(graph: Graph, placement: Placement) -> Dict[str, object]:
     """Placement and estimates of a model, with where each of its `ops` runs.
 
-    `latency_ms` has (low, expected, high) milliseconds for each host; it is empty where nothing is mapped.
+    `latency_ms` has (low, expected, high) milliseconds for each host; it is empty where nothing is mapped. The
+    intervals are (low, high).
     """
     expected = estimate(graph, placement)
     return {
@@ -34,7 +34,9 @@ def placement_to_json(graph: Graph, placement: Placement) -> Dict[str, object]:
         ],
         "advice": list(advice(graph, placement)),
         "on_chip_bytes": expected.on_chip_bytes,
+        "on_chip_interval": [int(expected.on_chip.low), int(expected.on_chip.high)],
         "streamed_bytes": expected.streamed_bytes,
+        "streamed_interval": [int(expected.streamed.low), int(expected.streamed.high)],
         "latency_ms": {host: [ms.low, ms.expected, ms.high] for host, ms in expected.latency.items()},
         "costliest": [_cost_to_json(layer) for layer in expected.costliest()],
         "savings": list(savings(expected)),
@@ -84,10 +86,11 @@ def _cost_to_json(layer: LayerCost) -> Dict[str, object]:
 
 
 def _estimate_lines(expected: Estimate) -> Iterator[str]:
-    streamed = f", {size_text(expected.streamed_bytes)} streamed at each inference" if expected.streamed_bytes else ""
-    yield f"  parameters  {size_text(expected.on_chip_bytes)} on chip{streamed} (estimated)"
+    yield f"  parameters  {bytes_text(expected.on_chip)} on chip (estimated)"
+    if expected.streamed.high:
+        yield f"  streamed    {bytes_text(expected.streamed)} at each inference"
     for host, ms in expected.latency.items():
-        yield f"  latency     {ms.expected:.1f} ms, likely {ms.low:.1f} to {ms.high:.1f} ({HOSTS[host].title})"
+        yield f"  latency     {milliseconds_text(ms)} ({HOSTS[host].title})"
     yield "  slowest ops " + ", ".join(_share(layer) for layer in expected.costliest(3))
     for text in savings(expected):
         yield f"  to speed up {text}"

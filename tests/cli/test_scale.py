@@ -28,8 +28,16 @@ def test_where_nothing_fits_that_is_said():
 
 def test_the_document_for_machines():
     rows = json.loads(edgekit("--json", "--max-latency", "8").stdout)
-    keys = {"name", "parameters", "flops", "on_chip_bytes", "streamed_bytes", "latency_ms", "fits"}
-    assert all(set(row) == keys for row in rows)
+    estimated = {"on_chip_bytes", "on_chip_interval", "streamed_bytes", "streamed_interval", "latency_ms"}
+    assert all(set(row) == estimated | {"name", "parameters", "flops", "latency_interval", "fits"} for row in rows)
+    for row in rows:
+        for value, interval in (
+            ("on_chip_bytes", "on_chip"),
+            ("streamed_bytes", "streamed"),
+            ("latency_ms", "latency"),
+        ):
+            low, high = row[f"{interval}_interval"]
+            assert low <= row[value] <= high
     found = {row["name"]: row for row in rows}
     assert (found["b7"]["parameters"], found["b7"]["fits"], found["lite0"]["fits"]) == (66_658_687, False, True)
 

@@ -9,7 +9,7 @@ from edgekit.converters.comparing import agreement
 from edgekit.converters.verification.reproduce import reproduce
 from edgekit.converters.verification.spec import Spec
 from edgekit.devices.benchmarking.benchmark import benchmark
-from edgekit.edgetpu.estimate.estimate import estimate
+from edgekit.edgetpu.estimate.estimate import around, bytes_text, estimate
 from edgekit.edgetpu.placement.mapping import map_ops
 from edgekit.edgetpu.placement.placement import EDGETPU
 from edgekit.evaluation.accuracy import evaluate
@@ -79,7 +79,7 @@ def _max_on_chip(model: Path, spec: Spec, trust: bool, progress: Progress) -> Ou
     assert spec.max_on_chip is not None
     graph = read_graph(model)
     needed = sum(layer.work.on_chip_bytes for layer in estimate(graph, map_ops(graph)).layers)
-    found = f"{size_text(needed)} for all parameters (estimated)"
+    found = f"{bytes_text(around(needed))} for all parameters (estimated)"
     return Outcome("max_on_chip", needed <= spec.max_on_chip, found, f"at most {size_text(spec.max_on_chip)}", needed)
 
 

@@ -3,7 +3,7 @@
 from typing import Dict, Iterator, List, Set, Tuple
 
 from edgekit.edgetpu.compiler.compiler import CompileReport
-from edgekit.edgetpu.estimate.estimate import estimate
+from edgekit.edgetpu.estimate.estimate import around, bytes_text, estimate
 from edgekit.edgetpu.placement.placement import EDGETPU, OpPlacement
 from edgekit.sizes import size_text
 
@@ -58,4 +58,4 @@ def _memory(report: CompileReport) -> Iterator[str]:
         report.logs[0].on_chip_used + report.logs[0].streamed,
     )
     if abs(taken - said) > max(_TOLERANCE * said, 16 * 1024):
-        yield f"expected {size_text(taken)} of parameters, the compiler has {size_text(said)}"
+        yield f"expected {bytes_text(around(taken))} of parameters, the compiler has {size_text(said)}"

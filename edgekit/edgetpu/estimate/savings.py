@@ -5,11 +5,11 @@ from typing import Iterator, List, Optional, Tuple
 
 from edgekit.edgetpu.estimate.estimate import Estimate, LayerCost
 from edgekit.edgetpu.estimate.profiles import EDGE_TPU, HOSTS
+from edgekit.edgetpu.estimate.work import lanes
 from edgekit.sizes import size_text
 
 # What saves less than this share of the time is not worth a line.
 _WORTH = 0.1
-_LANES = EDGE_TPU.lanes
 
 
 def savings(estimate: Estimate) -> Tuple[str, ...]:
@@ -54,8 +54,8 @@ def _streaming(estimate: Estimate) -> Iterator[Tuple[float, str]]:
 
 
 def _fetching(estimate: Estimate) -> Tuple[float, str]:
-    cost = estimate.output_bytes * EDGE_TPU.output_ns * 1e-6
-    sent = estimate.input_bytes * HOSTS["usb3"].byte_ns * 1e-6
+    cost = estimate.output_bytes * HOSTS["usb3"].fetch_ns * 1e-6
+    sent = estimate.input_bytes * HOSTS["usb3"].send_ns * 1e-6
     return (
         cost + sent,
         f"Input and output, {size_text(estimate.input_bytes + estimate.output_bytes)}, take {cost + sent:.1f} ms to "
@@ -66,12 +66,13 @@ def _fetching(estimate: Estimate) -> Tuple[float, str]:
 def _unused_lanes(layer: LayerCost) -> Optional[Tuple[float, str]]:
     """A convolution whose output channels leave many of the array's lanes idle."""
     channels = layer.work.output[2]
-    used = math.ceil(channels / _LANES) * _LANES
+    used = lanes(channels)
     if layer.work.array_passes == 0 or used < 1.25 * channels:
         return None
-    fewer = f"{used - _LANES} would take less, " if used > _LANES else ""
+    below = {16: 0, 32: 16, 64: 32}.get(used, used - EDGE_TPU.lanes)
+    fewer = f"{below} would take less, " if below else ""
     return (
         layer.compute_ms * (1 - channels / used),
-        f"Op {layer.index} ({layer.work.kind}) has {channels} output channels, and the chip works by {_LANES}: "
+        f"Op {layer.index} ({layer.work.kind}) has {channels} output channels and takes the time of {used}: "
         f"{fewer}{used} no more.",
     )

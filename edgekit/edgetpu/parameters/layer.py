@@ -68,6 +68,17 @@ def layer_parameters(graph: Graph, op: Op) -> Optional[LayerParameters]:
     )
 
 
+def has_multipliers(weights: Tensor) -> bool:
+    """Whether each output has a multiplier of its own; one that holds for all is in the instructions."""
+    return weights.quant is not None and len(set(weights.quant.scale)) > 1
+
+
+def has_biases(graph: Graph, op: Op) -> bool:
+    """Whether any of a layer's biases is not 0; of those of a layer that is not depthwise none is stored otherwise."""
+    bias = bias_of(graph, op)
+    return bias is not None and bias.is_constant and bias.dtype == "int32" and bool(constant(graph, bias).any())
+
+
 def _row(graph: Graph, target: Tensor, outputs: int) -> int:
     shapes = [graph.op_outputs(op)[0].shape for op in graph.consumers(target.index) if op.opcode == "RESHAPE"]
     rows = [shape[-1] for shape in shapes if shape and shape[-1] and outputs % shape[-1] == 0]
@@ -121,6 +132,6 @@ def _multipliers(
     """Every step is rounded to float32, as the compiler rounds it: so they are equal to the last bit."""
     assert source.quant and weights.quant and target.quant
     scales = np.array(weights.quant.scale, np.float32)
-    if len(set(weights.quant.scale)) == 1:
+    if not has_multipliers(weights):
         return None
     return np.float32(source.quant.scale[0]) * scales * (np.float32(1) / np.float32(target.quant.scale[0]))

@@ -38,9 +38,9 @@ def sizes(document: Document) -> Iterator[Block]:
             shape = tensor.get("shape")
             sides = "×".join(str(side) for side in shape) if isinstance(shape, list) else "?"
             rows.append((title[:-1].capitalize(), [f"{text(tensor, 'dtype')} {sides}, {text(tensor, 'name')}"]))
-    for title, key in (("On-chip memory", "on_chip_bytes"), ("Streamed at each inference", "streamed_bytes")):
-        if number(document, key):
-            rows.append((title, [size(number(document, key)), " (estimated)"]))
+    for title, key in (("On-chip memory", "on_chip"), ("Streamed at each inference", "streamed")):
+        if number(document, f"{key}_bytes"):
+            rows.append((title, [size(number(document, f"{key}_bytes")), *_likely(document, f"{key}_interval")]))
     yield Facts(rows)
 
 
@@ -55,7 +55,8 @@ def tiles(document: Document) -> Iterator[Tile]:
     if number(document, "on_chip_bytes") is not None:
         streamed = number(document, "streamed_bytes")
         rest: list[Cell] = [size(streamed), " streamed"] if streamed else ["nothing streamed"]
-        yield Tile("On-chip memory", size(number(document, "on_chip_bytes")), [*rest, ", estimated"])
+        cells = [*rest, *_likely(document, "on_chip_interval")]
+        yield Tile("On-chip memory", size(number(document, "on_chip_bytes")), cells)
 
 
 def _times(found: object) -> tuple[str | Number, str | Number, str | Number]:
@@ -66,6 +67,15 @@ def _times(found: object) -> tuple[str | Number, str | Number, str | Number]:
 
 def _host(name: str) -> str:
     return HOSTS[name].title if name in HOSTS else name
+
+
+def _likely(document: Document, key: str) -> Iterator[Cell]:
+    """The interval of an estimated size, where the document has one."""
+    found = document.get(key)
+    ends = [end for end in found if isinstance(end, (int, float))] if isinstance(found, list) else []
+    if len(ends) == 2:
+        yield from (", likely ", size(ends[0]), " to ", size(ends[1]))
+    yield " (estimated)"
 
 
 def latency(document: Document) -> Iterator[Block]:
