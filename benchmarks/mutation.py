@@ -1,81 +1,75 @@
 """How many small faults the tests notice: a seeded sample of mutants of the core, by package.
 
-    python benchmarks/mutation.py [--seed 7] [--count 76] [--package tflite] [--package edgekit/image.py] [--quick]
+    python benchmarks/mutation.py [--seed 7] [--count 76] [--package tflite] [--package edgekit/image.py] [--map FILE]
 
 Cosmic Ray's operators make the mutants: a comparison, a sign, `and`/`or`, a number or a boolean is changed, one at a
 time. Modules take turns, so that a long table of numbers does not fill the sample; the same seed on the same code
-gives the same sample. Each mutant is written into a copy of the project, where the test file named after the module
-runs, then the tests of its package, then those of what is built on it (`CORE`), without those marked `slow` or
-`shared`. It is killed where a test fails, or where they take three times as long as without it and ten seconds more.
-The copy is removed at the end. Survivors are printed as `file:line  old → new`.
+gives the same sample.
+
+First all tests run once on a copy of the project, without those marked `slow`, and note which functions they call
+(`benchmarks/reach.py`): minutes, or nothing where `--map` names a file of an earlier run. Tests that fail without any
+mutant take no further part. Then each mutant is written into the copy, and the tests that call its function run: those
+of the file named after its module, then those of its package, then all others, each time the fastest first, up to
+`--seconds` of the time that they took. A mutant outside of functions, a table's row, meets the tests that reach its
+module or one that imports it. It is killed where a test fails, or where the tests take four times as long as without it
+and a minute more. The copy is removed at the end. Survivors are printed as `file:line  old → new`.
+
+What is not mutated, because no test should notice it (`_decides_nothing`): annotations; the text of a message, which is
+an f-string with a space in it; lengths of time-outs, which are numbers given to a name that ends in `_s`, `_S` or
+`timeout`; decorators; `__all__`; `strict=` of zip, which is an assertion, and `repr=` of a field.
 """
 
 import argparse
+import ast
 import compileall
+import contextlib
+import importlib
+import json
+import multiprocessing
 import os
 import random
+import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
-import time
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
+import pytest
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator
 
 PROJECT = Path(__file__).resolve().parents[1]
+FORK = multiprocessing.get_context("fork")
+#: Loaded once, for all runs of the tests.
+LIBRARIES = (
+    "numpy PIL.Image flatbuffers tflite.Model ai_edge_litert.interpreter hypothesis rich.console click h5py scipy"
+)
 
 
 @dataclass(frozen=True)
 class Package:
-    """A part of the core.
-
-    Attributes:
-      modules: patterns of its files.
-      tests: its own tests.
-      users: tests of what is built on it, which run where its own notice nothing.
-    """
+    """A part of the core: patterns of its files, and where its own tests are."""
 
     modules: tuple[str, ...]
-    tests: tuple[str, ...]
-    users: tuple[str, ...]
+    tests: str
 
 
 CORE = {
-    "tflite": Package(
-        ("edgekit/tflite/**/*.py",),
-        ("tests/tflite",),
-        ("tests/edgetpu/placement", "tests/devices", "tests/evaluation"),
-    ),
-    "preprocess": Package(
-        ("edgekit/preprocess.py", "edgekit/image.py", "edgekit/labels/**/*.py"),
-        ("tests/test_preprocess.py", "tests/test_image.py", "tests/test_labels.py"),
-        ("tests/calibration", "tests/devices/test_classifier.py"),
-    ),
-    "edgetpu": Package(("edgekit/edgetpu/**/*.py",), ("tests/edgetpu",), ("tests/devices", "tests/reports")),
-    "calibration": Package(
-        ("edgekit/calibration/**/*.py",), ("tests/calibration",), ("tests/evaluation", "tests/converters/quantization")
-    ),
-    "devices": Package(("edgekit/devices/**/*.py",), ("tests/devices",), ("tests/serve", "tests/evaluation")),
-    "evaluation": Package(
-        ("edgekit/evaluation/**/*.py",),
-        ("tests/evaluation",),
-        ("tests/reports", "tests/converters/quantization/search"),
-    ),
-    "quantization": Package(
-        ("edgekit/converters/quantization/**/*.py",),
-        ("tests/converters/quantization",),
-        ("tests/converters/test_pipeline.py",),
-    ),
+    "tflite": Package(("edgekit/tflite/**/*.py",), "tests/tflite"),
+    "preprocess": Package(("edgekit/preprocess.py", "edgekit/image.py", "edgekit/labels/**/*.py"), "tests/test_"),
+    "edgetpu": Package(("edgekit/edgetpu/**/*.py",), "tests/edgetpu"),
+    "calibration": Package(("edgekit/calibration/**/*.py",), "tests/calibration"),
+    "devices": Package(("edgekit/devices/**/*.py",), "tests/devices"),
+    "evaluation": Package(("edgekit/evaluation/**/*.py",), "tests/evaluation"),
+    "quantization": Package(("edgekit/converters/quantization/**/*.py",), "tests/converters/quantization"),
     "export": Package(
         ("edgekit/converters/export/fold.py", "edgekit/converters/export/find_preprocessing.py"),
-        ("tests/converters/export",),
-        ("tests/converters/test_pipeline.py",),
+        "tests/converters/export",
     ),
 }
 
@@ -117,15 +111,36 @@ def mutants_of(package: str, module: str) -> list[Mutant]:
     return found
 
 
+_DURATION = re.compile(r"(_s|timeout)$", re.IGNORECASE)
+
+
 def _decides_nothing(node) -> bool:
-    """Whether it separates parameters (`*`), or stands in a decorator or in zip's `strict=`, which is an assertion."""
-    if node.parent is not None and node.parent.type in ("parameters", "lambdef"):
-        return True
-    while node is not None and node.type != "decorator":
-        if node.type == "argument" and node.children[0].get_code().strip() == "strict":
+    """Whether no test should notice a change here; the module's docstring lists what."""
+    inner = node
+    while node.parent is not None:
+        parent = node.parent
+        if parent.type in ("parameters", "lambdef") and node.type == "operator":
             return True
-        node = node.parent
-    return node is not None
+        if node.type in ("decorator", "fstring") and (node.type == "decorator" or " " in node.get_code(False)):
+            return True
+        if parent.type in ("tfpdef", "annassign") and node is parent.children[1 + (parent.type == "tfpdef")]:
+            return True
+        if parent.type == "funcdef" and parent.annotation is node:
+            return True
+        if _name_given(node) in ("strict", "repr", "__all__"):
+            return True
+        node = parent
+    return inner.type == "number" and bool(_DURATION.search(_name_given(inner)))
+
+
+def _name_given(node) -> str:
+    """The name of a variable, field, parameter or argument whose whole value this is."""
+    parent = node.parent
+    if parent.type == "annassign":
+        parent = parent.parent
+    if parent.type not in ("expr_stmt", "argument", "param") or node is parent.children[0]:
+        return ""
+    return parent.children[0].get_code(False).partition(":")[0].strip()
 
 
 def sample(wanted: list[str], seed: int, count: int) -> list[Mutant]:
@@ -147,66 +162,140 @@ def sample(wanted: list[str], seed: int, count: int) -> list[Mutant]:
 def copy_project(target: Path) -> None:
     """The project without what is hidden; its bytecode is checked by content, since mutants come within a second."""
     shutil.copytree(PROJECT, target, ignore=shutil.ignore_patterns(".*", "__pycache__", "*.egg-info"))
+    if (PROJECT.parent / "shared").exists():  # what tests marked `shared` look for
+        (target.parent / "shared").symlink_to(PROJECT.parent / "shared")
     compileall.compile_dir(target / "edgekit", quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
 
 
-def nearest_tests(copy: Path, mutant: Mutant) -> tuple[str, ...]:
-    """The package's test files that are named after the mutant's module."""
-    places = (copy / test for test in CORE[mutant.package].tests)
-    files = (file for place in places for file in ([place] if place.is_file() else place.rglob("test_*.py")))
-    return tuple(
-        sorted(str(file.relative_to(copy)) for file in files if file.stem == f"test_{Path(mutant.module).stem}")
-    )
+def run_tests(copy: Path, arguments: list[str], limit_s: float, **variables: str) -> bool:
+    """Whether the tests pass within the time limit, in a child process; what they started ends with them."""
+    process = FORK.Process(target=_pytest, args=(copy, arguments, variables))
+    process.start()
+    process.join(limit_s)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.join()
+    return process.exitcode == 0
 
 
-def run_tests(copy: Path, tests: tuple[str, ...], limit_s: float) -> bool:
-    """Whether the tests pass within the time limit; what they started ends with them."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
-    process = subprocess.Popen(
-        [*command, "-m", "not slow and not shared", *tests],
-        cwd=copy,
-        env={**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+def _pytest(copy: Path, arguments: list[str], variables: dict[str, str]) -> None:
+    """Runs pytest in a process that has the libraries loaded, but nothing of the project."""
+    os.setsid()
+    os.chdir(copy)
+    silence = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(silence, stream)
+    os.environ.update(PYTHONPATH=str(copy), PYTHONDONTWRITEBYTECODE="1", **variables)
+    sys.path[0] = str(copy)
+    sys.dont_write_bytecode = True
+    options = ["-q", "-p", "no:cacheprovider", "-p", "benchmarks.reach", "--hypothesis-seed=0", "-m", "not slow"]
+    os._exit(pytest.main([*options, "-W", "ignore:Module already imported", *arguments]))
+
+
+class Reach:
+    """Which tests reach a line, from the record of one run of all of them."""
+
+    def __init__(self, copy: Path, record: dict) -> None:
+        self._copy, self._record = copy, record
+        self._tests = {name: test for name, test in record.items() if test["passed"] and test["fixtures"] is not None}
+        self._by_function, self._by_module = defaultdict(set), defaultdict(set)
+        for name, test in self._tests.items():
+            for part in (test, *map(record.__getitem__, self._fixtures(name))):
+                for function in part["functions"]:
+                    self._by_function[function].add(name)
+                    self._by_module[function.partition(":")[0]].add(name)
+
+    def _fixtures(self, test: str) -> list[str]:
+        return [name for name in self._tests[test]["fixtures"] if name in self._record]
+
+    def of(self, mutant: Mutant) -> set[str]:
+        """The tests that call the mutant's function; where none does, or it has none, those of its module."""
+        function = function_at(self._copy / mutant.module, mutant.line)
+        found = self._by_function[f"{mutant.module}:{function}"]
+        return found or set().union(
+            *(self._by_module[name] for name in (mutant.module, *self._importers(mutant.module)))
+        )
+
+    def _importers(self, module: str) -> list[str]:
+        dotted = re.escape(module[: -len(".py")].replace("/", "."))
+        package, _, name = dotted.rpartition("\\.")
+        pattern = re.compile(rf"^(from|import) {dotted}\\b|^from {package} import .*\\b{name}\\b", re.MULTILINE)
+        files = [path for path in (self._copy / "edgekit").rglob("*.py") if pattern.search(path.read_text("utf-8"))]
+        return [path.relative_to(self._copy).as_posix() for path in files]
+
+    def stages(self, mutant: Mutant, seconds: float) -> list[tuple[list[str], float]]:
+        """Tests to run, nearest first, the fastest first in each stage; and the seconds that a stage took."""
+        own = {name for name in self._tests if name.startswith(CORE[mutant.package].tests)}
+        near = {name for name in own if Path(file_of(name)).stem == f"test_{Path(mutant.module).stem}"}
+        far = self.of(mutant) - near
+        return self._within([near, far & own, far - own], seconds)
+
+    def _within(self, stages: list[set[str]], seconds: float) -> list[tuple[list[str], float]]:
+        chosen, spent, paid = [], 0.0, set()
+        for stage in stages:
+            tests, before = [], spent
+            for test in sorted(stage, key=lambda name: (self._seconds(name, set()), name)):
+                cost = self._seconds(test, paid)
+                if spent + cost <= seconds:
+                    tests.append(test)
+                    spent += cost
+                    paid |= {name for name in self._fixtures(test) if self._record[name]["shared"]}
+            chosen.append((tests, spent - before))
+        return [(tests, cost) for tests, cost in chosen if tests]
+
+    def _seconds(self, test: str, paid: set[str]) -> float:
+        fixtures = sum(self._record[name]["seconds"] for name in self._fixtures(test) if name not in paid)
+        return self._tests[test]["seconds"] + fixtures
+
+
+def file_of(test: str) -> str:
+    """The file of a test's id."""
+    return test.partition("::")[0]
+
+
+def function_at(path: Path, line: int) -> str:
+    """The qualified name of the outermost function that holds a line, or nothing."""
+
+    def search(body: list[ast.stmt], prefix: str) -> str:
+        for node in body:
+            start = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))])
+            if start <= line <= node.end_lineno:
+                if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                    return prefix + node.name
+                if isinstance(node, ast.ClassDef):
+                    return search(node.body, f"{prefix}{node.name}.")
+        return ""
+
+    return search(ast.parse(path.read_text("utf-8")).body, "")
+
+
+def survives(copy: Path, reach: Reach, mutant: Mutant, code: str, seconds: float) -> bool:
+    """Whether no test notices the mutant."""
+    path, chosen = copy / mutant.module, copy.parent / "chosen.txt"
+    original = path.read_bytes()
     try:
-        return process.wait(limit_s) == 0
-    except subprocess.TimeoutExpired:
-        return False
+        path.write_text(code, "utf-8")
+        for tests, cost in reach.stages(mutant, seconds):
+            chosen.write_text("\n".join(tests), "utf-8")
+            files = sorted({file_of(test) for test in tests})
+            if not run_tests(copy, ["-x", *files], 60.0 + 4.0 * cost, REACH_CHOSEN=str(chosen)):
+                return False
+        return True
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        path.write_bytes(original)
 
 
-class Laboratory:
-    """A copy of the project in which mutants are tried, and how long each package's tests take without one."""
-
-    def __init__(self, copy: Path, *, quick: bool) -> None:
-        self._copy, self._quick = copy, quick
-        self._limits_s: dict[tuple[str, ...], float] = {}
-
-    def survives(self, mutant: Mutant, code: str) -> bool:
-        """Whether no test notices the mutant."""
-        package, nearest = CORE[mutant.package], nearest_tests(self._copy, mutant)
-        limit, users = self._limit_s(package.tests), () if self._quick else package.users
-        stages = ((nearest, limit), (package.tests, limit), (users, self._limit_s(users) if users else 0.0))
-        path = self._copy / mutant.module
-        original = path.read_bytes()
-        try:
-            path.write_text(code, "utf-8")
-            return all(run_tests(self._copy, tests, seconds) for tests, seconds in stages if tests)
-        finally:
-            path.write_bytes(original)
-
-    def _limit_s(self, tests: tuple[str, ...]) -> float:
-        if tests not in self._limits_s:
-            start = time.monotonic()
-            if not run_tests(self._copy, tests, 600.0):
-                raise SystemExit(f"{' '.join(tests)}: fails without any mutant.")
-            self._limits_s[tests] = 10.0 + 3.0 * (time.monotonic() - start)
-        return self._limits_s[tests]
+def recorded(copy: Path, kept: Path | None) -> dict:
+    """What each test reaches: from the file, or from a run, which writes the file."""
+    path = kept or copy.parent / "map.json"
+    if not path.exists():
+        run_tests(copy, ["tests"], 7200.0, REACH_RECORD=str(path))
+    record = json.loads(path.read_text("utf-8"))
+    failed = [name for name, test in record.items() if not test["passed"] and test["fixtures"] is not None]
+    print(
+        f"{len(record)} tests and fixtures; left out, since they fail or are skipped without any mutant: {len(failed)}"
+    )
+    return record
 
 
 def changed_line(before: str, after: str) -> str:
@@ -230,19 +319,24 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--count", type=int, default=76)
     parser.add_argument("--package", action="append", default=[], help=f"{', '.join(CORE)}, or a module's path")
-    parser.add_argument("--quick", action="store_true", help="run the package's own tests only")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of tests, for each mutant")
+    parser.add_argument("--map", type=Path, help="which tests reach what; written where it is missing")
     arguments = parser.parse_args()
     tried: dict[str, list[bool]] = {}
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "project"
+        for library in LIBRARIES.split():
+            importlib.import_module(library)
         mutants = sample(arguments.package, arguments.seed, arguments.count)
         copy_project(copy)
-        laboratory = Laboratory(copy, quick=arguments.quick)
+        reach = Reach(copy, recorded(copy, arguments.map))
         for number, mutant in enumerate(mutants, 1):
             print(f"\r{number} of {len(mutants)} ", end="", file=sys.stderr, flush=True)
             before = (copy / mutant.module).read_text("utf-8")
             after = mutate_code(before, get_operator(mutant.operator)(), mutant.occurrence)
-            survived = laboratory.survives(mutant, after)
+            if number == 1 and not survives(copy, reach, mutant, before, arguments.seconds):
+                raise SystemExit(f"{mutant.module}: its tests fail without any mutant.")
+            survived = survives(copy, reach, mutant, after, arguments.seconds)
             tried.setdefault(mutant.package, []).append(survived)
             if survived:
                 print(f"{mutant.module}:{mutant.line}  {changed_line(before, after)}", flush=True)

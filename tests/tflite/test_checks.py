@@ -5,11 +5,14 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import ModelFormatError
+from edgekit.tflite.checks import _problems as all_problems
 from edgekit.tflite.checks import check_graph
-from edgekit.tflite.op_bounds import INPUT_COUNTS
+from edgekit.tflite.op_bounds import INPUT_COUNTS, OPTIONS, bound_problems
 from edgekit.tflite.reader import read_graph
 from tests.support.build import GraphBuilder
 from tests.support.every_op import IMAGE, every_op
+
+SIZES = sorted({option for options in OPTIONS.values() for option in options})
 
 
 def _refused(graph, outputs, reason):
@@ -247,3 +250,146 @@ def test_the_files_name_is_in_the_message():
     content = graph.finish([_softmax(graph, graph.input((1, -4)))])
     with pytest.raises(ModelFormatError, match=r"net\.tflite is damaged"):
         check_graph(read_graph(content), "net.tflite")
+
+
+#: An option's name in the schema's classes.
+CAMEL = {name: name.split("_")[0] + "".join(part.title() for part in name.split("_")[1:]) for name in SIZES}
+
+
+@pytest.mark.parametrize(("name", "option"), [(op, option) for op, options in OPTIONS.items() for option in options])
+@pytest.mark.parametrize(("value", "sound"), [(1, True), (65536, True), (65537, False), (-1, False), (0, None)])
+def test_options_are_sizes_of_at_most_65536(name, option, value, sound):
+    def change(_model, graph):
+        op = [op for op in graph.operators if hasattr(op.builtinOptions, CAMEL[option])][-1]
+        setattr(op.builtinOptions, CAMEL[option], value)
+
+    graph = read_graph(_changed(name, change))
+    if sound or (sound is None and option == "radius"):  # a radius of 0 is the element alone
+        check_graph(graph)
+    else:
+        with pytest.raises(ModelFormatError, match=f"has the {option} {value}"):
+            check_graph(graph)
+
+
+def _optional(opcode):
+    """How many of the inputs that every_op() gives an op may be missing at the end: a bias."""
+    return 1 if opcode in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED") else 0
+
+
+@pytest.mark.parametrize("name", sorted(set(INPUT_COUNTS) & set(every_op()) - {"BATCH_TO_SPACE_ND"}))
+def test_all_inputs_but_a_bias_are_needed(name):
+    graph = read_graph(every_op()[name])
+    given = [len(op.inputs) for op in graph.ops if op.opcode == name][-1]
+    bias = min(_optional(name), given - 2)
+    assert INPUT_COUNTS[name] == given - bias
+
+
+@pytest.mark.parametrize(
+    ("scale", "constant", "sound"),
+    [
+        (1e-10, False, True),
+        (0.9e-10, False, False),
+        (1e6, False, True),
+        (1.01e6, False, False),
+        (1.2e-38, True, True),
+        (1.1e-38, True, False),  # denormal
+        (1e6, True, True),
+        (1.01e6, True, False),
+    ],
+)
+def test_scales_on_both_sides_of_their_bounds(scale, constant, sound):
+    graph = GraphBuilder()
+    x = graph.input((1, 4), "int8", quant=(0.1 if constant else scale, 0))
+    w = graph.constant(np.zeros((2, 4), np.int8), quant=(scale if constant else 0.1, 0))
+    y = graph.op("FULLY_CONNECTED", [x, w, -1], (1, 2), "int8", quant=(0.1, 0), options={})
+    _passes(graph, [y]) if sound else _refused(graph, [y], "has the scale")
+
+
+@pytest.mark.parametrize(("shape", "sound"), [((1, 1 << 14, 1 << 14), True), ((1, (1 << 28) + 1), False)])
+def test_tensors_of_up_to_268_million_elements_pass(shape, sound):
+    graph = GraphBuilder()
+    y = _softmax(graph, graph.input(shape), shape)
+    _passes(graph, [y]) if sound else _refused(graph, [y], "claims the size")
+
+
+@pytest.mark.parametrize("size", [-1, 1])
+def test_sizes_are_not_negative(size):
+    graph = GraphBuilder()
+    y = _softmax(graph, graph.input((1, size)), (1, size))
+    _passes(graph, [y]) if size > 0 else _refused(graph, [y], "has the shape")
+
+
+@pytest.mark.parametrize(
+    ("opcode", "left_out", "sound"),
+    [
+        *[(op, 2, True) for op in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "SVDF")],
+        *[(op, 1, False) for op in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "SVDF")],
+        ("UNIDIRECTIONAL_SEQUENCE_LSTM", 1, True),
+        ("UNIDIRECTIONAL_SEQUENCE_RNN", 1, True),
+        ("LSTM", 0, True),
+        ("STABLEHLO_ADD", 0, True),
+        ("SOFTMAX", 0, False),
+    ],
+)
+def test_which_inputs_may_be_left_out(opcode, left_out, sound):
+    graph = GraphBuilder()
+    inputs = [graph.input((1, 4), name=f"x{n}") for n in range(3)]
+    inputs[left_out] = -1
+    missing = [problem for problem in problems(graph, [graph.op(opcode, inputs, (1, 4))]) if "lacks" in problem]
+    assert missing == ([] if sound else [f"op 0 ({opcode}) lacks its input {left_out}"])
+
+
+def problems(graph, outputs):
+    return list(all_problems(read_graph(graph.finish(outputs))))
+
+
+def test_variables_and_tensors_without_elements_need_no_op():
+    graph = GraphBuilder()
+    graph.input((1, 4))
+    state, nothing = graph.tensor((1, 4)), graph.tensor((0,))
+    graph.graph.tensors[state].isVariable = True
+    y = graph.op("CUSTOM:Mine", [state, nothing], (1, 4))
+    _passes(graph, [y])
+
+
+def test_a_cast_may_change_the_type_and_a_quantized_op_needs_both_scales():
+    graph = GraphBuilder()
+    x = graph.input((1, 4), "int8", quant=(0.1, 0))
+    _passes(graph, [graph.op("DEQUANTIZE", [x], (1, 4), options={})])
+    graph = GraphBuilder()
+    x = graph.input((1, 4), "int8")
+    _refused(graph, [graph.op("ADD", [x, x], (1, 4), "int8", quant=(0.1, 0), options={})], "without a scale")
+
+
+@pytest.mark.parametrize(("opcode", "mixed"), [("TRANSPOSE", True), ("CONV_2D", True), ("SOFTMAX", False)])
+def test_ops_that_keep_the_type_of_their_data(opcode, mixed):
+    graph = GraphBuilder()
+    x = graph.input((1, 4), "uint8", quant=(0.1, 0))
+    found = problems(graph, [graph.op(opcode, [x, graph.constant(np.zeros(2, np.int32))], (1, 4))])
+    assert any("mixes the types float32, uint8" in problem for problem in found) is mixed
+
+
+@pytest.mark.parametrize(("most", "found"), [(24, []), (23, ["makes a tensor of 24 elements"])])
+def test_a_shape_in_a_constant_is_held_to_the_limit(most, found):
+    graph = GraphBuilder()
+    shape = graph.constant(np.array([2, 3, 4], np.int32))
+    y = graph.op("FILL", [shape, graph.constant(np.float32(1))], (2, 3, 4), options={})
+    read = read_graph(graph.finish([y]))
+    assert list(bound_problems(read, read.ops[0], most)) == found
+
+
+@pytest.mark.parametrize(("tensors", "made", "sound"), [(3, 4, True), (2, 4, False), (3, 3, False)])
+def test_detections_are_of_three_tensors_and_make_four(tensors, made, sound):
+    graph = GraphBuilder()
+    inputs = [graph.input((1, 4), name=f"x{n}") for n in range(tensors)]
+    outputs = [graph.tensor((1, 4)) for _ in range(made)]
+    graph.raw_op("CUSTOM:TFLite_Detection_PostProcess", inputs, outputs)
+    found = problems(graph, outputs)
+    assert found == ([] if sound else [f"op 0 (CUSTOM) {found[0].split(') ')[1]}"])
+    assert all(f"reads {tensors} tensors and writes {made}" in problem for problem in found)
+
+
+def test_ops_without_a_bound_may_read_nothing():
+    graph = GraphBuilder()
+    read = read_graph(graph.finish([graph.op("VAR_HANDLE", [], (1,), "int32")]))
+    assert list(bound_problems(read, read.ops[0], 1)) == []

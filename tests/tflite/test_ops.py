@@ -125,3 +125,86 @@ def test_casts_compute_nothing():
 
 def test_a_compiled_model_is_known_by_its_op():
     assert is_compiled(read_graph(compiled())) and not is_compiled(read_graph(colour_classifier("int8")))
+
+
+#: TensorFlow Lite's 8-bit quantization specification, row by row: the fixed quantization of int8 outputs.
+SPECIFIED = {
+    "L2_NORMALIZATION": (1 / 128, 0),
+    "LOGISTIC": (1 / 256, -128),
+    "LOG_SOFTMAX": (16 / 256, 127),
+    "SOFTMAX": (1 / 256, -128),
+    "TANH": (1 / 128, 0),
+}
+#: Likewise: «restriction: input and outputs must all have same scale and zero point».
+ONE_SCALE = (
+    "AVERAGE_POOL_2D MAX_POOL_2D GATHER RESHAPE RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR SPLIT SQUEEZE SLICE "
+    "STRIDED_SLICE TRANSPOSE SPACE_TO_DEPTH DEPTH_TO_SPACE PAD PADV2 TILE EXPAND_DIMS UNPACK"
+).split()
+OWN_SCALE = "ADD SUB MUL CONV_2D DEPTHWISE_CONV_2D FULLY_CONNECTED MEAN SUM SOFTMAX LOGISTIC TANH QUANTIZE".split()
+
+
+def test_fixed_outputs_are_those_of_the_quantization_specification():
+    assert {op: facts_of(op).fixed_output for op in (*SPECIFIED, "CONV_2D")} == {**SPECIFIED, "CONV_2D": None}
+
+
+@pytest.mark.parametrize(("opcodes", "same"), [(ONE_SCALE, True), (OWN_SCALE, False)])
+def test_one_scale_for_data_and_output_where_the_specification_says_so(opcodes, same):
+    assert {op: facts_of(op).same_scale for op in opcodes} == dict.fromkeys(opcodes, same)
+
+
+@pytest.mark.parametrize(
+    ("opcode", "places"),
+    [
+        ("CONV_2D", (0, 1, 2)),
+        ("DEPTHWISE_CONV_2D", (0, 1, 2)),
+        ("FULLY_CONNECTED", (0, 1, 2)),
+        ("TRANSPOSE_CONV", (2, 1, 3)),  # its first input is the size of the output
+        ("SPLIT", (1, None, None)),  # its first input is the axis
+        ("SPLIT_V", (0, None, None)),
+        ("ADD", (0, None, None)),
+    ],
+)
+def test_where_data_weights_and_bias_are_among_the_inputs(opcode, places):
+    known = facts_of(opcode)
+    assert (known.data, known.weights, known.bias) == places
+
+
+@pytest.mark.parametrize(
+    ("fact", "opcodes"),
+    [
+        ("averages", "AVERAGE_POOL_2D MEAN SUM"),
+        ("casts", "QUANTIZE DEQUANTIZE"),
+        ("elementwise", "ADD DIV HARD_SWISH LOGISTIC MAXIMUM MINIMUM MUL RELU RELU6 SUB TANH"),
+        ("same_elements", "RESHAPE SQUEEZE EXPAND_DIMS QUANTIZE DEQUANTIZE"),
+    ],
+)
+def test_ops_have_a_property_or_have_it_not(fact, opcodes):
+    all_ops = {*ONE_SCALE, *OWN_SCALE, *SPECIFIED, *MOVING, *opcodes.split(), "BROADCAST_TO", "BATCH_TO_SPACE_ND"}
+    assert {op for op in all_ops if getattr(facts_of(op), fact)} == set(opcodes.split())
+
+
+@pytest.mark.parametrize(
+    ("dtype", "quantized"),
+    [("int4", True), ("int8", True), ("uint8", True), ("int16", True), ("int32", False), ("float32", False)],
+)
+def test_int32_with_a_scale_is_a_bias_and_no_quantized_value(dtype, quantized):
+    graph = GraphBuilder()
+    with_scale = graph.input((1, 4), dtype, quant=(0.5, 0))
+    without = graph.input((1, 4), dtype, name="without")
+    read = read_graph(graph.finish([with_scale, without]))
+    assert [is_quantized(tensor) for tensor in read.tensors] == [quantized, False]
+
+
+def test_a_left_out_weight_is_none():
+    graph = GraphBuilder()
+    y = graph.op("FULLY_CONNECTED", [graph.input((1, 4)), -1], (1, 3), options={})
+    read = read_graph(graph.finish([y]))
+    assert weights_of(read, read.ops[0]) is None and bias_of(read, read.ops[0]) is None
+
+
+def test_float_constants_alone_make_no_float_op():
+    graph = GraphBuilder()
+    x, pads = graph.input((1, 4), "int8", quant=(0.1, 0)), graph.constant(np.float32(0))
+    y = graph.op("PADV2", [x, pads], (1, 4), "int8", quant=(0.1, 0), options={})
+    read = read_graph(graph.finish([y]))
+    assert not computes_in_float(read, read.ops[0])

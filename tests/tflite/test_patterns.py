@@ -2,8 +2,19 @@ import numpy as np
 import pytest
 
 from edgekit.tflite import read_graph
-from edgekit.tflite.patterns import affine_step, computed_by, excitations, first_conv, is_sigmoid, score_head, swishes
-from edgekit.tflite.scores import score_tensor
+from edgekit.tflite.patterns import (
+    affine_step,
+    cast_to_bytes,
+    channel_turn,
+    computed_by,
+    excitations,
+    first_conv,
+    is_sigmoid,
+    same_size,
+    score_head,
+    swishes,
+)
+from edgekit.tflite.scores import centred, score_tensor
 from tests.support.build import GraphBuilder
 from tests.support.gated_net import Net
 
@@ -149,3 +160,151 @@ def test_the_first_convolution_is_that_of_all_channels(channels, found):
     y = graph.op("CONV_2D", [x, weights, bias], (1, 4, 4, 3), options=options)
     read = read_graph(graph.finish([y]))
     assert (first_conv(read, x, 3) is not None) is found
+
+
+def turned(*, steps=(1, 1, 1, -1), masks=(), shape=(1, 4, 4, 3), computed=False, last=False):
+    """An image whose channels are turned around, and a TANH behind it."""
+    graph = GraphBuilder()
+    x = graph.input((1, 4, 4, 3))
+    slots = [graph.constant(np.array(value, np.int32), name=f"c{n}") for n, value in enumerate(((0,) * 4, (0,) * 4))]
+    step = graph.input((4,), "int32", name="steps") if computed else graph.constant(np.array(steps, np.int32))
+    options = dict.fromkeys(("beginMask", "endMask", *masks), 15)
+    y = graph.op("STRIDED_SLICE", [x, *slots, step], shape, options=options)
+    return read_graph(graph.finish([y if last else graph.op("TANH", [y], shape)]))
+
+
+@pytest.mark.parametrize(
+    ("graph", "found"),
+    [
+        (turned(), True),
+        (turned(steps=(1, 1, -1, 1)), False),
+        (turned(steps=(1, 1, 1, 1)), False),
+        (turned(steps=(1, 1, 1, -2)), False),
+        (turned(steps=(1, 2, 1, -1)), False),
+        (turned(shape=(1, 4, 4, 2)), False),
+        (turned(computed=True), False),
+        (turned(last=True), False),
+        *((turned(masks=(mask,)), False) for mask in ("ellipsisMask", "newAxisMask", "shrinkAxisMask")),
+    ],
+)
+def test_a_turn_of_the_channels_leaves_all_else_in_place(graph, found):
+    assert (channel_turn(graph, graph.inputs[0]) is not None) is found
+
+
+@pytest.mark.parametrize(
+    ("size", "signature", "opcode", "dtype", "found"),
+    [
+        (4, None, "RESIZE_BILINEAR", "float32", True),
+        (4, None, "RESIZE_NEAREST_NEIGHBOR", "float32", True),
+        (5, None, "RESIZE_BILINEAR", "float32", False),
+        (4, (1, -1, -1, 3), "RESIZE_BILINEAR", "float32", False),
+        (4, None, "RESIZE_BILINEAR", "int8", False),
+        (4, None, "MAX_POOL_2D", "float32", False),
+    ],
+)
+def test_resizing_to_the_size_that_an_image_has(size, signature, opcode, dtype, found):
+    graph = GraphBuilder()
+    x = graph.input((1, 4, 4, 3), signature=signature)
+    y = graph.op(opcode, [x, graph.constant(np.array([size, size], np.int32))], (1, size, size, 3), dtype, options={})
+    read = read_graph(graph.finish([graph.op("TANH", [y], (1, size, size, 3))]))
+    assert (same_size(read, x) is not None) is found
+
+
+@pytest.mark.parametrize(
+    ("opcodes", "dtypes", "found"),
+    [
+        (("CAST", "CAST"), ("float32", "uint8", "float32"), True),
+        (("CAST", "CAST"), ("float32", "int8", "float32"), False),
+        (("CAST", "CAST"), ("int32", "uint8", "float32"), False),
+        (("CAST", "CAST"), ("float32", "uint8", "float16"), False),
+        (("CAST", "TANH"), ("float32", "uint8", "float32"), False),
+        (("TANH", "CAST"), ("float32", "uint8", "float32"), False),
+    ],
+)
+def test_casts_to_bytes_and_back(opcodes, dtypes, found):
+    graph = GraphBuilder()
+    x = y = graph.input((1, 4), dtypes[0])
+    for opcode, dtype in zip(opcodes, dtypes[1:]):
+        y = graph.op(opcode, [y], (1, 4), dtype, options={} if opcode == "CAST" else None)
+    read = read_graph(graph.finish([graph.op("ABS", [y], (1, 4), dtypes[2], options={})]))
+    assert [op.opcode for op in cast_to_bytes(read, x)] == (["CAST", "CAST"] if found else [])
+
+
+def test_casts_whose_bytes_are_read_by_others_or_that_end_the_graph_stay():
+    graph = GraphBuilder()
+    x = graph.input((1, 4))
+    there = graph.op("CAST", [x], (1, 4), "uint8", options={})
+    back = graph.op("CAST", [there], (1, 4), options={})
+    assert cast_to_bytes(read_graph(graph.finish([back])), x) == ()
+    other = graph.op("CAST", [there], (1, 4), "int32", options={})
+    end = graph.op("TANH", [back], (1, 4))
+    assert cast_to_bytes(read_graph(graph.finish([end, other])), x) == ()
+
+
+def test_an_affine_step_reads_one_value_and_a_float_constant_alone():
+    graph = GraphBuilder()
+    x, other = graph.input((1, 4)), graph.input((1, 4), name="other")
+    y = graph.op("ADD", [x, other], (1, 4), options={})
+    assert affine_step(read_graph(graph.finish([graph.op("TANH", [y], (1, 4))])), x) is None
+    graph = head("ADD", 1)
+    assert affine_step(graph, graph.outputs[0]) is None  # which nothing reads
+
+
+@pytest.mark.parametrize(
+    ("gate", "whole", "pool", "found"),
+    [
+        ((1, 1, 1, 4), (1, 4, 4, 4), "MEAN", True),
+        ((1, 4), (1, 4, 4, 4), "MEAN", True),
+        ((1, 1, 1, 4), (1, 1, 1, 4), "MEAN", False),  # nothing is squeezed
+        ((1, 1, 1, 1), (1, 4, 4, 4), "MEAN", False),  # one number for all channels
+        ((1, 4), (1, 16, 4), "MEAN", False),  # no image
+        ((1, 1, 1, 4), (1, 4, 4, 4), "REDUCE_MAX", False),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_an_excitation_multiplies_channels_by_what_their_means_say(gate, whole, pool, found, first):
+    graph = GraphBuilder()
+    x = graph.op("TANH", [graph.input(whole)], whole)
+    axes = graph.constant(np.array([1, 2], np.int32))
+    g = graph.op("LOGISTIC", [graph.op(pool, [x, axes], gate, options={})], gate)
+    product = graph.op("MUL", [g, x] if first else [x, g], whole, options={})
+    blocks = list(excitations(read_graph(graph.finish([product]))))
+    assert [(block.whole, block.gate) for block in blocks] == ([(x, g)] if found else [])
+
+
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize(
+    ("readers", "dtype", "found"), [(1, np.float32, True), (2, np.float32, False), (1, np.int8, False)]
+)
+def test_the_first_convolution_reads_the_image_alone_with_float_weights(padded, readers, dtype, found):
+    graph = GraphBuilder()
+    x = source = graph.input((1, 4, 4, 3))
+    if padded:
+        source = graph.op("PAD", [x, graph.constant(np.zeros((4, 2), np.int32))], (1, 4, 4, 3), options={})
+    weights = graph.constant(np.ones((3, 1, 1, 3), dtype))
+    options = {"padding": 0, "strideW": 1, "strideH": 1}
+    ends = [graph.op("CONV_2D", [source, weights, -1], (1, 4, 4, 3), options=options) for _ in range(readers)]
+    op = first_conv(read_graph(graph.finish(ends)), x, 3)
+    assert (op.opcode if op else None) == ("CONV_2D" if found else None)
+
+
+def test_scores_may_be_sought_from_any_tensor():
+    graph = tail("SOFTMAX TANH RESHAPE")
+    softmax = next(op for op in graph.ops if op.opcode == "SOFTMAX")
+    found = score_head(graph, softmax.outputs[0])
+    assert (graph.tensors[found.scores].name, found.normalizer) == ("logits", "SOFTMAX")
+
+
+@pytest.mark.parametrize("shape", [(1, 6), (1, 1, 6), (6,)])
+def test_scores_are_centred_over_their_classes(shape):
+    scores = np.array([1, 2, 3, 4, 5, 9], np.float32).reshape(shape)
+    np.testing.assert_allclose(centred(scores).ravel(), [-3, -2, -1, 0, 1, 5])
+    np.testing.assert_array_equal(centred(np.array([[3.0]])), [[3.0]])
+    np.testing.assert_allclose(centred(np.array([[3.0, 5.0], [0.0, 8.0]])), [[-1, 1], [-4, 4]])
+
+
+def test_the_first_output_is_the_classifier():
+    net = Tail().step("SOFTMAX")
+    other = net.op("TANH", [net.end], (1, CLASSES))
+    graph = read_graph(net.finish([net.end, other]))
+    assert (score_head(graph).normalizer, score_tensor(graph).name) == ("SOFTMAX", "logits")

@@ -124,3 +124,34 @@ def test_real_is_scale_times_the_distance_from_the_zero_point():
     found = dequantize(np.uint8([0, 128, 255]), 0.5, 128)
     assert found.dtype == np.float32 and found.tolist() == [-64.0, 0.0, 63.5]
     np.testing.assert_array_equal(dequantize(np.uint8([0, 128, 255]), (0.5,), (128,)), found)
+
+
+def test_channels_are_on_the_first_axis_unless_it_is_said():
+    values, scale, zero = np.array([[1, 2], [3, 4]], np.int8), [1.0, 10.0], [0, 1]
+    np.testing.assert_array_equal(dequantize(values, scale, zero), [[1, 2], [20, 30]])
+    np.testing.assert_array_equal(dequantize(values, scale, zero, axis=0), [[1, 2], [20, 30]])
+    np.testing.assert_array_equal(dequantize(values, scale, zero, axis=1), [[1, 10], [3, 30]])
+    cube = np.ones((2, 3, 4), np.int8)
+    np.testing.assert_array_equal(dequantize(cube, [1, 2, 3], [0, 0, 0], axis=1)[0, :, 0], [1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(1.0, 0.0), (float("nan"), 1.0), (0.0, float("inf")), (float("-inf"), 0.0), (0.0, float("nan"))]
+)
+def test_what_is_no_range_is_refused(low, high):
+    with pytest.raises(ValueError, match="not a range"):
+        choose_qparams(low, high, "int8")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "dtype", "expected"),
+    [
+        (0.0, 0.0, "int8", (1.0, 0)),
+        (2.0, 2.0, "uint8", (2 / 255, 0)),
+        (-2.0, -1.0, "uint8", (2 / 255, 255)),
+        (0.0, 255.0, "int8", (1.0, -128)),
+        (-128.0, 127.0, "int8", (1.0, 0)),
+    ],
+)
+def test_parameters_of_plain_ranges(low, high, dtype, expected):
+    assert choose_qparams(low, high, dtype) == pytest.approx(expected)

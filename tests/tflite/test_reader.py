@@ -3,6 +3,7 @@ import shlex
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from edgekit.errors import ModelFormatError
 from edgekit.files import MAX_MODEL_BYTES
@@ -154,3 +155,154 @@ def test_every_real_model_passes_all_checks(shared):
             check_graph(read_graph(archive.read(name)))
     for path in set(shared.glob("**/*.tflite")) - set((shared / "faults").glob("**/*.tflite")):
         check_graph(read_graph(path))
+
+
+@pytest.mark.parametrize(("buffer", "sound"), [(1, True), (2, False), (1 << 20, False)])
+def test_a_tensors_buffer_is_one_of_the_files(buffer, sound):
+    graph = GraphBuilder()
+    graph.constant(np.zeros(4, np.float32))
+    graph.graph.tensors[0].buffer = buffer
+    content = graph.finish([])
+    if sound:
+        assert read_graph(content).tensors[0].constant_bytes == 16
+    else:
+        with pytest.raises(ModelFormatError, match=f"names buffer {buffer} of 2"):
+            read_graph(content)
+
+
+@pytest.mark.parametrize(("code", "sound"), [(0, True), (1, False)])
+def test_an_ops_code_is_one_of_the_files(code, sound):
+    graph = GraphBuilder()
+    y = graph.op("TANH", [graph.input((1, 4))], (1, 4))
+    graph.graph.operators[0].opcodeIndex = code
+    content = graph.finish([y])
+    if sound:
+        assert read_graph(content).ops[0].opcode == "TANH"
+    else:
+        with pytest.raises(ModelFormatError, match="names operator code 1 of 1"):
+            read_graph(content)
+
+
+@pytest.mark.parametrize(("end", "sound"), [(1, True), (2, False), (-1, False)])
+def test_inputs_and_outputs_are_tensors_of_the_graph(end, sound):
+    graph = GraphBuilder()
+    graph.op("TANH", [graph.input((1, 4))], (1, 4))
+    content = graph.finish([end])
+    if sound:
+        assert read_graph(content).outputs == (1,)
+    else:
+        with pytest.raises(ModelFormatError, match=f"inputs and outputs names tensor {end} of 2"):
+            read_graph(content)
+
+
+@pytest.mark.parametrize(("read", "sound"), [(-1, True), (-2, False), (1, True), (2, False)])
+def test_an_op_reads_tensors_of_the_graph_or_leaves_an_input_out(read, sound):
+    graph = GraphBuilder()
+    y = graph.op("TANH", [graph.input((1, 4)), read], (1, 4))
+    content = graph.finish([y])
+    if sound:
+        assert read_graph(content).ops[0].inputs == (0, read)
+    else:
+        with pytest.raises(ModelFormatError, match=f"names tensor {read} of 2"):
+            read_graph(content)
+
+
+@pytest.mark.parametrize(("rank", "sound"), [(16, True), (17, False)])
+def test_a_tensor_has_at_most_16_dimensions(rank, sound):
+    graph = GraphBuilder()
+    content = graph.finish([graph.input((1,) * rank)])
+    if sound:
+        assert len(read_graph(content).tensors[0].shape) == rank
+    else:
+        with pytest.raises(ModelFormatError, match="claims 17 dimensions"):
+            read_graph(content)
+
+
+def _outside(size, *, start=None):
+    """A model whose weights, 16 bytes, are said to lie behind the flatbuffer."""
+    graph = GraphBuilder()
+    graph.constant(np.zeros(4, np.float32))
+    buffer = graph.model.buffers[1]
+    buffer.data, buffer.offset, buffer.size = None, 1 << 20, size
+    place = len(graph.finish([])) if start is None else start
+    buffer.offset = place
+    return graph.finish([]), place
+
+
+@pytest.mark.parametrize(("behind", "sound"), [(16, True), (17, True), (15, False)])
+def test_weights_behind_the_flatbuffer_end_within_the_file(behind, sound):
+    content, place = _outside(16)
+    assert len(content) == place
+    content += np.arange(4, dtype=np.float32).tobytes()[:behind] + bytes(max(0, behind - 16))
+    if sound:
+        graph = read_graph(content)
+        assert constant(graph, graph.tensors[0]).tolist() == [0, 1, 2, 3]
+    else:
+        with pytest.raises(ModelFormatError, match=f"weights end at byte {place + 16} of {place + 15}"):
+            read_graph(content)
+
+
+@pytest.mark.parametrize("start", [0, 1])
+def test_an_offset_of_0_or_1_means_that_there_are_no_weights(start):
+    graph = read_graph(_outside(16, start=start)[0])
+    assert not graph.tensors[0].is_constant
+
+
+def test_op_codes_beyond_127_are_read_from_the_wider_field():
+    graph = GraphBuilder()
+    y = graph.op("GELU", [graph.input((1, 4))], (1, 4), options={"approximate": True})
+    op = read_graph(graph.finish([y])).ops[0]
+    assert (op.opcode, op.option("approximate")) == ("GELU", True)
+
+
+def test_op_codes_of_old_files_are_read_from_the_narrow_field():
+    graph = GraphBuilder()
+    y = graph.op("TANH", [graph.input((1, 4))], (1, 4))
+    graph.model.operatorCodes[0].builtinCode = 0
+    assert read_graph(graph.finish([y])).ops[0].opcode == "TANH"
+
+
+def test_tensor_types_have_the_names_of_numpy():
+    graph = GraphBuilder()
+    for dtype in ("float16", "int64", "complex64", "bool"):
+        graph.constant(np.ones(2, dtype))
+    read = read_graph(graph.finish([]))
+    assert [t.dtype for t in read.tensors] == ["float16", "int64", "complex64", "bool"]
+    assert [constant(read, t).tolist() for t in read.tensors] == [[1, 1], [1, 1], [1, 1], [True, True]]
+
+
+def test_zero_points_left_out_are_zero():
+    graph = GraphBuilder()
+    graph.constant(np.ones((2, 3), np.int8), quant=([0.1, 0.2], [0, 0], 1))
+    graph.graph.tensors[0].quantization.zeroPoint = None
+    quant = read_graph(graph.finish([])).tensors[0].quant
+    assert (quant.zero_point, quant.axis) == ((0, 0), 1)
+
+
+def test_the_smallest_file_is_not_refused_for_its_size():
+    """33 bytes are those of a root table with a version alone; one less is told as truncated."""
+    head = b"\x1c\0\0\0TFL3"
+    with pytest.raises(ModelFormatError, match=r"truncated \(32 bytes\)"):
+        read_graph(head + bytes(24))
+    with pytest.raises(ModelFormatError, match=r"no graph|damaged"):
+        read_graph(head + bytes(25))
+
+
+def test_metadata_and_the_number_of_graphs_are_read():
+    graph = GraphBuilder()
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = "notes", 1
+    graph.model.metadata.append(entry)
+    graph.constant(np.zeros(4, np.float32))
+    graph.model.subgraphs.append(graph.graph)
+    read = read_graph(graph.finish([]))
+    assert (read.metadata, read.subgraphs) == ((("notes", 1),), 2)
+
+
+def test_a_negative_op_code_index_is_refused():
+    """Stored as an unsigned number, -1 is the largest of all."""
+    graph = GraphBuilder()
+    y = graph.op("TANH", [graph.input((1, 4))], (1, 4))
+    graph.graph.operators[0].opcodeIndex = (1 << 32) - 1
+    with pytest.raises(ModelFormatError, match="names operator code 4294967295 of 1"):
+        read_graph(graph.finish([y]))

@@ -66,3 +66,25 @@ def test_float16_weights_are_weights_only():
     w = graph.op("DEQUANTIZE", [half], (2, 4))
     state = quantization(read_graph(graph.finish([graph.op("FULLY_CONNECTED", [x, w, -1], (1, 2), options={})])))
     assert (state.kind, state.float_ops) == ("weights", (1,))
+
+
+def test_float_values_with_a_scale_and_integers_without_one_are_not_quantized():
+    graph = GraphBuilder()
+    x = graph.input((1, 4), quant=(0.1, 0))
+    y = graph.op("TANH", [x], (1, 4), quant=(0.1, 0))
+    places = graph.op("ARG_MAX", [y, graph.constant(np.array(1, np.int32))], (1,), "int64", options={})
+    state = quantization(read_graph(graph.finish([places])))
+    assert (state.kind, state.dtype) == ("none", "")
+
+
+def test_a_float_constant_is_no_quantized_weight():
+    graph = GraphBuilder()
+    x, w = graph.input((1, 4)), graph.constant(np.ones((2, 4), np.float32))
+    state = quantization(read_graph(graph.finish([graph.op("FULLY_CONNECTED", [x, w, -1], (1, 2), options={})])))
+    assert (state.kind, state.float_ops) == ("none", (0,))
+
+
+def test_an_activation_with_a_scale_is_no_quantized_weight():
+    graph = GraphBuilder()
+    x = graph.input((1, 4), quant=(0.1, 0))
+    assert quantization(read_graph(graph.finish([graph.op("TANH", [x], (1, 4))]))).kind == "none"
