@@ -270,7 +270,7 @@ def _standard_output(metadata: Metadata) -> Dict[int, Value]:
 
 def _buffer(graph: Graph, index: int) -> bytes:
     buffers = Table.root(graph.content).tables(4)
-    if not 0 <= index < len(buffers):
+    if index >= len(buffers):
         raise ModelFormatError(f"it names buffer {index} of {len(buffers)}.")
     # Some writers keep buffers behind the flatbuffer, told by their offset and size.
     start, size = (int(buffers[index].number(part, "uint64")) for part in (1, 2))

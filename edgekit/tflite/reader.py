@@ -143,7 +143,7 @@ def _data(buffer: "tflite.Buffer", content: bytes) -> np.ndarray:
 
 def _count(length: int, content: bytes, what: str) -> int:
     # A vector's elements take at least four bytes each: more of them cannot be in the file.
-    if not 0 <= length <= len(content) // 4:
+    if length > len(content) // 4:
         raise ModelFormatError(f"it is damaged: it claims {length} {what}.", "Copy or download it again.")
     return length
 
@@ -174,7 +174,7 @@ def _tensor(index: int, raw: "tflite.Tensor", sizes: List[int]) -> Tensor:
         raise ModelFormatError(f"it is damaged: tensor {index} claims {len(shape)} dimensions.")
     signature = _ints(raw.ShapeSignatureAsNumpy()) or shape
     buffer = int(raw.Buffer())
-    if not 0 <= buffer < len(sizes):
+    if buffer >= len(sizes):
         raise ModelFormatError(f"it is damaged: tensor {index} names buffer {buffer} of {len(sizes)}.")
     return Tensor(
         index=index,
@@ -210,7 +210,7 @@ def _opcode(raw: "tflite.OperatorCode") -> Tuple[str, str, int]:
 
 def _op(index: int, raw: "tflite.Operator", codes: List[Tuple[str, str, int]]) -> Op:
     code = int(raw.OpcodeIndex())
-    if not 0 <= code < len(codes):
+    if code >= len(codes):
         raise ModelFormatError(f"it is damaged: op {index} names operator code {code} of {len(codes)}.")
     opcode, custom, version = codes[code]
     custom_options = raw.CustomOptionsAsNumpy()

@@ -49,7 +49,7 @@ class _FloatCopy:
             last = self._editor.insert_after(last, op.opcode, read, made, dict(op.options))
 
     def of(self, index: int) -> int:
-        """The float tensor that stands for one of the graph; itself where it is neither quantized nor a cast of such."""
+        """The float tensor that stands for one of the graph; itself where it has no scale and is no cast."""
         if index not in self._places and index >= 0 and self._graph.tensors[index].quant is not None:
             self._places[index] = self._added(self._graph.tensors[index])
         return self._places.get(index, index)

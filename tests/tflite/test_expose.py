@@ -120,3 +120,12 @@ def _named(name, tensor):
     entry = schema.TensorMapT()
     entry.name, entry.tensorIndex = name, tensor
     return entry
+
+
+@pytest.mark.parametrize("behind", range(5))
+def test_the_new_list_of_outputs_is_aligned_as_flatbuffers_want_it(behind):
+    graph = chain()
+    longer = read_graph(graph.content + bytes(behind))
+    found = exposed(longer, [1, 2, 3]).content
+    assert len(found) % 4 == 0 and len(found) - len(longer.content) == -behind % 4 + 16
+    assert read_graph(found).outputs == (1, 2, 3)
