@@ -193,3 +193,12 @@ def test_mediapipe_opens_what_was_set(tmp_path):
     with vision.ImageClassifier.create_from_options(options) as classifier:
         answer = classifier.classify(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=green))
     assert answer.classifications[0].categories[0].category_name == "grün"
+
+
+@pytest.mark.parametrize("resize", [None, "squash"])
+def test_preprocessing_for_a_model_that_says_nothing_is_as_it_is_given(tmp_path, resize):
+    path = tmp_path / "net.tflite"
+    path.write_bytes(colour_classifier("float32"))
+    set_metadata(path, Changes(preprocess="unit", resize=resize))
+    spec = read_metadata(path).input
+    assert (spec.mean, spec.std, spec.shape) == ((0.0,) * 3, (255.0,) * 3, (8, 8, 3))

@@ -1,15 +1,21 @@
 """A run: what is timed, where, and in which order."""
 
+import json
+
 import numpy as np
 import pytest
 
 from edgekit import benchmark
+from edgekit.devices import Classifier
 from edgekit.devices.benchmarking import benchmark as module
+from edgekit.devices.benchmarking import start
+from edgekit.devices.benchmarking import subject as subject_module
 from edgekit.devices.benchmarking.start import measure_start, peak_memory
-from edgekit.devices.benchmarking.subject import Configuration, Subject, open_subject
+from edgekit.devices.benchmarking.subject import Configuration, Subject, burst, open_subject
 from edgekit.devices.interpreter import allowed_cores
 from edgekit.devices.prediction import Latency
 from edgekit.errors import DataError, DeviceError, ModelFormatError, UsageError
+from edgekit.tflite.reader import read_graph
 from tests.support.build import GraphBuilder
 from tests.support.layered_nets import float_model
 from tests.support.pairs import write_pair
@@ -149,3 +155,65 @@ def test_a_subject_says_where_it_runs(tmp_path):
     device, reason = subject.place()
     assert device == "cpu" and "CPU twin" in reason
     subject.close()
+
+
+def test_memory_is_told_in_bytes():
+    """Linux tells it in units of 1024 bytes; what a process holds at its most is no less than what it holds now."""
+    resource = pytest.importorskip("resource")
+    found = peak_memory()
+    if found is not None:
+        assert found == pytest.approx(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, rel=0.2)
+        assert found % 4096 == 0
+
+
+def test_the_child_tells_what_opening_and_the_first_run_took(monkeypatch, capsys):
+    clock, memory, runs = iter((100.0, 100.5)), iter((1000, 5000)), []
+
+    def run():
+        runs.append(1)
+        return Latency(1.0, 7.0 if len(runs) == 1 else 2.0, 3.0)
+
+    monkeypatch.setattr(start, "open_subject", lambda *_, **__: Subject(run, None, "", lambda: None))
+    monkeypatch.setattr(start, "peak_memory", lambda: next(memory))
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    given = {"configuration": {"model": "m", "device": "cpu", "threads": 1}, "image": None, "plain": ""}
+    monkeypatch.setattr("sys.argv", ["-c", json.dumps(given)])
+    start.main()
+    told = json.loads(capsys.readouterr().out.strip()[len("edgekit-start: ") :])
+    assert told == {"load_ms": 500, "first_ms": 7, "peak_bytes": 5000, "model_bytes": 4000}
+    assert len(runs) == 4
+
+
+def test_without_an_image_a_camera_frame_is_classified(model_file, monkeypatch):
+    shown = []
+    monkeypatch.setattr(Classifier, "classify", lambda self, image, k: shown.append((image, k)) or MadeUp())
+    subject = open_subject(Configuration(str(model_file), "cpu", 1))
+    np.testing.assert_array_equal(burst(subject, 2), [[1, 2, 3], [1, 2, 3]])
+    (image, k), _ = shown
+    assert (image.shape, image.dtype, image.min(), image.max(), k) == ((480, 640, 3), np.uint8, 0, 255, 1)
+
+
+class MadeUp:
+    latency = Latency(1.0, 2.0, 3.0)
+
+
+def test_other_inputs_are_zeros_and_ones(monkeypatch):
+    given = []
+    net = GraphBuilder()
+    x, y = net.input((8, 8)), net.input((8, 8), "int32")
+    read = read_graph(net.finish([net.op("CUSTOM:Nothing", [x, y], (1,))]))
+
+    class Opened:
+        graph, inputs, device, reason = read, (x, y), "cpu", "asked"
+
+        def run(self, *arrays):
+            given.extend(arrays)
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(subject_module, "open_model", lambda *_, **__: Opened())
+    clock = iter((1.0, 1.25))
+    monkeypatch.setattr(subject_module, "perf_counter", lambda: next(clock))
+    assert open_subject(Configuration("m", "cpu", 1), plain="why").run() == Latency(0.0, 250.0, 0.0)
+    assert [(array.dtype.name, set(array.ravel())) for array in given] == [("float32", {0, 1}), ("int32", {0, 1})]

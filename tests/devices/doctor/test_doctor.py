@@ -205,3 +205,45 @@ def test_wrong_questions_are_refused(fake_edgetpu, tmp_path):
     (tmp_path / "plain.tflite").write_bytes(twin())
     with pytest.raises(ModelFormatError, match="not compiled"):
         examine("auto", str(tmp_path / "plain.tflite"))
+
+
+@pytest.mark.parametrize(
+    ("line", "told"), [(b"6,1,2,-;usb 2-1: reset; again", "usb 2-1: reset; again"), (b" no header", " no header")]
+)
+def test_the_kernels_messages_are_told_without_their_headers(tmp_path, line, told):
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/kmsg").write_bytes(line + b"\n")
+    assert list(kernel_log(tmp_path)) == [told]
+    assert list(kernel_log(tmp_path / "nowhere")) == []
+
+
+@pytest.mark.parametrize(("have", "needs", "found"), [(13, 14, True), (14, 14, False), (15, 14, False)])
+def test_a_runtime_of_the_models_age_or_newer_will_do(tmp_path, have, needs, found):
+    stuck = Trial("device", "", runtime=have)
+    causes = [each.cause for each in diagnose(machine(tmp_path / "root", "usb", trial=stuck, needs=needs))]
+    assert ("runtime-too-old" in causes) is found
+
+
+@pytest.mark.parametrize(
+    ("trial", "trees", "found"),
+    [
+        (UNOPENED, ["usb"], True),
+        (Trial("library", "", runtime=14), ["usb"], True),
+        (Trial("library", "signal 11", crashed=True, runtime=14), ["usb"], False),
+        (Trial("device", "", runtime=14), ["usb"], False),
+        (UNOPENED, ["nothing"], False),
+    ],
+)
+def test_a_device_that_does_not_open_is_the_last_thing_to_be_told(tmp_path, trial, trees, found):
+    causes = [each.cause for each in diagnose(machine(tmp_path / "root", *trees, trial=trial))]
+    assert ("does-not-open" in causes) is found
+
+
+def test_a_library_that_was_loaded_from_elsewhere_is_not_missing(tmp_path):
+    for trial, missing in [
+        (Trial("nothing", "no file"), True),
+        (Trial("nothing", "signal 11", crashed=True), False),
+        (Trial("library", "Failed to open"), False),
+    ]:
+        causes = [each.cause for each in diagnose(machine(tmp_path / "root", "usb", "no-library", trial=trial))]
+        assert ("no-library" in causes) is missing, trial

@@ -1,10 +1,12 @@
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from edgekit.devices.emulator import native
+from edgekit.devices.emulator import emulated, native
 from edgekit.devices.emulator.emulated import EmulatedEdgeTpu
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.devices.opening import open_model
@@ -176,3 +178,15 @@ def test_calls_of_several_threads_never_share_a_number(tmp_path):
 
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(failures, range(4))) == 100
+
+
+@pytest.mark.parametrize(("took", "slept"), [(0.0, 2.0), (1.5, 0.5), (2.0, 0.0), (5.0, 0.0)])
+def test_an_emulated_chip_takes_as_long_as_it_is_estimated(monkeypatch, took, slept):
+    tpu, sleeps, clock = EmulatedEdgeTpu(), [], iter((10.0, 10.0 + took, 12.5))
+    monkeypatch.setattr(emulated.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(emulated.time, "sleep", sleeps.append)
+    part = SimpleNamespace(op=SimpleNamespace(index=3), latency_s=2.0, run=lambda values: {9: values[0]})
+    values = {0: "in"}
+    tpu._call(part, values, threading.Event())
+    assert sleeps == pytest.approx([slept]) and values == {0: "in", 9: "in"}
+    assert tpu.invocations == [emulated.Invocation(3, 2500.0, failed=False)]
