@@ -199,6 +199,6 @@ def test_mediapipe_opens_what_was_set(tmp_path):
 def test_preprocessing_for_a_model_that_says_nothing_is_as_it_is_given(tmp_path, resize):
     path = tmp_path / "net.tflite"
     path.write_bytes(colour_classifier("float32"))
-    set_metadata(path, Changes(preprocess="unit", resize=resize))
+    set_metadata(path, Changes(preprocess="0..1", resize=resize))
     spec = read_metadata(path).input
     assert (spec.mean, spec.std, spec.shape) == ((0.0,) * 3, (255.0,) * 3, (8, 8, 3))
