@@ -1,5 +1,7 @@
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgekit.calibration.class_matching import Matching, Way
@@ -7,7 +9,10 @@ from edgekit.calibration.labelled import Labelled, from_csv, from_folder
 from edgekit.errors import DataError, DeviceError, MissingDependencyError, ModelFormatError, UsageError
 from edgekit.evaluation import wilson_interval
 from edgekit.evaluation.accuracy import Outcome, label_of, measure, summarize
-from edgekit.evaluation.answers import Answer, Subject
+from edgekit.evaluation.answers import Answer, Subject, answer
+from edgekit.preprocess import InputSpec
+from edgekit.tflite.metadata import Metadata, write_metadata
+from tests.support.build import GraphBuilder
 from tests.support.colours import NAMES, folder, image, model, with_background
 
 
@@ -129,7 +134,7 @@ def test_a_cluster_gives_the_same_result_to_the_last_digit(mixed, cluster):
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://x", ""])
 def test_a_scheduler_that_is_not_there_is_an_error(mixed, address, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr("edgekit.evaluation.cluster.PATIENCE", 0.5)
+    monkeypatch.setattr("edgekit.evaluation.cluster.PATIENCE_S", 0.5)
     subject = Subject(model())
     with pytest.raises(DeviceError, match="Dask cluster"):
         measure(subject, labelled(mixed, subject), scheduler=address)
@@ -141,3 +146,68 @@ def test_without_dask_the_extra_is_named(mixed, monkeypatch):
     with pytest.raises(MissingDependencyError, match="Dask") as refusal:
         measure(subject, labelled(mixed, subject), scheduler="local")
     assert 'pip install "edgekit-coral[cluster]"' in refusal.value.hint
+
+
+def evaluation(rows, labels=("a", "b", "c"), best=None):
+    """The figures of images of known class: (class, prediction) each, matched to outputs by their place."""
+    classes = tuple(truth for truth, _ in rows)
+    images = Labelled(Path(), tuple(f"{n}.png" for n in range(len(rows))), classes, Matching((WAY,), "", labels))
+    answers = [Answer((answered, *(best or ()))) for _, answered in rows]
+    return summarize(images, answers, labels, len(labels))
+
+
+WAY = Way((0, 1, 2), "by place")
+
+
+def test_sensitivity_specificity_and_precision_are_those_of_a_confusion_matrix():
+    rows = [(0, 0)] * 6 + [(0, 1)] * 2 + [(1, 1)] * 3 + [(1, 0)] + [(2, 0)] * 4
+    first, second, third = evaluation(rows).classes
+    assert (first.top1, second.top1, third.top1) == (6 / 8, 3 / 4, 0)
+    assert (first.specificity, second.specificity, third.specificity) == (1 - 5 / 8, 1 - 2 / 12, 1)
+    assert (first.precision, second.precision, third.precision) == (6 / 11, 3 / 5, None)
+    assert first.interval == wilson_interval(6, 8)
+
+
+def test_images_of_one_class_alone_have_no_specificity():
+    (only,) = evaluation([(1, 1), (1, 0)]).classes
+    assert (only.index, only.images, only.specificity, only.precision) == (1, 2, None, 1)
+
+
+def test_the_first_50_mistakes_are_told():
+    rows = [(0, 0)] * 3 + [(0, 1)] * 60
+    mistakes = evaluation(rows).mistakes
+    assert [mistake.image for mistake in mistakes] == [f"{n}.png" for n in range(3, 53)]
+    assert (mistakes[0].truth, mistakes[0].answer) == (0, 1)
+    assert len(evaluation(rows[:52]).mistakes) == 49
+
+
+def test_the_confusion_matrix_begins_with_what_is_most_frequent():
+    found = evaluation([(1, 0), (0, 1), (0, 1), (1, 1), (0, 0)]).confusion
+    assert found == (Outcome(0, 1, 2), Outcome(0, 0, 1), Outcome(1, 0, 1), Outcome(1, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("asked", "met"), [(None, True), (0.6, True), (0.6 + 1e-12, True), (0.61, False), (0.59, True), (1.0, False)]
+)
+def test_exactly_the_accuracy_that_was_asked_for_is_enough(asked, met):
+    found = evaluation([(0, 0)] * 3 + [(0, 1)] * 2)
+    assert (found.unmet(asked) is None) is met
+    assert met or "top-1 is 60.0%" in found.unmet(asked)
+
+
+def test_a_class_among_the_best_five_counts_and_a_sixth_is_not_told(images):
+    from edgekit.devices import Classifier
+    from tests.devices.test_classifying import seven_classes
+
+    with Classifier(seven_classes()) as classifier:
+        assert answer(classifier, (images / "0red.png").read_bytes()).best == (6, 5, 4, 3, 2)
+
+
+@pytest.mark.parametrize(("outputs", "classes"), [(1, 2), (2, 2), (3, 3)])
+def test_a_single_output_tells_two_classes_apart(outputs, classes):
+    graph = GraphBuilder()
+    x = graph.input((1, 2, 2, 3))
+    weights = graph.constant(np.ones((outputs, 12), np.float32))
+    y = graph.op("FULLY_CONNECTED", [x, weights, -1], (1, outputs), options={})
+    content = write_metadata(graph.finish([y]), Metadata(input=InputSpec(2, 2)))
+    assert Subject(content).classes() == ((), classes)

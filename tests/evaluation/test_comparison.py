@@ -111,3 +111,12 @@ def test_images_that_only_one_model_gets_right_are_counted(tmp_path):
         matching=match_samples(images, (), 3),
     )
     assert (found.lost, found.gained, found.labelled) == (3, 0, 5)
+
+
+def test_layers_are_compared_on_the_first_32_images():
+    told = []
+    pixels = np.random.default_rng(3).integers(0, 256, (35, 6, 6, 3)).astype(np.uint8)
+    reference, candidate = model_of(float_model(), SPEC), model_of(int8_model(), SPEC)
+    compare_models(reference, candidate, open_samples(pixels, SPEC), progress=lambda *given: told.append(given))
+    assert [done for what, done, _ in told if what == "Comparing layers"] == [*range(1, 33)]
+    assert [done for what, done, _ in told if what == "Verifying"] == [*range(1, 36)]

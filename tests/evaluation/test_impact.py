@@ -5,6 +5,7 @@ import pytest
 
 from edgekit.calibration import open_samples
 from edgekit.devices.interpreter import open_interpreter
+from edgekit.evaluation.disturb import Disturbed
 from edgekit.evaluation.impact import IMAGES as MEASURED
 from edgekit.evaluation.impact import with_impact
 from edgekit.evaluation.layers import layer_report
@@ -82,3 +83,25 @@ def test_what_is_added_to_a_tensor_reaches_all_its_readers_and_the_output():
     interpreter.invoke()
     found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
     assert found == pytest.approx(2 * (np.tanh(values[0]) + values[1]) + values[2], abs=1e-6)
+
+
+def test_the_work_is_announced_without_a_count():
+    told = []
+    first, second = model_of(float_model(), SPEC), model_of(int8_model(), SPEC)
+    layers = layer_report(first, second, SAMPLES)
+    with_impact(first, second, layers, SAMPLES, progress=lambda *given: told.append(given))
+    assert told == [("Measuring each layer's cost", 0, None)]
+
+
+def test_an_error_is_added_to_the_scores_of_one_image_and_taken_back():
+    net = GraphBuilder()
+    x = net.input((1, 4))
+    y = net.op("TANH", [x], (1, 4), name="y")
+    z = net.op("ADD", [y, y], (1, 4), options={}, name="z")
+    other = net.op("ABS", [y], (1, 4), options={}, name="other")
+    graph = read_graph(net.finish([z, other]))
+    model, value, error = Disturbed(graph, [y]), np.float32([[1, -1, 0.5, 0]]), np.float32([[0.1, 0.2, 0, 0]])
+    plain = model.show(value)
+    np.testing.assert_allclose(plain, centred(2 * np.tanh(value))[0], atol=1e-6)
+    np.testing.assert_allclose(model.scores({y: error}), centred(2 * (np.tanh(value) + error))[0], atol=1e-6)
+    np.testing.assert_array_equal(model.scores({}), plain)

@@ -123,3 +123,10 @@ def test_a_severed_model_evaluates_each_op_alone():
 def test_slots_that_share_an_input_must_read_the_same_shape():
     with pytest.raises(ModelError, match="another shape"):
         severed(read_graph(float_model()), {(1, 0): 0, (3, 0): 0}, [])
+
+
+def test_progress_counts_the_images_from_one():
+    told = []
+    first, second = model_of(float_model(), SPEC), model_of(int8_model(), SPEC)
+    layer_report(first, second, open_samples(IMAGES, SPEC), progress=lambda *given: told.append(given))
+    assert told == [("Comparing layers", done, 5) for done in range(1, 6)]

@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekit.calibration import open_samples
-from edgekit.calibration.class_matching import match_samples
+from edgekit.calibration.class_matching import Matching, Way, match_samples
 from edgekit.errors import DataError
 from edgekit.evaluation import compare
 from edgekit.evaluation.intervals import wilson_interval
 from edgekit.evaluation.plausibility import Plausibility
-from edgekit.evaluation.verdict import Verdict, decibels, decide
+from edgekit.evaluation.verdict import Verdict, _with_accuracy, decibels, decide
 from edgekit.preprocess import InputSpec
 from edgekit.tflite import read_graph
 from edgekit.tflite.model import Model
@@ -167,3 +167,62 @@ def test_an_array_with_labels_has_an_accuracy(tmp_path):
     model = model_of(colour_classifier("float32"), SPEC)
     verdict = compare(model, model, samples, matching=match_samples(samples, (), 3))
     assert (verdict.top1_reference, verdict.matching) == (0.75, "labels in labelled.npz are the outputs' numbers")
+
+
+@pytest.mark.parametrize(
+    ("agreement", "asked", "met"), [(0.9, 0.9, True), (0.9, 0.91, False), (0.9, 0.89, True), (0.9, None, True)]
+)
+def test_exactly_the_agreement_that_was_asked_for_is_enough(agreement, asked, met):
+    assert (Verdict(agreement, (0, 1), 10, "data", 30.0).unmet(None, asked) is None) is met
+
+
+@pytest.mark.parametrize(
+    ("allowed", "met"), [(0.1, True), (0.1 - 1e-12, True), (0.099, False), (0.2, True), (0.0, False)]
+)
+def test_exactly_the_drop_that_is_allowed_is_allowed(allowed, met):
+    found = Verdict(1.0, (0, 1), 10, "data", 30.0, 10, 0.8, 0.7)
+    assert (found.unmet(allowed, None) is None) is met
+
+
+def highest_scores(values, dtype="int8", softmax=True):
+    """A classifier of 8 bits whose scores are these, whatever it sees."""
+    graph = GraphBuilder()
+    x = graph.input((1, 2, 2, 3), dtype, quant=(1.0, 0))
+    zero = graph.constant(np.zeros((len(values), 12), dtype), quant=(1.0, 0))
+    bias = graph.constant(np.array(values, np.int32), quant=(1.0, 0), name="bias")
+    y = graph.op("FULLY_CONNECTED", [x, zero, bias], (1, len(values)), dtype, quant=(1.0, 0), options={}, version=4)
+    if softmax:
+        y = graph.op("SOFTMAX", [y], (1, len(values)), dtype, quant=(1 / 256, -128), options={"beta": 1.0}, version=2)
+    return graph.finish([y])
+
+
+@pytest.mark.parametrize(
+    ("scores", "softmax", "output", "saturated"),
+    [
+        ((127, 0), True, "probabilities", 4),
+        ((126, 0), True, "probabilities", 0),
+        ((0, -128), True, "probabilities", 0),
+        ((127, 5, 3), False, "logits", 4),
+        ((126, 5, 3), False, "logits", 0),
+        ((127, 5, 3), False, "probabilities", 0),
+        ((127,), False, "logits", 0),
+    ],
+)
+def test_scores_at_the_end_of_their_8_bits_are_counted(scores, softmax, output, saturated):
+    model = model_of(highest_scores(scores, softmax=softmax), InputSpec(2, 2), output)
+    images = open_samples(np.zeros((4, 2, 2, 3), np.uint8), InputSpec(2, 2))
+    assert compare(model, model, images).saturated == saturated
+
+
+def test_accuracy_lost_and_gained_is_counted_on_images_of_known_class():
+    rows = [(0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 1, 1), (1, 1, 0), (None, 0, 0), (1, 2, 2), (1, 1, 2)]
+    found = _with_accuracy(Verdict(1.0, (0, 1), 8, "data", 30.0), rows, Matching((Way((0, 1, 2), "by place"),)), 3)
+    assert (found.labelled, found.top1_reference, found.top1_candidate) == (7, 5 / 7, 3 / 7)
+    assert (found.lost, found.gained, found.matching) == (3, 1, "by place")
+    assert found.drop == pytest.approx(2 / 7)
+
+
+def test_without_images_of_known_class_the_reason_is_told():
+    verdict = Verdict(1.0, (0, 1), 1, "data", 30.0)
+    way = Matching((Way((0,), "by place"),), "no class fits")
+    assert _with_accuracy(verdict, [(None, 0, 0)], way, 1).matching == "no class fits"

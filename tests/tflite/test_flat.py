@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgekit.errors import ModelFormatError
-from edgekit.tflite.flat import Table
+from edgekit.tflite.flat import Table, pack
 from tests.support.build import GraphBuilder, colour_classifier
 
 # Field numbers of TFLite's schema: Model 0 version, 2 subgraphs, 3 description, 4 buffers;
@@ -91,3 +91,16 @@ def test_the_builder_refuses_options_the_schema_does_not_have():
     x = graph.input((1, 4), "float32")
     with pytest.raises(AssertionError, match="SoftmaxOptions"):
         graph.op("SOFTMAX", [x], (1, 4), options={"gamma": 1})
+
+
+def test_a_number_may_be_the_first_or_the_last_of_a_buffer_and_not_beyond():
+    """Field 0 is 4 bytes at the end of the buffer, or one byte less is there."""
+    whole = pack({0: np.int32(-7)}, b"TEST")
+    table = Table.root(whole)
+    end = table.position(0) + 4
+    assert Table.root(whole[:end]).number(0, "int32") == -7
+    with pytest.raises(ModelFormatError, match="outside of itself"):
+        Table.root(whole[: end - 1]).number(0, "int32")
+    # A table at 0 whose list of fields lies at 4: what it reads first is the buffer's first number.
+    first = np.array([-4], "<i4").tobytes() + np.array([6, 8, 4], "<u2").tobytes() + b"\x05\0"
+    assert Table(first, 0).number(0, "uint16") == 6

@@ -7,7 +7,7 @@ from edgekit.calibration import choose_ranges, observe, open_samples
 from edgekit.converters.quantization.backend import quantize_int8
 from edgekit.evaluation.activation import Explainer, correlation
 from edgekit.preprocess import InputSpec
-from tests.support.build import colour_classifier, model_of
+from tests.support.build import GraphBuilder, colour_classifier, model_of
 from tests.support.headed_nets import BIAS, CLASSES, OTHERS, SIZE, SUMS, expected_map, headed
 
 SPEC = InputSpec(SIZE, SIZE, mean=(0.0,) * 3, std=(255.0,) * 3)
@@ -79,3 +79,20 @@ def test_correlation_is_pearsons():
     assert correlation(first, 3 * first + 1) == pytest.approx(1)
     assert correlation(first, -first) == pytest.approx(-1)
     assert correlation(first, np.ones((5, 6))) is None
+
+
+def test_a_single_score_speaks_for_the_second_class_and_against_the_first():
+    graph = GraphBuilder()
+    x = graph.input((1, SIZE, SIZE, 3))
+    axes = graph.constant(np.array([1, 2], np.int32))
+    features = graph.op("RELU", [x], (1, SIZE, SIZE, 3))
+    pooled = graph.op("MEAN", [features, axes], (1, 3), options={"keepDims": False})
+    weights = graph.constant(np.float32([[2, -1, 0]]))
+    y = graph.op("FULLY_CONNECTED", [pooled, weights, -1], (1, 1), options={})
+    explainer = Explainer(model_of(graph.finish([graph.op("LOGISTIC", [y], (1, 1))]), SPEC))
+    seen = explainer.see(BATCH)
+    expected = (BATCH[0] @ [2, -1, 0]) / SIZE**2
+    np.testing.assert_allclose(explainer.map(seen, 1), expected, atol=1e-6)
+    np.testing.assert_allclose(explainer.map(seen, 0), -expected, atol=1e-6)
+    second = 1 / (1 + np.exp(-expected.sum()))
+    np.testing.assert_allclose(seen.probabilities, [1 - second, second], rtol=1e-5)
