@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from edgekit.calibration import METHODS, Ranges, choose_ranges, limited, load_ranges, save_ranges
 from edgekit.calibration.observe import Observations, _added, _means, _summary
+from edgekit.calibration.ranges import widened
 from edgekit.errors import DataError, OutputError, UsageError
 from edgekit.tflite.quant import choose_qparams, dequantize, quantize
 
@@ -223,3 +224,28 @@ def test_limits_cut_ranges_and_keep_them_in_order():
         "b": (-1.0, 1.0),
         "c": (9.0, 9.0),
     }
+
+
+def test_least_squares_is_the_best_of_64_cuts_on_either_side():
+    """Each cut's error summed bin by bin: what lies beyond by its distance, what lies within by a step's variance."""
+    values = np.append(np.random.default_rng(1).laplace(size=500), [9.0, -6.0])
+    statistics = statistics_of(values)
+    counted, cuts = statistics.histogram, [1 - n / 64 for n in range(64)]
+    filled = [(c, n) for c, n in zip(counted.centres.tolist(), counted.counts.tolist()) if n]
+
+    def error(low, high):
+        beyond = sum(n * (low - c) ** 2 for c, n in filled if c < low) + sum(
+            n * (c - high) ** 2 for c, n in filled if c > high
+        )
+        return beyond + ((high - low) / 255) ** 2 / 12 * len(values)
+
+    low, high = bounds_of(statistics, "mse")
+    best = min(error(-6.0 * a, 9.0 * b) for a in cuts for b in cuts)
+    assert error(low, high) == pytest.approx(best, rel=1e-9)
+    assert low / -6.0 in cuts and high / 9.0 in cuts
+
+
+def test_ranges_are_widened_to_their_margins_and_never_narrowed():
+    ranges = Ranges({"a": (-1.0, 1.0), "b": (-9.0, 9.0), "c": (0.0, 1.0)}, "minmax", 1, "")
+    wide = widened(ranges, {"a": (-2.0, 3.0), "b": (-2.0, 3.0)}).bounds
+    assert wide == {"a": (-2.0, 3.0), "b": (-9.0, 9.0), "c": (0.0, 1.0)}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgekit.calibration.samples import open_samples
-from edgekit.calibration.scale import scale_of
+from edgekit.calibration.scale import pixels, scale_of
 from edgekit.errors import DataError
 from edgekit.preprocess import InputSpec, describe, normalize
 
@@ -57,3 +57,51 @@ def test_dull_images_on_the_scale_of_the_model_stay_on_it():
 def test_pixels_stay_as_they_are():
     samples = open_samples(PIXELS, SPEC)
     assert samples.as_images(SPEC) is samples
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "model", "found"),
+    [
+        (-1.02, 1.02, "raw", "-1..1"),  # resized images overshoot by up to 2 %
+        (-1.021, 1.0, "raw", None),
+        (-1.0, 1.021, "raw", None),
+        (-0.95, 0.95, "raw", "-1..1"),
+        (-0.949, 0.95, "raw", None),
+        (-0.95, 0.949, "raw", None),
+        (0.0, 1.02, "raw", "0..1"),
+        (0.0, 1.021, "raw", None),
+        (-0.001, 1.0, "raw", None),
+        (0.0, 0.25, "0..1", "0..1"),
+        (-0.02, 1.02, "0..1", "0..1"),
+        (-0.021, 1.0, "0..1", None),
+        (-1.04, 1.04, "-1..1", "-1..1"),  # whose scale is 2 long
+        (-1.05, 1.0, "-1..1", None),
+        (-1.0, 1.05, "-1..1", None),
+        (-0.25, 0.25, "-1..1", "-1..1"),
+        (-0.24, 0.25, "-1..1", None),
+        (0.0, 255.0, "raw", "raw"),
+        (0.0, 260.1, "raw", "raw"),
+        (0.0, 260.2, "raw", None),
+        (0.0, 63.75, "raw", "raw"),
+        (0.0, 63.7, "raw", None),
+        (0.0, 1.0, "-1..1", "0..1"),
+        (0.0, 0.6, "-1..1", "0..1"),
+        (-1.0, 1.0, "imagenet", "-1..1"),
+        (-0.94, 1.0, "imagenet", "imagenet"),
+        (0.0, 1.0, "imagenet", "0..1"),
+    ],
+)
+def test_scales_on_both_sides_of_their_bounds(low, high, model, found):
+    spec = SPEC.with_convention(model)
+    if found is None:
+        with pytest.raises(DataError):
+            scale_of(low, high, spec)
+    else:
+        assert scale_of(low, high, spec) == SPEC.with_convention(found)
+
+
+def test_numbers_become_the_nearest_pixels_and_stay_within_a_byte():
+    numbers = np.array([[[-0.1, 0.0, 0.5], [1.0, 1.1, 100.4 / 255]]])
+    assert pixels(numbers, SPEC.with_convention("0..1")).tolist() == [[[0, 0, 128], [255, 255, 100]]]
+    grey = InputSpec(1, 2, 1, (1.0,), (2.0,))
+    assert pixels(np.array([[0.0, 3.0]]), grey).tolist() == [[[1], [7]]]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from edgekit.devices import delegate
 from edgekit.devices import library as library_file
 from edgekit.devices import trial as trial_module
 from edgekit.devices.delegate import load_edgetpu
@@ -136,3 +137,20 @@ def test_auto_falls_back_on_a_library_that_crashes(fake_edgetpu, one_usb_device,
     fake_edgetpu("crash-at-open")
     model = open_model(write_pair(tmp_path))
     assert model.device == "cpu" and "crashes at opening a device" in model.reason
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [("Failed to load delegate", "TPU."), ("Failed\nno device", "TPU. It says: no device"), ("", "TPU.")],
+)
+def test_what_the_library_says_after_the_first_line_is_told(monkeypatch, said, told):
+    class Package:
+        @staticmethod
+        def load_delegate(_library, _options):
+            raise ValueError(said)
+
+    monkeypatch.setattr(delegate.ctypes, "CDLL", lambda _name: None)
+    monkeypatch.setattr(delegate, "interpreter_package", lambda: Package)
+    with pytest.raises(DeviceError) as caught:
+        delegate.load_edgetpu()
+    assert caught.value.message.endswith(told)

@@ -8,7 +8,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from edgekit.devices import Classifier
+from edgekit.devices import Classifier, failover
 from edgekit.devices.emulator.emulated import EmulatedEdgeTpu
 from edgekit.devices.failover import SteadyModel, open_steady
 from edgekit.devices.opening import OpenModel, open_accelerated, open_model, open_twin
@@ -202,3 +202,28 @@ def test_a_model_that_nobody_holds_is_not_kept_for_being_revived(tmp_path):
     gone = weakref.ref(steady)
     del steady
     assert reviving and _until(lambda: gone() is None and not any(thread.is_alive() for thread in reviving))
+
+
+@pytest.mark.parametrize(("answers", "waited"), [(0, [0.1, 0.2]), (99, [0.1, 0.2]), (100, [0.1, 0.1])])
+def test_a_device_that_answered_a_hundred_times_in_a_row_is_trusted_again(tmp_path, monkeypatch, answers, waited):
+    """The seconds before each attempt to come back, over two failures."""
+    monkeypatch.setattr(failover, "_revive", lambda _reopen, delays, **_: seconds.append(next(delays)))
+    tpu, seconds = EmulatedEdgeTpu(), []
+    steady, array = _steady(write_pair(tmp_path), tpu, back_off=(0.1, 0.2, 0.4)), images(1)[0]
+    steady._fall(DeviceError("once."))
+    assert _until(lambda: len(seconds) == 1)
+    steady._come_back(open_model(tmp_path / "net_edgetpu.tflite", device=tpu))
+    for _ in range(answers):
+        steady.run(array)
+    steady._fall(DeviceError("twice."))
+    assert _until(lambda: len(seconds) == 2)
+    steady.close()
+    assert seconds == waited
+
+
+def test_a_new_model_has_not_answered_yet(tmp_path):
+    steady = _steady(write_pair(tmp_path), EmulatedEdgeTpu())
+    assert steady._successes == 0
+    steady.run(images(1)[0])
+    assert steady._successes == 1
+    steady.close()

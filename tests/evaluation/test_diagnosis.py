@@ -11,6 +11,7 @@ from edgekit.evaluation.diagnosis import (
     Errors,
     diagnose,
 )
+from edgekit.evaluation.intervals import wilson_interval
 
 
 def errors(*, local=10.0, clipped=0.0, rounded=0.0, local_signal=100.0, count=100, channels=((-1.0,), (1.0,))):
@@ -83,3 +84,10 @@ def test_a_remedy_leaves_out_what_the_conversion_tried():
     assert TOO_WIDE.remedy({"mse", "percentile"}).startswith("none: the conversion tried mse, percentile")
     assert "--" not in DISPARITY.remedy({"split-swish", "percentile"})
     assert QUANTIZATION_NOISE.remedy({"minmax"}) == QUANTIZATION_NOISE.remedy() == "none within 8 bits"
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 1), (0, 50), (1, 1), (50, 50)])
+def test_the_interval_of_a_proportion_stays_within_0_and_1(successes, trials):
+    low, high = wilson_interval(successes, trials)
+    assert 0 <= low <= successes / trials <= high <= 1
+    assert (low == 0) is (successes == 0) and (high == 1) is (successes == trials)

@@ -217,3 +217,17 @@ def test_other_inputs_are_zeros_and_ones(monkeypatch):
     monkeypatch.setattr(subject_module, "perf_counter", lambda: next(clock))
     assert open_subject(Configuration("m", "cpu", 1), plain="why").run() == Latency(0.0, 250.0, 0.0)
     assert [(array.dtype.name, set(array.ravel())) for array in given] == [("float32", {0, 1}), ("int32", {0, 1})]
+
+
+@pytest.mark.parametrize(
+    ("models", "threads", "made"),
+    [
+        (["a"], [1], [("a", 1)]),
+        (["a", "a"], [1], [("a", 1), ("a", 1)]),  # what equal models come to
+        (["a"], [1, 8, 9, None], [("a", 1), ("a", 4)]),
+        (["a", "b"], [8, 3], [("a", 4), ("a", 3), ("b", 4), ("b", 3)]),
+    ],
+)
+def test_threads_beyond_the_cores_are_no_case_of_their_own(monkeypatch, models, threads, made):
+    monkeypatch.setattr(module, "allowed_cores", lambda: 4)
+    assert module._configurations(models, ["cpu"], threads) == [Configuration(m, "cpu", n) for m, n in made]

@@ -16,6 +16,7 @@ SEEN = {
     Trait("MUL", "int8", 4, "vv", ""): Precedent(4096, 1),
 }
 SPATIAL = np.array([1, 2], np.int32)
+_SLOTS = [np.zeros(2, np.int32)] * 3
 
 
 def case_of(model):
@@ -126,3 +127,88 @@ def test_ops_called_certain_are_right_on_repositories_that_the_table_does_not_kn
     assert len(rows) >= 10
     certain, right = sum(row.certain for row in rows), sum(row.certain_right for row in rows)
     assert certain >= 1000 and right >= 0.995 * certain
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"strideH": 1, "strideW": 1}, "stride 1"),
+        ({"strideH": 2, "strideW": 1}, "stride 1×2"),
+        ({"strideH": 2, "strideW": 2, "dilationHFactor": 1, "dilationWFactor": 1}, "stride 2"),
+        ({"strideH": 1, "strideW": 1, "dilationHFactor": 2, "dilationWFactor": 1}, "stride 1 dilated"),
+        ({"strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 2}, "stride 1 dilated"),
+        ({"strideH": 1, "strideW": 1, "depthMultiplier": 1}, "stride 1"),
+        ({"strideH": 1, "strideW": 1, "depthMultiplier": 2}, "stride 1 depth multiplier"),
+    ],
+)
+def test_traits_of_convolutions(options, expected):
+    weights = np.ones((1, 1, 1, 8), np.int8)
+    model = one_op("DEPTHWISE_CONV_2D", activation(1, 8, 8, 8), weights, np.zeros(8, np.int32), options=options)
+    assert trait_of(case_of(model)).options == expected
+
+
+@pytest.mark.parametrize(
+    ("opcode", "inputs", "out", "options", "expected"),
+    [
+        ("CONCATENATION", (activation(1, 4), activation(1, 4)), activation(1, 8), {"axis": 1}, "axis -1"),
+        ("CONCATENATION", (activation(1, 4), activation(1, 4)), activation(1, 8), {"axis": -1}, "axis -1"),
+        ("CONCATENATION", (activation(1, 4), activation(1, 4)), activation(2, 4), {"axis": 0}, "axis -2"),
+        ("SPLIT", (np.array(1, np.int32), activation(1, 4)), activation(1, 2), {"numSplits": 2}, "axis -1"),
+        ("SPLIT", (np.array(-1, np.int32), activation(1, 4)), activation(1, 2), {"numSplits": 2}, "axis -1"),
+        ("RESHAPE", (activation(1, 4), np.array([4], np.int32)), activation(4), None, "rank 2 to 1"),
+        ("PAD", (activation(1, 4, 4), np.array([[0, 0], [0, 1], [2, 0]], np.int32)), None, None, "axes -2 -1"),
+        ("TRANSPOSE", (activation(1, 4), np.array([1, 0], np.int32)), activation(4, 1), None, "to 1 0"),
+        ("FULLY_CONNECTED", (activation(2, 4), np.ones((3, 4), np.int8)), activation(2, 3), {}, "several rows"),
+        ("FULLY_CONNECTED", (activation(1, 4), np.ones((3, 4), np.int8)), activation(1, 3), {}, ""),
+        ("ADD", (activation(1, 4), activation(1, 4)), None, {"fusedActivationFunction": 1}, "RELU"),
+        ("ADD", (activation(1, 4), activation(1, 1)), None, {}, "broadcast"),
+        ("ADD", (activation(1, 4), np.ones((1, 1), np.int8)), None, {}, ""),
+        ("RESIZE_BILINEAR", (activation(1, 4, 4, 1), SPATIAL), None, {"alignCorners": True}, "align_corners"),
+        (
+            "STRIDED_SLICE",
+            (activation(1, 4), *_SLOTS),
+            None,
+            {"shrinkAxisMask": 1},
+            "shrink_axis_mask",
+        ),
+        ("STRIDED_SLICE", (activation(1, 4), *_SLOTS), None, {"shrinkAxisMask": 0}, ""),
+        ("RELU", (activation(1, 4),), None, None, ""),
+    ],
+)
+def test_traits_of_other_ops(opcode, inputs, out, options, expected):
+    assert trait_of(case_of(one_op(opcode, *inputs, out=out, options=options))).options == expected
+
+
+def test_the_nearest_shares_most_and_was_seen_as_large_if_one_was():
+    known = {
+        Trait("TANH", "int8", 2, "v", ""): Precedent(4, 1),
+        Trait("TANH", "uint8", 4, "v", ""): Precedent(4, 1),
+        Trait("TANH", "uint8", 3, "v", ""): Precedent(100, 1),
+    }
+    tanh = one_op("TANH", activation(1, 2, 2, 2, 2, dtype="uint8"))
+    assert unlike_any(case_of(tanh), known) == "The nearest that was seen mapped has 3 dimensions, not 5."
+    small = one_op("TANH", activation(1, 1, 1, 2, 2, dtype="uint8"))
+    assert unlike_any(case_of(small), known) == "The nearest that was seen mapped has 4 dimensions, not 5."
+
+
+#: The vendor's table (coral.ai/docs/edgetpu/models-intro, «Supported operations»): first runtime version.
+SINCE = """
+    ExpandDims 13, Pack 13, Prelu 13, Quantize 12, ReduceMax 14, ReduceMin 14, Rsqrt 14, SquaredDifference 14, Sum 13,
+    Transpose 14, TransposeConv 13, UnidirectionalSequenceLstm 14
+"""
+
+
+def test_runtimes_are_those_of_the_vendors_table():
+    names = {name.replace("_", "").lower(): name for name in OPERATIONS}
+    since = {names[row.split()[0].lower()]: int(row.split()[1]) for row in SINCE.split(",")}
+    assert {name: known.runtime for name, known in OPERATIONS.items() if known.runtime > 10} == since
+    assert {known.runtime for name, known in OPERATIONS.items() if name not in since} == {10}
+
+
+def test_ops_need_the_inputs_that_their_kernels_check():
+    """TFLite's reference kernels: one tensor, or two, but for these."""
+    several = {"SLICE": 3, "STRIDED_SLICE": 4, "TRANSPOSE_CONV": 3}
+    alone = """AVERAGE_POOL_2D CONCATENATION L2_NORMALIZATION LOGISTIC MAX_POOL_2D PACK QUANTIZE RELU RELU6 RELU_N1_TO_1
+        RESHAPE RSQRT SOFTMAX SPACE_TO_DEPTH SQUEEZE TANH UNIDIRECTIONAL_SEQUENCE_LSTM"""
+    expected = {name: several.get(name, 1 if name in alone.split() else 2) for name in OPERATIONS}
+    assert {name: known.inputs for name, known in OPERATIONS.items()} == expected
