@@ -6,7 +6,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from edgekit.errors import ModelError
-from edgekit.tflite import edit, read_graph
+from edgekit.tflite import read_graph, tree
 from edgekit.tflite.editor import Editor
 from edgekit.tflite.part import extract
 from edgekit.tflite.signatures import signatures, signed
@@ -28,8 +28,8 @@ def two_ends():
 
 def with_second_subgraph(content=None):
     """A file whose other graph reads a constant of its own, and is called by nothing."""
-    model = edit.unpack(content or two_ends())
-    other, buffer = schema.SubGraphT(), edit.add_buffer(model, np.full(4, 7, np.float32).tobytes())
+    model = tree.unpack(content or two_ends())
+    other, buffer = schema.SubGraphT(), tree.add_buffer(model, np.full(4, 7, np.float32).tobytes())
     tensors = [schema.TensorT() for _ in range(2)]
     for tensor, place in zip(tensors, (buffer, 0)):
         tensor.name, tensor.shape, tensor.type, tensor.buffer = b"other", np.array([1, 4], np.int32), 0, place
@@ -38,7 +38,7 @@ def with_second_subgraph(content=None):
     op.opcodeIndex, op.inputs, op.outputs = 0, np.array([0], np.int32), np.array([1], np.int32)
     other.operators = [op]
     model.subgraphs.append(other)
-    return edit.pack(model), buffer
+    return tree.pack(model), buffer
 
 
 def test_a_signature_names_the_first_input_and_the_first_output():
@@ -50,24 +50,24 @@ def test_a_signature_names_the_first_input_and_the_first_output():
 
 
 def test_a_new_signature_takes_the_place_of_others_and_those_of_other_subgraphs_are_not_told():
-    model = edit.unpack(signed(with_second_subgraph()[0]))
-    elsewhere, nameless = (edit.copied(model.signatureDefs[0]) for _ in range(2))
+    model = tree.unpack(signed(with_second_subgraph()[0]))
+    elsewhere, nameless = (tree.copied(model.signatureDefs[0]) for _ in range(2))
     elsewhere.subgraphIndex, elsewhere.signatureKey = 1, b"other"
     nameless.signatureKey = None
     model.signatureDefs += [elsewhere, nameless]
-    assert list(edit.signatures(model)) == ["serving_default"]
-    assert list(signatures(signed(edit.pack(model)))) == ["serving_default"]
-    assert len(edit.unpack(signed(edit.pack(model))).signatureDefs) == 1
+    assert list(tree.signatures(model)) == ["serving_default"]
+    assert list(signatures(signed(tree.pack(model)))) == ["serving_default"]
+    assert len(tree.unpack(signed(tree.pack(model))).signatureDefs) == 1
 
 
 def test_constants_of_other_subgraphs_stay():
     content, buffer = with_second_subgraph()
     editor = Editor(read_graph(content))
     editor.drop_constants(())
-    assert bytes(edit.unpack(editor.content()).buffers[buffer].data) == np.full(4, 7, np.float32).tobytes()
+    assert bytes(tree.unpack(editor.content()).buffers[buffer].data) == np.full(4, 7, np.float32).tobytes()
     editor = Editor(read_graph(content))
     editor.drop_unused()
-    assert bytes(edit.unpack(editor.content()).buffers[buffer].data) == np.full(4, 7, np.float32).tobytes()
+    assert bytes(tree.unpack(editor.content()).buffers[buffer].data) == np.full(4, 7, np.float32).tobytes()
 
 
 def test_constants_that_no_kept_tensor_uses_are_emptied():
@@ -83,8 +83,8 @@ def test_constants_that_no_kept_tensor_uses_are_emptied():
 @pytest.mark.parametrize("first", [1, 2])
 def test_versions_of_ops_in_other_subgraphs_stay(first):
     content, _ = with_second_subgraph()
-    model = edit.unpack(content)
-    edit.set_versions(model, (first, 5))
+    model = tree.unpack(content)
+    tree.set_versions(model, (first, 5))
     versions = [
         [model.operatorCodes[op.opcodeIndex].version for op in subgraph.operators] for subgraph in model.subgraphs
     ]
@@ -96,46 +96,46 @@ def test_ops_of_one_kind_and_version_share_a_code():
     graph = GraphBuilder()
     x = graph.input((1, 4))
     y = graph.op("TANH", [graph.op("RELU", [graph.op("TANH", [x], (1, 4))], (1, 4))], (1, 4))
-    model = edit.unpack(graph.finish([y]))
+    model = tree.unpack(graph.finish([y]))
     for op, place in zip(model.subgraphs[0].operators, (0, 1, 0)):
         op.opcodeIndex = place
-    edit.set_versions(model, (1, 2, 1))
+    tree.set_versions(model, (1, 2, 1))
     assert [op.opcodeIndex for op in model.subgraphs[0].operators] == [0, 1, 0]
     assert [code.version for code in model.operatorCodes] == [1, 2]
 
 
 def test_a_new_op_shares_the_code_of_its_kind():
-    model = edit.new_model()
+    model = tree.new_model()
     kinds = ("RELU", "TANH", "RELU")
     graph = read_graph(two_ends())
     relu, tanh = graph.ops
     ops = {"RELU": relu, "TANH": tanh}
-    assert [edit.new_op(model, ops[kind]).opcodeIndex for kind in kinds] == [0, 1, 0]
+    assert [tree.new_op(model, ops[kind]).opcodeIndex for kind in kinds] == [0, 1, 0]
     assert [code.version for code in model.operatorCodes] == [1, 1]
 
 
 def test_a_new_model_is_what_the_format_asks_for():
-    model = edit.new_model()
+    model = tree.new_model()
     assert (model.version, len(model.subgraphs), len(model.buffers), model.buffers[0].data) == (3, 1, 1, None)
 
 
 @pytest.mark.parametrize("names", [{"RELU": "ABS"}, {"TANH": "GELU"}, {"GELU": "ABS"}])
 def test_renamed_ops_are_restored(names):
     content = two_ends()
-    renamed = edit.renamed(content, names)
+    renamed = tree.renamed(content, names)
     opcodes = [op.opcode for op in read_graph(content).ops]
     assert [op.opcode for op in read_graph(renamed).ops] == [names.get(opcode, opcode) for opcode in opcodes]
-    again = read_graph(edit.restored(renamed))
+    again = read_graph(tree.restored(renamed))
     assert [(op.opcode, op.version) for op in again.ops] == [(opcode, 1) for opcode in opcodes]
     if "GELU" in names:
-        assert renamed is content and edit.restored(renamed) is renamed
+        assert renamed is content and tree.restored(renamed) is renamed
 
 
 @pytest.mark.parametrize("version", [9_999, 10_000])
 def test_only_what_was_renamed_is_restored(version):
-    model = edit.unpack(two_ends())
+    model = tree.unpack(two_ends())
     model.operatorCodes[0].version = version
-    restored = read_graph(edit.restored(edit.pack(model))).ops[0]
+    restored = read_graph(tree.restored(tree.pack(model))).ops[0]
     assert (restored.opcode, restored.version) == (("RELU", 9_999) if version < 10_000 else ("ADD", 1))
 
 
@@ -143,16 +143,16 @@ def test_only_what_was_renamed_is_restored(version):
 def test_packed_op_codes_are_in_the_narrow_field_too_where_they_fit(opcode, narrow):
     graph = GraphBuilder()
     y = graph.op(opcode, [graph.input((1, 4))], (1, 4))
-    model = edit.unpack(graph.finish([y]))
+    model = tree.unpack(graph.finish([y]))
     model.operatorCodes[0].deprecatedBuiltinCode = 0
-    assert schema.Model.GetRootAs(edit.pack(model), 0).OperatorCodes(0).DeprecatedBuiltinCode() == narrow
+    assert schema.Model.GetRootAs(tree.pack(model), 0).OperatorCodes(0).DeprecatedBuiltinCode() == narrow
 
 
 def test_metadata_of_one_name_is_kept_once():
-    model = edit.unpack(two_ends())
+    model = tree.unpack(two_ends())
     for record in (b"first", b"second"):
-        edit.set_metadata(model, "notes", record)
-    edit.set_metadata(model, "more", b"third")
+        tree.set_metadata(model, "notes", record)
+    tree.set_metadata(model, "more", b"third")
     kept = {(entry.name if isinstance(entry.name, str) else entry.name.decode()): entry for entry in model.metadata}
     assert {name: bytes(model.buffers[entry.buffer].data) for name, entry in kept.items()} == {
         "notes": b"second",
@@ -168,10 +168,10 @@ def test_tensors_that_nothing_uses_go_and_the_others_keep_their_order():
     bias = graph.constant(np.ones((1, 4), np.float32), name="one")
     y = graph.op("FULLY_CONNECTED", [x, graph.constant(np.eye(4, dtype=np.float32), name="w"), -1], (1, 4), options={})
     z = graph.op("ADD", [y, bias], (1, 4), options={}, name="z")
-    model = edit.unpack(graph.finish([z]))
-    places = edit.drop_unused(model)
+    model = tree.unpack(graph.finish([z]))
+    places = tree.drop_unused(model)
     assert places == {-1: -1, x: 0, bias: 1, bias + 1: 2, y: 3, z: 4}
-    read = read_graph(edit.pack(model))
+    read = read_graph(tree.pack(model))
     assert [tensor.name for tensor in read.tensors] == ["x", "one", "w", "tensor_4", "z"]
     assert (read.inputs, read.outputs, read.ops[0].inputs) == ((0,), (4,), (0, 2, -1))
     assert [model.buffers[place].data is None for place in range(4)] == [True, True, False, False]
