@@ -5,24 +5,15 @@ import json
 import numpy as np
 import pytest
 
-from edgekit.devices.benchmarking.baseline import Baseline, Slowdown, read_baseline, slowdowns, unmet
-from edgekit.devices.benchmarking.benchmark import Benchmark, Measurement
+from edgekit.devices.benchmarking.baseline import Baseline, Slowdown, Timed, read_baseline, slowdowns, unmet
 from edgekit.devices.benchmarking.ratio import Ratio
-from edgekit.devices.benchmarking.subject import Configuration
 from edgekit.errors import DataError
 
 BLOCKS = np.linspace(1.0, 2.0, 25)
 
 
 def measured(model="net.tflite", device="cpu", threads=1, factor=1.0):
-    """A measurement whose blocks' medians are known."""
-    times = np.repeat(BLOCKS[:, np.newaxis, np.newaxis] * factor, 3, axis=2)
-    asked = Configuration(f"/models/{model}", device, threads)
-    return Measurement(asked, device, "asked", times=times, only_inference="", start=None)
-
-
-def benchmark(*measurements):
-    return Benchmark(None, None, 25, measurements)
+    return Timed(f"/models/{model}", device, threads, BLOCKS * factor)
 
 
 def write(tmp_path, **change):
@@ -69,7 +60,7 @@ def baseline(*keys):
     ],
 )
 def test_measurements_meet_those_of_their_name_device_and_threads(keys, measurements, ratios):
-    found = benchmark(*(measured(**each) for each in measurements))
+    found = [measured(**each) for each in measurements]
     if ratios:
         assert [each.ratio.value for each in slowdowns(found, baseline(*keys))] == pytest.approx(ratios)
     else:
