@@ -15,8 +15,9 @@ module or one that imports it. It is killed where a test fails, or where the tes
 and a minute more. The copy is removed at the end. Survivors are printed as `file:line  old → new`.
 
 What is not mutated, because no test should notice it (`_decides_nothing`): annotations; the text of a message, which is
-an f-string with a space in it; lengths of time-outs, which are numbers given to a name that ends in `_s`, `_S` or
-`timeout`; decorators; `__all__`; `strict=` of zip, which is an assertion, and `repr=` of a field.
+an f-string with a space in it; assertions, `strict=` of zip among them; decorators; `__all__`; `repr=` of a field; the
+line that asks for `__main__`; and numbers that decide about time and memory alone: what a name stands for that ends in
+`_s`, `_S` or `timeout` (time-outs), `threads`, `BATCH` or `maxsize`.
 """
 
 import argparse
@@ -111,17 +112,19 @@ def mutants_of(package: str, module: str) -> list[Mutant]:
     return found
 
 
-_DURATION = re.compile(r"(_s|timeout)$", re.IGNORECASE)
+_SPEED_ALONE = re.compile(r"(_s|_S|timeout|threads|BATCH|maxsize)$")
 
 
 def _decides_nothing(node) -> bool:
     """Whether no test should notice a change here; the module's docstring lists what."""
-    inner = node
+    inner, number = node, node.type == "number"
     while node.parent is not None:
         parent = node.parent
         if parent.type in ("parameters", "lambdef") and node.type == "operator":
             return True
-        if node.type in ("decorator", "fstring") and (node.type == "decorator" or " " in node.get_code(False)):
+        if node.type in ("decorator", "assert_stmt") or (node.type == "fstring" and " " in node.get_code(False)):
+            return True
+        if node.type == "comparison" and node.children[0].get_code(False) == "__name__":
             return True
         if parent.type in ("tfpdef", "annassign") and node is parent.children[1 + (parent.type == "tfpdef")]:
             return True
@@ -130,7 +133,9 @@ def _decides_nothing(node) -> bool:
         if _name_given(node) in ("strict", "repr", "__all__"):
             return True
         node = parent
-    return inner.type == "number" and bool(_DURATION.search(_name_given(inner)))
+    while inner.parent is not None and inner.parent.type in ("atom", "testlist_comp", "testlist_star_expr"):
+        inner = inner.parent
+    return number and bool(_SPEED_ALONE.search(_name_given(inner)))
 
 
 def _name_given(node) -> str:

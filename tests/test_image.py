@@ -328,3 +328,65 @@ def test_array_layout_does_not_matter():
 
 def test_overshoot_of_a_bicubic_resize_is_clipped():
     assert np.asarray(decode(np.array([[-20.0, 0.4, 280.0]])))[0, :, 0].tolist() == [0, 0, 255]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([[0, 255]], [0, 255]),  # bytes in 32 bits
+        ([[0, 100]], [0, 100]),
+        ([[256, 65535]], [1, 255]),  # 16 bits
+        ([[0, 257]], [0, 1]),
+        ([[0, 65535]], [0, 255]),
+        ([[0, 65536]], [0, 255]),  # more: the largest is white
+        ([[32768, 131072]], [64, 255]),
+    ],
+)
+def test_wide_greys_are_scaled_by_the_smallest_usual_range_that_holds_them(values, expected):
+    image = Image.fromarray(np.array(values, np.int32))
+    assert image.mode == "I"
+    assert np.asarray(decode(image))[0, :, 0].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([[0.0, 1.0]], [0, 255]),
+        ([[-1.0, 0.5]], [0, 128]),
+        ([[0.0, 1.5]], [0, 2]),
+        ([[0.0, 255.0]], [0, 255]),
+        ([[0.0, 510.0]], [0, 2]),
+    ],
+)
+def test_float_greys_are_fractions_up_to_1_and_pixels_beyond(values, expected):
+    assert np.asarray(decode(Image.fromarray(np.array(values, np.float32))))[0, :, 0].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "kind", "sound"),
+    [
+        (0, 255, "int32", True),
+        (-1, 255, "int32", False),
+        (0, 256, "int32", False),
+        (-64, 319, "float32", True),
+        (-65, 255, "float32", False),
+        (0, 320, "float32", False),
+        (-4, 4, "float32", False),  # normalized
+        (-4.1, 4, "float32", True),
+        (-4, 4.1, "float32", True),
+        (3, 3, "float32", True),  # of one grey
+        (0, 1, "int32", True),
+    ],
+)
+def test_arrays_on_both_sides_of_their_bounds(low, high, kind, sound):
+    array = np.array([[low, high]] * 2, kind)
+    if sound:
+        np.testing.assert_array_equal(np.asarray(decode(array))[0, :, 0], np.clip(np.rint([low, high]), 0, 255))
+    else:
+        with pytest.raises(ImageError):
+            decode(array)
+
+
+def test_an_array_of_one_channel_is_grey():
+    values = np.arange(6, dtype=np.uint8).reshape(2, 3, 1)
+    np.testing.assert_array_equal(np.asarray(decode(values)), np.repeat(values, 3, axis=2))

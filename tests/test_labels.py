@@ -2,6 +2,7 @@ import pytest
 
 from edgekit.errors import DataError
 from edgekit.labels import Names, find_names, read_labels
+from edgekit.labels.formats import parse_labels, parse_structured
 
 
 @pytest.mark.parametrize(
@@ -165,3 +166,41 @@ def test_a_thousand_numbers_for_1001_outputs(tmp_path):
     labels = read_labels(tmp_path / "labels.txt", 1001)
     assert (labels[0], labels[1], labels[1000]) == ("background", "name 1x", "name 1000x")
     assert read_labels(tmp_path / "labels.txt", 1000)[0] == "name 1x"
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("a, b ,c", ("a", "b", "c")),
+        ("a,b\nc,d", ("a,b", "c,d")),
+        ('{"names": ["a", "b"]}', ("a", "b")),
+        ('["a", ["n01", "b"]]', ("a", "b")),
+        ('[{"name": "a"}, {"label": "b"}]', ("a", "b")),
+        ('{"0": "a", "2": "c"}', ("a", "class 1", "c")),
+        ('{"0": "a", "3": "d"}', ("a", "class 1", "class 2", "d")),
+        ('{"b": 1, "a": 0}', ("a", "b")),
+    ],
+)
+def test_documents_hold_names_in_the_order_of_the_outputs(text, labels):
+    assert parse_labels(text) == labels
+
+
+@pytest.mark.parametrize("text", ["[]", "[1, 2]", '["a", null]', "{}", '{"0": "a", "9": "b"}', '{"-1": "a", "0": "b"}'])
+def test_documents_that_hold_no_names(text):
+    assert parse_structured(text) is None
+
+
+@pytest.mark.parametrize(("depth", "read"), [(2, True), (20, True), (21, False), (5000, False)])
+def test_documents_of_up_to_20_brackets_in_one_another_are_read(depth, read):
+    """Brackets that close count: many beside one another are not deep."""
+    nested = '{"names": ["a", "b"], "more": ' + "[" * (depth - 1) + "]" * (depth - 1) + ', "flat": [{}, {}, {}]}'
+    assert (parse_structured(nested) == ("a", "b")) is read
+
+
+@pytest.mark.parametrize(
+    ("numbers", "names"), [("0 2", ("a", "class 1", "c")), ("0 3", ("a", "class 1", "class 2", "c"))]
+)
+def test_up_to_half_of_numbered_names_may_be_left_out(numbers, names):
+    first, last = numbers.split()
+    assert parse_structured('{"%s": "a", "%s": "c"}' % (first, last)) == names
+    assert parse_structured('{"%s": "a", "%d": "c"}' % (first, 4)) is None

@@ -9,7 +9,17 @@ from PIL import Image
 from edgekit import preprocess
 from edgekit.errors import UsageError
 from edgekit.image import decode
-from edgekit.preprocess import CONVENTIONS, InputSpec, apply, describe, fit, normalize, parse_preprocess
+from edgekit.preprocess import (
+    CONVENTIONS,
+    InputSpec,
+    apply,
+    contradiction,
+    describe,
+    fit,
+    normalize,
+    parse_preprocess,
+    parse_resize,
+)
 
 RED = (255, 0, 0)
 SPEC = InputSpec(4, 4)
@@ -281,3 +291,50 @@ def test_pixels_that_fit_stay_as_they_are():
     assert np.array_equal(fit(pixels, InputSpec(8, 6)), pixels)
     assert fit(pixels, InputSpec(8, 6, resize="crop", crop=0.5)).shape == (8, 6, 3)
     assert fit(pixels.astype(float), InputSpec(8, 6)).dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("given", "known", "told"),
+    [
+        ("raw", "raw", False),
+        ("-1..1", "lite", False),  # which differ by half a grey level
+        ("0..1", "-1..1", True),
+        ("raw", "0..1", True),
+        ("0..1", "raw", True),
+        ("imagenet", "caffe", True),
+    ],
+)
+def test_a_preprocessing_that_the_model_contradicts_is_told(given, known, told):
+    spec = InputSpec(8, 8)
+    said = contradiction(spec.with_convention(given), spec.with_convention(known), "its batch normalization")
+    assert bool(said) is told
+    assert not told or "its batch normalization" in said
+
+
+@pytest.mark.parametrize(("shift", "told"), [(0.0, False), (25.4, False), (25.6, True), (-25.4, False), (-25.6, True)])
+def test_a_tenth_of_the_models_range_is_no_contradiction(shift, told):
+    known = InputSpec(8, 8)
+    given = InputSpec(8, 8, mean=(0.0, 0.0, -shift))
+    assert bool(contradiction(given, known, "")) is told
+    scaled = InputSpec(8, 8, mean=(0.0, 0.0, -shift), std=(255.0,) * 3)
+    assert bool(contradiction(scaled, known.with_convention("0..1"), "")) is told
+
+
+def test_blue_before_red_is_a_contradiction_however_alike_the_scales():
+    known = InputSpec(8, 8)
+    assert contradiction(InputSpec(8, 8, order="bgr"), known, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "resize", "crop"),
+    [
+        ("stretch", "stretch", 1),
+        ("crop", "crop", 1),
+        ("crop:0.875", "crop", 0.875),
+        ("crop:.5", "crop", 0.5),
+        ("crop:1", "crop", 1),
+    ],
+)
+def test_ways_to_resize(text, resize, crop):
+    spec = parse_resize(text, InputSpec(8, 8))
+    assert (spec.resize, spec.crop) == (resize, crop)

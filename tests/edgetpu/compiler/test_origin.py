@@ -57,3 +57,15 @@ def test_a_record_that_leads_elsewhere_is_not_followed(name):
 def test_a_record_of_another_kind_tells_nothing():
     graph = read_graph(write_metadata(compiled_model(), Metadata(provenance={"edgetpu": ["net.tflite"]})))
     assert read_origin("x.tflite", graph).names == ()
+
+
+@pytest.mark.parametrize(
+    ("segments", "names"),
+    [
+        ({}, ["net_edgetpu.tflite"]),
+        ({"segments": 1}, ["net_edgetpu.tflite"]),
+        ({"segments": 2}, ["net_segment_0_of_2_edgetpu.tflite", "net_segment_1_of_2_edgetpu.tflite"]),
+    ],
+)
+def test_the_compiler_names_its_files_after_the_model(segments, names):
+    assert output_names(Path("/somewhere/net.tflite"), **segments) == names

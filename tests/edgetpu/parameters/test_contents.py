@@ -7,6 +7,7 @@ from edgekit.devices.inspection import inspect
 from edgekit.devices.twin import find_twin
 from edgekit.edgetpu.compiler.package import read_compiled
 from edgekit.edgetpu.parameters import check_contents, difference
+from edgekit.edgetpu.parameters.contents import DIFFERS, MISSING, SAME, Contents, LayerCheck
 from edgekit.edgetpu.parameters.layer import layer_parameters
 from edgekit.edgetpu.parameters.layout import layouts, sections
 from edgekit.errors import DeviceError
@@ -292,3 +293,20 @@ def another_scale(graph, op, place):
         model = patched(graph, quant={weights.index: replace(weights.quant, scale=tuple(scales))})
         if (layer_parameters(model, op).multipliers != before).any():
             return model
+
+
+@pytest.mark.parametrize(
+    ("statuses", "same", "differs"),
+    [
+        ([SAME], True, False),
+        ([], False, False),
+        ([SAME, MISSING], False, False),
+        ([SAME, MISSING, MISSING], False, True),
+        ([SAME, SAME, MISSING], False, False),
+        ([SAME, SAME, SAME, DIFFERS], False, True),
+    ],
+)
+def test_a_model_is_another_one_where_numbers_differ_or_most_layers_are_missing(statuses, same, differs):
+    found = Contents(tuple(LayerCheck(None, status) for status in statuses), 0, 0)
+    assert (found.same, found.differs) == (same, differs)
+    assert [layer.status for layer in found.others] == [status for status in statuses if status != SAME]

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekit.edgetpu import CompilerOptions, map_ops
+from edgekit.edgetpu.placement.mapping import _dynamic
 from edgekit.edgetpu.placement.partition import partition
 from edgekit.edgetpu.statuses import BAD_DTYPE, LIMITED, MAPPED, NOT_SUPPORTED, OTHER_SUBGRAPH
 from edgekit.errors import UsageError
@@ -251,3 +252,18 @@ def test_models_that_were_compiled_with_other_flags_are_predicted_exactly(shared
         placement = map_ops(read_graph(folder / f"{facts['name']}.tflite"), options)
         assert (devices(placement), placement.subgraphs) == ("".join(truth[facts["name"]]), facts["n_custom_ops"])
     assert len(truth) == 7
+
+
+@pytest.mark.parametrize(
+    ("opcode", "place"), [("FILL", 0), ("RESHAPE", 1), ("BROADCAST_TO", 1), ("TILE", 1), ("TANH", 0)]
+)
+def test_a_size_that_another_op_computes_is_unknown_to_the_compiler(opcode, place):
+    for computed in range(2):
+        graph = GraphBuilder()
+        x = graph.input((1, 4), "int8", quant=(0.1, 0))
+        numbers = graph.op("ABS", [graph.input((2,), "int32", name="n")], (2,), "int32", options={})
+        inputs = [x, x]
+        inputs[computed] = numbers
+        y = graph.op(opcode, inputs, (1, 4), "int8", quant=(0.1, 0), options=None)
+        op = _dynamic(read_graph(graph.finish([y])))
+        assert (op.opcode if op else None) == (opcode if computed == place and opcode != "TANH" else None)
