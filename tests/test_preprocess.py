@@ -332,7 +332,6 @@ def test_blue_before_red_is_a_contradiction_however_alike_the_scales():
         ("crop", "crop", 1),
         ("crop:0.875", "crop", 0.875),
         ("crop:.5", "crop", 0.5),
-        ("crop:1", "crop", 1),
     ],
 )
 def test_ways_to_resize(text, resize, crop):
