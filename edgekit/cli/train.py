@@ -18,6 +18,7 @@ from edgekit.terminal import echo_facts, echo_lines
 from edgekit.training import TrainingPlan, save_trained
 from edgekit.training import train as run_training
 from edgekit.training.frigate import check_folder, frigate_plan, model_path, save_for_frigate
+from edgekit.training.saving import SUFFIXES
 from edgekit.training.train import AUGMENTATIONS
 
 
@@ -50,7 +51,7 @@ from edgekit.training.train import AUGMENTATIONS
     "--preprocess", shell_complete=suggest(*CONVENTIONS), help="Scaling of the base's own input, if not told."
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of what is kept aside to judge on.")
-@click.option("--save-float", type=click.Path(path_type=Path), help="Write the float model (.tflite) as well.")
+@click.option("--save-float", type=click.Path(path_type=Path), help="Write the float model as well: .tflite, .keras or .h5.")
 @report_option
 @command_options
 def train(
@@ -80,7 +81,8 @@ def train(
     _check_outputs(path, folder, save_float)
     report = options.pop("report")
     check_report(report)
-    plan = TrainingPlan(name=folder.name if folder else path.stem, **options)
+    suffix = save_float.suffix if save_float else ".tflite"
+    plan = TrainingPlan(name=folder.name if folder else path.stem, float_suffix=suffix, **options)
     with tensorflow_quiet(verbose) as stream, progress_bar(stream, as_json=as_json, verbose=verbose) as progress:
         trained = run_training(images, frigate_plan(plan) if folder else plan, progress=progress)
     manifest = save_for_frigate(trained, folder, save_float) if folder else save_trained(trained, path, save_float)
@@ -97,9 +99,10 @@ def _check_outputs(output: Path, folder: Optional[Path], floating: Optional[Path
     """Raises where a result could not be written, or one would overwrite another."""
     further = [floating] if floating else []
     written = [output, output.with_suffix(".json"), *further]
-    for path in (output, *further):
-        if path.suffix != ".tflite":
-            raise UsageError(f"{path} does not end in .tflite.", "Models are written as .tflite.")
+    if output.suffix != ".tflite":
+        raise UsageError(f"{output} does not end in .tflite.", "The int8 model is written as .tflite.")
+    if floating and floating.suffix not in SUFFIXES:
+        raise UsageError(f"{floating} does not end in {', '.join(SUFFIXES)}.", "The float model is written as one of these.")
     if len({path.resolve() for path in written}) < len(written):
         raise UsageError("--save-float would overwrite the int8 model.", "Give it another name.")
     for path in further if folder else written:

@@ -29,11 +29,22 @@ def initial_network(name: str, layers: Sequence[Layer], *, seed: int) -> Network
     return Network(configuration(name, layers), weights)
 
 
-def configuration(name: str, layers: Sequence[Layer]) -> dict[str, object]:
-    """A model as the two Kerases have it in their files, in the older form, which the newer one reads."""
-    ends = {key: [layers[at].name, 0, 0] for key, at in (("input_layers", 0), ("output_layers", -1))}
+def configuration(name: str, layers: Sequence[Layer], outputs: Sequence[str] = ()) -> dict[str, object]:
+    """A model as the two Kerases have it in their files, in the older form, which the newer one reads.
+
+    Args:
+      outputs: names of the layers that it ends with, of the last one by default.
+    """
+    starts = [layer.name for layer in layers if layer.kind == "InputLayer"]
+    ends = {"input_layers": _references(starts), "output_layers": _references(outputs or [layers[-1].name])}
     described = [_described(layer) for layer in layers]
     return {"class_name": "Functional", "config": {"name": name, "trainable": True, "layers": described, **ends}}
+
+
+def _references(names: Sequence[str]) -> list[object]:
+    """Layers' first outputs: one alone is no list."""
+    found: list[object] = [[name, 0, 0] for name in names]
+    return [names[0], 0, 0] if len(found) == 1 else found
 
 
 def _described(layer: Layer) -> dict[str, object]:

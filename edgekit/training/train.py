@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.calibration.samples import Data
-from edgekit.converters import Conversion, Recipe, convert, load_source, save
+from edgekit.converters import Conversion, Recipe, convert, load_source
 from edgekit.converters.manifest import Provenance
 from edgekit.devices.admission import vouch
 from edgekit.errors import UsageError
 from edgekit.evaluation.accuracy import Evaluation, measure
 from edgekit.evaluation.answers import Subject
 from edgekit.evaluation.intervals import wilson_interval
-from edgekit.files import write_bytes
 from edgekit.preprocess import InputSpec
 from edgekit.progress import Progress, silent
 from edgekit.tflite import read_graph, read_metadata
@@ -30,6 +29,7 @@ from edgekit.training.features import extract_features
 from edgekit.training.head import Backbone, backbone, with_head
 from edgekit.training.probe import Choice, Training, choose, fit_head
 from edgekit.training.reading import CROPS, FLIP, PLAIN, View
+from edgekit.training.saving import check_float
 
 #: Views by how many of them are trained on.
 VIEWS = (PLAIN, FLIP, *CROPS)
@@ -53,6 +53,8 @@ class TrainingPlan:
       interpolation: how images are resized, in place of the base's own way.
       seed: of the division, the folds, and the choice of calibration images.
       name: what the model is called in its file.
+      float_suffix: of the float model's file, one of `saving.SUFFIXES`: a base that cannot be written so is refused
+        before the work.
     """
 
     base: str | Path = DEFAULT_BASE
@@ -64,6 +66,7 @@ class TrainingPlan:
     interpolation: str | None = None
     seed: int = 0
     name: str = "classifier"
+    float_suffix: str = ".tflite"
 
     def __post_init__(self) -> None:
         """Raises UsageError where a field names nothing."""
@@ -81,12 +84,13 @@ class Trained:
 
     Attributes:
       conversion: the int8 model with its verdict against the float one, on images that trained nothing.
-      floating: the float model's file.
+      floating: the float model as `.tflite` bytes.
       dataset: what it was trained and judged on.
       choice: the views and penalty, and what cross-validation said.
       top1: of the float model on the images kept aside, 0–1.
       interval: its 95 % Wilson interval.
       int8: the int8 model on the same images: by class, and what it confuses.
+      spec: the preprocessing of `floating`.
       curve: top-1 by number of images.
       seconds: that it took.
       way: how it was trained.
@@ -99,6 +103,7 @@ class Trained:
     top1: float
     interval: tuple[float, float]
     int8: Evaluation
+    spec: InputSpec
     curve: Curve
     seconds: float
     way: str = "probe"
@@ -145,6 +150,7 @@ def train(
     """
     started, kept = time.monotonic(), usual_cache() if cache is None else cache
     base = _base(images, plan, progress)
+    check_float(base, plan.float_suffix)
     dataset = open_dataset(
         Path(images), base.spec, labels_csv=plan.labels_csv, test=plan.test, seed=plan.seed, progress=progress
     )
@@ -163,7 +169,7 @@ def train(
     int8 = measure(Subject(content), as_labelled(dataset.test, dataset.class_names), progress=progress)
     top1, interval = float(right.mean()), wilson_interval(int(right.sum()), len(right))
     seconds = time.monotonic() - started
-    return Trained(conversion, floating, dataset, choice, top1, interval, int8, curve, seconds)
+    return Trained(conversion, floating, dataset, choice, top1, interval, int8, base.spec, curve, seconds)
 
 
 def _base(images: str | Path, plan: TrainingPlan, progress: Progress) -> Model:
@@ -244,18 +250,3 @@ def _recorded(conversion: Conversion, record: Mapping[str, object]) -> Conversio
     graph = read_graph(write_metadata(artefact.model.graph, replace(told, provenance=provenance)))
     made = replace(artefact, model=replace(artefact.model, graph=graph), provenance=provenance)
     return replace(conversion, artefact=made)
-
-
-def save_trained(trained: Trained, output: str | Path, floating: str | Path | None = None) -> Path:
-    """Writes the int8 model and its manifest, and the float model where a path for it is given.
-
-    Returns:
-      The manifest's path.
-
-    Raises:
-      OutputError: one of them cannot be written.
-    """
-    if floating is not None:
-        write_bytes(floating, trained.floating)
-        vouch(trained.floating)
-    return save(trained.conversion.artefact, output)

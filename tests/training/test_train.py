@@ -16,12 +16,12 @@ from PIL import Image
 
 import edgekit
 from edgekit.cli import main
-from edgekit.errors import DataError, UsageError
+from edgekit.errors import DataError, UnsupportedModelError, UsageError
 from edgekit.reports.training import training_facts, training_to_json
 from edgekit.tflite import read_metadata
 from edgekit.training import base as training_base
 from edgekit.training.cache import FeatureCache
-from tests.support.float_nets import bottleneck_net, save_images
+from tests.support.float_nets import bottleneck_net, colour_net, save_images
 
 #: A child process that fails where anything of TensorFlow is imported.
 WITHOUT_TENSORFLOW = """
@@ -99,6 +99,33 @@ def test_the_same_images_make_the_same_bytes_with_and_without_a_cache(trained, b
     assert any(path.is_file() for path in tmp_path.rglob("*"))
 
 
+@pytest.mark.parametrize(("library", "suffix"), [("keras", ".keras"), ("keras", ".h5"), ("tf_keras", ".h5")])
+def test_the_float_model_is_the_same_in_both_kerases(trained, tmp_path, library, suffix):
+    library = pytest.importorskip(library)
+    for kind in (suffix, ".tflite"):
+        edgekit.save_trained(trained, tmp_path / "c.tflite", tmp_path / f"float{kind}")
+    model = library.models.load_model(tmp_path / f"float{suffix}", compile=False)
+    pixels = np.random.default_rng(0).integers(0, 256, (8, *trained.spec.shape), np.uint8)
+    with edgekit.Classifier(str(tmp_path / "float.tflite"), device="cpu") as classifier:
+        expected = [{each.label: each.score for each in classifier.classify(image).classes} for image in pixels]
+    expected = [[row[name] for name in trained.dataset.class_names] for row in expected]
+    assert np.allclose(model.predict(pixels.astype(np.float32), verbose=0), expected, atol=1e-5)
+
+
+def test_a_keras_file_is_itself_a_base(trained, colours, tmp_path):
+    pytest.importorskip("h5py")
+    edgekit.save_trained(trained, tmp_path / "c.tflite", tmp_path / "c.h5")
+    plan = edgekit.TrainingPlan(base=tmp_path / "c.h5", augment="none")
+    assert edgekit.train(colours, plan, cache=FeatureCache(None)).int8.top1 == 1.0
+
+
+def test_a_base_that_keras_has_no_layers_for_is_refused_before_the_work(colours, tmp_path):
+    base = tmp_path / "base.tflite"
+    base.write_bytes(colour_net(between="FLOOR"))
+    with pytest.raises(UnsupportedModelError, match="cannot be written as .keras: .* FLOOR"):
+        edgekit.train(colours, edgekit.TrainingPlan(base=base, float_suffix=".keras"), cache=FeatureCache(None))
+
+
 def test_three_images_a_class_are_refused_in_words(base, tmp_path):
     with pytest.raises(DataError, match="too few different images: 'blue' 3, 'green' 3, 'red' 3"):
         edgekit.train(save_images(tmp_path / "few", each=3), edgekit.TrainingPlan(base=base))
@@ -158,7 +185,7 @@ def test_the_command_tells_what_it_found(base, colours, tmp_path):
     [
         (["-o", "c.h5"], "c.h5 does not end in .tflite"),
         (["-o", "c.tflite", "--save-float", "c.tflite"], "would overwrite"),
-        (["--save-float", "c.keras"], "c.keras does not end in .tflite"),
+        (["--save-float", "c.onnx"], "c.onnx does not end in .tflite, .keras, .h5"),
         (["-o", "nowhere/c.tflite"], "nowhere"),
         (["--augment", "all"], "no augmentation 'all'"),
     ],
