@@ -18,8 +18,8 @@ from edgekit.terminal import echo_facts, echo_lines
 from edgekit.training import TrainingPlan, save_trained
 from edgekit.training import train as run_training
 from edgekit.training.frigate import check_folder, frigate_plan, model_path, save_for_frigate
+from edgekit.training.plan import AUGMENTATIONS
 from edgekit.training.saving import SUFFIXES
-from edgekit.training.train import AUGMENTATIONS
 
 
 @click.command()
@@ -51,7 +51,9 @@ from edgekit.training.train import AUGMENTATIONS
     "--preprocess", shell_complete=suggest(*CONVENTIONS), help="Scaling of the base's own input, if not told."
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of what is kept aside to judge on.")
-@click.option("--save-float", type=click.Path(path_type=Path), help="Write the float model as well: .tflite, .keras or .h5.")
+@click.option(
+    "--save-float", type=click.Path(path_type=Path), help="Write the float model as well: .tflite, .keras or .h5."
+)
 @report_option
 @command_options
 def train(
@@ -102,7 +104,9 @@ def _check_outputs(output: Path, folder: Optional[Path], floating: Optional[Path
     if output.suffix != ".tflite":
         raise UsageError(f"{output} does not end in .tflite.", "The int8 model is written as .tflite.")
     if floating and floating.suffix not in SUFFIXES:
-        raise UsageError(f"{floating} does not end in {', '.join(SUFFIXES)}.", "The float model is written as one of these.")
+        raise UsageError(
+            f"{floating} does not end in {', '.join(SUFFIXES)}.", "The float model is written as one of these."
+        )
     if len({path.resolve() for path in written}) < len(written):
         raise UsageError("--save-float would overwrite the int8 model.", "Give it another name.")
     for path in further if folder else written:

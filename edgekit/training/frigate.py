@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgekit.files import check_writable, make_folder, write_text
+from edgekit.training.plan import TrainingPlan
 from edgekit.training.saving import save_trained
-from edgekit.training.train import Trained, TrainingPlan
+from edgekit.training.trained import Trained
 
 #: Height and width of what Frigate gives to a model, in pixels.
 SIZE = (224, 224)

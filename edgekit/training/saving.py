@@ -1,7 +1,6 @@
 """What a training made, as files."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgekit.converters import save
 from edgekit.converters.export.as_keras import classifier_network
@@ -12,15 +11,13 @@ from edgekit.models.kerasfile import h5_bytes, keras_bytes
 from edgekit.preprocess import InputSpec
 from edgekit.tflite import read_graph
 from edgekit.tflite.model import Model
-
-if TYPE_CHECKING:
-    from edgekit.training.train import Trained
+from edgekit.training.trained import Trained
 
 #: Of the float model's file.
 SUFFIXES = (".tflite", ".keras", ".h5")
 
 
-def save_trained(trained: "Trained", output: str | Path, floating: str | Path | None = None) -> Path:
+def save_trained(trained: Trained, output: str | Path, floating: str | Path | None = None) -> Path:
     """Writes the int8 model and its manifest, and the float model where a path for it is given.
 
     Args:

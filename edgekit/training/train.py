@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from edgekit.converters import Conversion, Recipe, convert, load_source
 from edgekit.converters.manifest import Provenance
 from edgekit.devices.admission import vouch
 from edgekit.errors import UsageError
-from edgekit.evaluation.accuracy import Evaluation, measure
+from edgekit.evaluation.accuracy import measure
 from edgekit.evaluation.answers import Subject
 from edgekit.evaluation.intervals import wilson_interval
 from edgekit.preprocess import InputSpec
@@ -23,107 +23,18 @@ from edgekit.tflite.metadata import Metadata, write_metadata
 from edgekit.tflite.model import Model
 from edgekit.training.base import DEFAULT_BASE, open_base
 from edgekit.training.cache import FeatureCache, usual_cache
-from edgekit.training.curve import Curve, learning_curve
+from edgekit.training.curve import learning_curve
 from edgekit.training.dataset import Dataset, Example, as_labelled, as_samples, open_dataset
 from edgekit.training.features import extract_features
 from edgekit.training.head import Backbone, backbone, with_head
+from edgekit.training.plan import AUGMENTATIONS, VIEWS, TrainingPlan
 from edgekit.training.probe import Choice, Training, choose, fit_head
-from edgekit.training.reading import CROPS, FLIP, PLAIN, View
+from edgekit.training.reading import PLAIN, View
 from edgekit.training.saving import check_float
+from edgekit.training.trained import Trained
 
-#: Views by how many of them are trained on.
-VIEWS = (PLAIN, FLIP, *CROPS)
 #: Most numbers of a training set's features: two gigabytes. Beyond it there are fewer views.
 MOST_NUMBERS = 500_000_000
-#: Name → how many of VIEWS.
-AUGMENTATIONS: Mapping[str, int] = {"none": 1, "flip": 2, "crops": 4}
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """Everything that decides what comes out of a training, apart from the images.
-
-    Attributes:
-      base: a zoo model, or the file of a float classifier.
-      labels_csv: a table file,label, for images without class folders.
-      test: a folder of the same classes to judge on, in place of a part of the images.
-      augment: a key of AUGMENTATIONS.
-      preprocess: how the base's images are scaled, where its file does not tell.
-      size: (height, width) that the base's input must have; None for any.
-      interpolation: how images are resized, in place of the base's own way.
-      seed: of the division, the folds, and the choice of calibration images.
-      name: what the model is called in its file.
-      float_suffix: of the float model's file, one of `saving.SUFFIXES`: a base that cannot be written so is refused
-        before the work.
-    """
-
-    base: str | Path = DEFAULT_BASE
-    labels_csv: Path | None = None
-    test: Path | None = None
-    augment: str = "crops"
-    preprocess: str | None = None
-    size: tuple[int, int] | None = None
-    interpolation: str | None = None
-    seed: int = 0
-    name: str = "classifier"
-    float_suffix: str = ".tflite"
-
-    def __post_init__(self) -> None:
-        """Raises UsageError where a field names nothing."""
-        if self.augment not in AUGMENTATIONS:
-            raise UsageError(
-                f"There is no augmentation {self.augment!r}.", f"Choose one of: {', '.join(AUGMENTATIONS)}."
-            )
-        if self.seed < 0:
-            raise UsageError(f"The seed is {self.seed}.", "Give a number that is not negative.")
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What a training made and found.
-
-    Attributes:
-      conversion: the int8 model with its verdict against the float one, on images that trained nothing.
-      floating: the float model as `.tflite` bytes.
-      dataset: what it was trained and judged on.
-      choice: the views and penalty, and what cross-validation said.
-      top1: of the float model on the images kept aside, 0–1.
-      interval: its 95 % Wilson interval.
-      int8: the int8 model on the same images: by class, and what it confuses.
-      spec: the preprocessing of `floating`.
-      curve: top-1 by number of images.
-      seconds: that it took.
-      way: how it was trained.
-    """
-
-    conversion: Conversion
-    floating: bytes = field(repr=False)
-    dataset: Dataset
-    choice: Choice
-    top1: float
-    interval: tuple[float, float]
-    int8: Evaluation
-    spec: InputSpec
-    curve: Curve
-    seconds: float
-    way: str = "probe"
-
-    @property
-    def alarms(self) -> tuple[str, ...]:
-        """What makes the figures doubtful, in sentences."""
-        expected, (low, high) = self.choice.accuracy, self.interval
-        if expected > high:
-            return (
-                f"cross-validation named {expected:.1%} of the images to train on rightly: those to judge on are of "
-                "another kind, or many of those to train on show the same scene",
-            )
-        if expected < low:
-            return (
-                f"cross-validation named only {expected:.1%} of the images to train on rightly: those to judge on are "
-                "easier, or copies of them in other sizes were trained on",
-            )
-        return ()
-
 
 PLAN = TrainingPlan()
 

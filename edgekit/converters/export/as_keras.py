@@ -76,7 +76,10 @@ def classifier_network(model: Model) -> Network:
         raise UnsupportedModelError("The model takes images as BGR, for which no layer is written.")
     writer = _Writer(graph)
     image = writer.layer("InputLayer", (), spec.shape, {})
-    options = {"scale": [1 / std for std in spec.std], "offset": [-mean / std for mean, std in zip(spec.mean, spec.std)]}
+    options = {
+        "scale": [1 / std for std in spec.std],
+        "offset": [-mean / std for mean, std in zip(spec.mean, spec.std)],
+    }
     plain = not any(spec.mean) and set(spec.std) == {1.0}
     writer.at[graph.inputs[0]] = image if plain else writer.layer("Rescaling", (image.name,), spec.shape, options)
     return writer.written(graph.inputs, graph.outputs).network
@@ -122,9 +125,7 @@ class _Writer:
         ends = [self.at[index].name for index in outputs]
         return KerasGraph(Network(configuration("classifier", self.layers, ends), self.weights), self.kernels)
 
-    def layer(
-        self, kind: str, inputs: tuple[str, ...], shape: tuple[int, ...], options: Mapping[str, object]
-    ) -> Layer:
+    def layer(self, kind: str, inputs: tuple[str, ...], shape: tuple[int, ...], options: Mapping[str, object]) -> Layer:
         """Any layer."""
         layer = Layer(kind, f"{kind.lower()}_{len(self.layers)}", inputs, options, shape)
         self.layers.append(layer)
