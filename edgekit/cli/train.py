@@ -50,6 +50,7 @@ from edgekit.training.saving import SUFFIXES
 @click.option(
     "--preprocess", shell_complete=suggest(*CONVENTIONS), help="Scaling of the base's own input, if not told."
 )
+@click.option("--finetune", is_flag=True, help="Train the last blocks too (TensorFlow); kept if better than without.")
 @click.option("--seed", default=0, show_default=True, help="Seed of what is kept aside to judge on.")
 @click.option(
     "--save-float", type=click.Path(path_type=Path), help="Write the float model as well: .tflite, .keras or .h5."
@@ -69,12 +70,14 @@ def train(
 
     A linear layer is trained on the features of a pretrained model, without TensorFlow. A fifth of the
     images trains nothing and judges the result; folders named train and test (or val) are taken as such.
+    --finetune trains the pretrained model's last blocks as well; killed, it goes on where it was.
 
     \b
     Examples:
       edgekit train flowers
       edgekit train flowers -o flowers.tflite --save-float flowers.float.tflite
       edgekit train flowers/train --test flowers/validation --base lite0
+      edgekit train flowers -o flowers.tflite --finetune
       edgekit train flowers --for frigate -o model_cache/flowers
     """
     name = images.resolve().name

@@ -9,6 +9,7 @@ from edgekit.reports.evaluation import class_to_json, evaluation_tables, outcome
 from edgekit.reports.text import Facts, percent, with_interval
 from edgekit.training import Trained
 from edgekit.training.curve import Curve
+from edgekit.training.finetuning.finetune import Tuned
 
 _SKIPPED = 3
 
@@ -35,6 +36,7 @@ def training_to_json(trained: Trained, path: Path, manifest: Path, floating: Pat
         "confusion": [outcome_to_json(each, int8.labels) for each in int8.confusion],
         "curve": _curve_to_json(trained.curve),
         "way": trained.way,
+        "finetuning": _tuning_to_json(trained.tuned) if trained.tuned else None,
         "training": trained.conversion.artefact.provenance["training"],
         "cross_validation": {"top1": trained.choice.accuracy, "loss": trained.choice.loss},
         "ranges": [fit.to_json() for fit in trained.conversion.fits],
@@ -57,11 +59,20 @@ def _curve_to_json(curve: Curve) -> dict[str, object]:
     }
 
 
+def _tuning_to_json(tuned: Tuned) -> dict[str, object]:
+    epochs = [
+        {"loss": each.loss, "loss_aside": each.aside_loss, "top1_aside": each.aside_top1} for each in tuned.history
+    ]
+    return {**tuned.to_json(), "history": epochs}
+
+
 def training_facts(trained: Trained, path: Path, floating: Path | None) -> Facts:
     """What was trained, how good it is, what more images would bring, and what was made."""
     dataset, int8 = trained.dataset, trained.int8
     yield "Images", f"{len(dataset.train)} to train on, {len(dataset.test)} to judge on ({dataset.divided})"
     yield "Trained", f"{_how(trained)}, in {trained.seconds:.0f} s"
+    if trained.tuned:
+        yield "Fine-tuning", about_tuning(trained.tuned)
     judged = f"on {len(dataset.test)} images that trained nothing"
     yield "Top-1", f"float {with_interval(trained.top1, trained.interval)} {judged}"
     yield "", f"int8 {with_interval(int8.top1, int8.top1_interval)} on the same"
@@ -89,7 +100,18 @@ def _how(trained: Trained) -> str:
     views = trained.choice.views
     known = "" if math.isnan(trained.choice.accuracy) else f" ({percent(trained.choice.accuracy)} in cross-validation)"
     base = Path(str(trained.conversion.artefact.provenance["training"]["base"])).name
+    tuned = trained.tuned
+    if tuned and tuned.kept:
+        return f"fine-tuned, {tuned.share:.0%} of {base}'s multiply-adds, {tuned.epochs} epochs"
     return f"logistic regression on features of {base}, {views} view{'s' if views > 1 else ''} of each image{known}"
+
+
+def about_tuning(tuned: Tuned) -> str:
+    """Whether fine-tuning was kept, and why."""
+    if not tuned.aside:
+        return "not kept: the images are too few to tell whether it is better"
+    against = f"{percent(tuned.top1)}, the probe {percent(tuned.probe)} of {tuned.aside} images kept aside in turns"
+    return f"{'kept' if tuned.kept else 'not kept'}: named {against}"
 
 
 def _curve_lines(curve: Curve) -> Iterator[str]:

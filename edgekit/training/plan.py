@@ -27,6 +27,7 @@ class TrainingPlan:
       size: (height, width) that the base's input must have; None for any.
       interpolation: how images are resized, in place of the base's own way.
       seed: of the division, the folds, and the choice of calibration images.
+      finetune: whether the last blocks are trained as well, in Keras.
       name: what the model is called in its file.
       float_suffix: of the float model's file, one of `saving.SUFFIXES`: a base that cannot be written so is refused
         before the work.
@@ -40,6 +41,7 @@ class TrainingPlan:
     size: tuple[int, int] | None = None
     interpolation: str | None = None
     seed: int = 0
+    finetune: bool = False
     name: str = "classifier"
     float_suffix: str = ".tflite"
 

@@ -149,21 +149,21 @@ def choose(given: Training, views: int, *, seed: int = 0, progress: Progress = s
     """
     chosen = given.part(_selection(given.labels, seed))
     chosen = replace(chosen, labels=np.unique(chosen.labels, return_inverse=True)[1])
-    folds = list(_folds(chosen, seed))
-    if not folds:
+    parts = list(folds(chosen, seed))
+    if not parts:
         return Choice(views, _MIDDLE, float("nan"), float("nan"))
     tried: list[Choice] = []
     for penalty in PENALTIES:
         progress("Cross-validating", len(tried), len(PENALTIES))
-        tried.append(_validated(chosen, folds, views, penalty))
+        tried.append(_validated(chosen, parts, views, penalty))
     best = min(tried, key=lambda choice: choice.loss)
     some = len(np.unique(given.labels)) > _MOST_CLASSES  # and to tell some classes apart is easier than all
     return replace(best, accuracy=float("nan")) if some else best
 
 
-def _validated(given: Training, folds: Sequence[tuple[np.ndarray, np.ndarray]], views: int, penalty: float) -> Choice:
+def _validated(given: Training, parts: Sequence[tuple[np.ndarray, np.ndarray]], views: int, penalty: float) -> Choice:
     right, losses = list[float](), list[float]()
-    for train, test in folds:
+    for train, test in parts:
         head = fit_head(given.part(train), Choice(views, penalty, 0.0, 0.0))
         predicted = head.probabilities(given.features[test, 0])
         right += (predicted.argmax(axis=1) == given.labels[test]).tolist()
@@ -171,7 +171,7 @@ def _validated(given: Training, folds: Sequence[tuple[np.ndarray, np.ndarray]], 
     return Choice(views, penalty, float(np.mean(right)), float(np.mean(losses)))
 
 
-def _folds(given: Training, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def folds(given: Training, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(images to train on, images to judge on) of each fold; nothing where a class is too small for two."""
     from sklearn.model_selection import StratifiedGroupKFold
 

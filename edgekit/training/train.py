@@ -26,6 +26,9 @@ from edgekit.training.cache import FeatureCache, usual_cache
 from edgekit.training.curve import learning_curve
 from edgekit.training.dataset import Dataset, Example, as_labelled, as_samples, open_dataset
 from edgekit.training.features import extract_features
+from edgekit.training.finetuning.finetune import Tuned, finetune, forget
+from edgekit.training.finetuning.gradient import import_keras
+from edgekit.training.finetuning.tail import tail_of
 from edgekit.training.head import Backbone, backbone, with_head
 from edgekit.training.plan import AUGMENTATIONS, VIEWS, TrainingPlan
 from edgekit.training.probe import Choice, Training, choose, fit_head
@@ -60,8 +63,10 @@ def train(
       EdgekitError: of the kind that fits, see `edgekit.errors`.
     """
     started, kept = time.monotonic(), usual_cache() if cache is None else cache
+    if plan.finetune:
+        import_keras()
     base = _base(images, plan, progress)
-    check_float(base, plan.float_suffix)
+    _check(base, plan)
     dataset = open_dataset(
         Path(images), base.spec, labels_csv=plan.labels_csv, test=plan.test, seed=plan.seed, progress=progress
     )
@@ -73,14 +78,47 @@ def train(
     head = fit_head(given, choice)
     right = head.probabilities(judged[:, 0]).argmax(axis=1) == truth
     curve = learning_curve(given, choice, (judged[:, 0], truth), right, seed=plan.seed, progress=progress)
-    record = _record(dataset, plan, choice)
-    floating = _float_file(with_head(base, head.weights, head.bias, dataset.class_names), plan, record)
+    tuned = _tuned(base, dataset, given, choice, plan, kept, progress)
+    record = _record(dataset, plan, choice, tuned)
+    made = tuned.model if tuned and tuned.model else with_head(base, head.weights, head.bias, dataset.class_names)
+    floating = _float_file(made, plan, record)
     conversion = _recorded(_converted(floating, base.spec, dataset, plan, progress), record)
-    content = conversion.artefact.model.graph.content
-    int8 = measure(Subject(content), as_labelled(dataset.test, dataset.class_names), progress=progress)
+    content, labelled = conversion.artefact.model.graph.content, as_labelled(dataset.test, dataset.class_names)
+    int8 = measure(Subject(content), labelled, progress=progress)
     top1, interval = float(right.mean()), wilson_interval(int(right.sum()), len(right))
+    if tuned and tuned.kept:
+        found = measure(Subject(floating), labelled, progress=progress)
+        top1, interval = found.top1, found.top1_interval
+    forget(_work_folder(kept))
     seconds = time.monotonic() - started
-    return Trained(conversion, floating, dataset, choice, top1, interval, int8, base.spec, curve, seconds)
+    return Trained(conversion, floating, dataset, choice, top1, interval, int8, base.spec, curve, seconds, tuned)
+
+
+def _check(base: Model, plan: TrainingPlan) -> None:
+    """Raises UnsupportedModelError, before the work, for what could not be done at its end."""
+    check_float(base, plan.float_suffix)
+    if plan.finetune:
+        tail_of(base)
+
+
+def _tuned(
+    base: Model,
+    dataset: Dataset,
+    given: Training,
+    choice: Choice,
+    plan: TrainingPlan,
+    cache: FeatureCache,
+    progress: Progress,
+) -> Tuned | None:
+    if not plan.finetune:
+        return None
+    work = _work_folder(cache)
+    return finetune(base, dataset, given, choice, work=work, seed=plan.seed, progress=progress)
+
+
+def _work_folder(cache: FeatureCache) -> Path | None:
+    """Where a fine-tuning that was killed left what it had."""
+    return cache.folder.with_name("finetuning") if cache.folder else None
 
 
 def _base(images: str | Path, plan: TrainingPlan, progress: Progress) -> Model:
@@ -111,10 +149,11 @@ def _training(
     return Training(features, np.array(labels), np.array(groups), network.widths)
 
 
-def _record(dataset: Dataset, plan: TrainingPlan, choice: Choice) -> dict[str, object]:
+def _record(dataset: Dataset, plan: TrainingPlan, choice: Choice, tuned: Tuned | None) -> dict[str, object]:
     """How the model was trained, for its file and its manifest."""
     return {
-        "way": "probe",
+        "way": "finetune" if tuned and tuned.kept else "probe",
+        **({"finetuning": tuned.to_json()} if tuned else {}),
         "base": Path(plan.base).name,
         "images": len(dataset.train),
         "kept_aside": len(dataset.test),

@@ -7,6 +7,7 @@ from edgekit.evaluation.accuracy import Evaluation
 from edgekit.preprocess import InputSpec
 from edgekit.training.curve import Curve
 from edgekit.training.dataset import Dataset
+from edgekit.training.finetuning.finetune import Tuned
 from edgekit.training.probe import Choice
 
 
@@ -25,7 +26,7 @@ class Trained:
       spec: the preprocessing of `floating`.
       curve: top-1 by number of images.
       seconds: that it took.
-      way: how it was trained.
+      tuned: what fine-tuning came to; None where it was not asked for.
     """
 
     conversion: Conversion
@@ -38,12 +39,22 @@ class Trained:
     spec: InputSpec
     curve: Curve
     seconds: float
-    way: str = "probe"
+    tuned: Tuned | None = None
+
+    @property
+    def way(self) -> str:
+        """How it was trained: "probe" or "finetune"."""
+        return "finetune" if self.tuned and self.tuned.kept else "probe"
+
+    @property
+    def expected(self) -> float:
+        """Part of the images to train on that was named rightly while it was kept aside, 0–1, or NaN."""
+        return self.tuned.top1 if self.tuned and self.tuned.kept else self.choice.accuracy
 
     @property
     def alarms(self) -> tuple[str, ...]:
         """What makes the figures doubtful, in sentences."""
-        expected, (low, high) = self.choice.accuracy, self.interval
+        expected, (low, high) = self.expected, self.interval
         if expected > high:
             return (
                 f"cross-validation named {expected:.1%} of the images to train on rightly: those to judge on are of "

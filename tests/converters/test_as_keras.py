@@ -59,7 +59,7 @@ def test_weights_go_back_to_where_they_came_from():
     found = as_keras(graph, graph.inputs, graph.outputs)
     assert {kernel.kind for kernel in found.kernels.values()} == {"Conv2D", "DepthwiseConv2D", "Dense"}
     for name, kernel in found.kernels.items():
-        tensor = graph.tensors[kernel.weights]
+        tensor = graph.tensors[kernel.op.inputs[1]]
         back = graph_weights(found.network.weights[name][0], kernel.kind, tensor.shape)
         assert np.array_equal(back, constant(graph, tensor))
 

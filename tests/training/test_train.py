@@ -122,7 +122,7 @@ def test_a_keras_file_is_itself_a_base(trained, colours, tmp_path):
 def test_a_base_that_keras_has_no_layers_for_is_refused_before_the_work(colours, tmp_path):
     base = tmp_path / "base.tflite"
     base.write_bytes(colour_net(between="FLOOR"))
-    with pytest.raises(UnsupportedModelError, match="cannot be written as .keras: .* FLOOR"):
+    with pytest.raises(UnsupportedModelError, match=r"cannot be written as \.keras: .* FLOOR"):
         edgekit.train(colours, edgekit.TrainingPlan(base=base, float_suffix=".keras"), cache=FeatureCache(None))
 
 

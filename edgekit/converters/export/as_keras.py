@@ -30,13 +30,11 @@ class Kernel:
 
     Attributes:
       kind: the layer's class.
-      weights: the tensor of its kernel.
-      bias: that of its bias; -1 where it has none.
+      op: what reads them: the kernel as its second input, the bias, if there is one, as its third.
     """
 
     kind: str
-    weights: int
-    bias: int
+    op: Op
 
 
 @dataclass(frozen=True)
@@ -148,7 +146,7 @@ class _Writer:
             kernel = kernel.reshape(*kernel.shape[:2], self.graph.tensors[op.inputs[0]].shape[-1], -1)
         layer = self.add(op, kind, {**options, "use_bias": bool(bias), "activation": "linear"})
         self.weights[layer.name] = (np.ascontiguousarray(kernel), *(value.reshape(-1) for value in bias))
-        self.kernels[layer.name] = Kernel(kind, tensors[0], tensors[1] if bias else -1)
+        self.kernels[layer.name] = Kernel(kind, op)
         self.activated(op)
 
     def activated(self, op: Op, opcode: str = "") -> None:
