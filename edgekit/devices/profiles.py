@@ -36,7 +36,7 @@ class Profile:
 PROFILES: Mapping[str, Profile] = {
     "devboard": Profile("Coral Dev Board", "pci", 4, 1024, "devboard", r"[Pp]hanbell", "Mendel, Python 3.7"),
     "devboard-mini": Profile("Coral Dev Board Mini", "usb", 4, 2048, None, r"mt8167", "Mendel, Python 3.7"),
-    "pi4": Profile("Raspberry Pi 4", None, 4, 1024, "usb3", r"Raspberry Pi (4|Compute Module 4)", "USB 3 is blue"),
+    "pi4": Profile("Raspberry Pi 4", None, 4, 1024, "pi4", r"Raspberry Pi (4|Compute Module 4)", "USB 3 is blue"),
     "pi5": Profile("Raspberry Pi 5", None, 4, 1024, "usb3", r"Raspberry Pi (5|Compute Module 5)", "USB 3 is blue"),
     "pcie": Profile("computer with an M.2 or PCIe card", "pci", None, None, "pcie", "", "needs the apex driver"),
     "cpu": Profile("computer", None, None, None, "usb3", ""),

@@ -126,12 +126,11 @@ def op_work(graph: Graph, op: Op) -> Work:
         source = (1, 1, 1) if data is None else _shape(data)
         # A depthwise convolution that makes several channels of each one is stored and computed as an ordinary one.
         kind = "CONV_2D" if op.opcode == "DEPTHWISE_CONV_2D" and source[2] != output[2] else op.opcode
-        return replace(
-            layer_work(kind, source, output, kernel=(height, width), numbers=_numbers(graph, op)), kind=op.opcode
-        )
+        numbers = _numbers(graph, op, depthwise=kind == "DEPTHWISE_CONV_2D")
+        return replace(layer_work(kind, source, output, kernel=(height, width), numbers=numbers), kind=op.opcode)
     if op.opcode == "FULLY_CONNECTED":
         units, values, _, _ = _sizes_of_four(_operand(graph, op, 1))
-        return layer_work(op.opcode, (1, 1, values), (1, 1, units), numbers=_numbers(graph, op))
+        return layer_work(op.opcode, (1, 1, values), (1, 1, units), numbers=_numbers(graph, op, depthwise=False))
     if op.opcode in ("AVERAGE_POOL_2D", "MAX_POOL_2D"):
         window = (int(op.option("filter_height", 1)), int(op.option("filter_width", 1)))
         return layer_work(op.opcode, source, output, kernel=window)
@@ -144,12 +143,12 @@ def op_work(graph: Graph, op: Op) -> Work:
     return Work(op.opcode, source, output, 0, 0.0, plain.vector_passes, constants, constants)
 
 
-def _numbers(graph: Graph, op: Op) -> int:
+def _numbers(graph: Graph, op: Op, *, depthwise: bool) -> int:
     """How many numbers are stored for each output: see `parameters.layout`."""
     weights = _operand(graph, op, 1)
     if weights is None or weights.quant is None:
         return _ALL_NUMBERS
-    with_biases = op.opcode == "DEPTHWISE_CONV_2D" or has_biases(graph, op)
+    with_biases = depthwise or has_biases(graph, op)
     return max(1, int(with_biases) + int(has_multipliers(weights)) + int(weights.quant.per_channel))
 
 

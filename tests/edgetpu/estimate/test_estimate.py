@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgekit.edgetpu import map_ops
-from edgekit.edgetpu.estimate.estimate import estimate, estimate_work, milliseconds_text
+from edgekit.edgetpu.estimate.estimate import around, bytes_text, estimate, estimate_work, milliseconds_text
 from edgekit.edgetpu.estimate.profiles import EDGE_TPU, HOSTS, LATENCY_SPREAD
 from edgekit.edgetpu.estimate.savings import savings
 from edgekit.edgetpu.estimate.work import layer_work, op_work
@@ -128,6 +128,44 @@ def test_depthwise_layers_are_stored_by_four_channels(channels, stored):
     assert work.vector_passes == 8 * 8 * 9 * stored / 64
 
 
+@pytest.mark.parametrize(
+    ("scales", "bias", "numbers"),
+    [((0.1, 0.2), 7, 3), ((0.1, 0.2), 0, 2), ((0.1, 0.1), 7, 2), ((0.1, 0.1), 0, 1), ((0.1,), 7, 1), ((0.1,), 0, 1)],
+)
+def test_an_output_has_as_many_numbers_as_differ(scales, bias, numbers):
+    """A multiplier where scales differ, a bias unless all are 0, a zero point where there is a scale for each output.
+
+    One number is there in any case. A 1×1 layer of 8 inputs and 2 outputs: 16 × 8 bytes, and 16 × 4 for each number.
+    """
+    graph = GraphBuilder()
+    x = graph.input((1, 4, 4, 8), "int8", quant=QUANT)
+    quant = (scales, (0,) * len(scales), 0) if len(scales) > 1 else (scales[0], 0)
+    weights = graph.constant(np.ones((2, 1, 1, 8), np.int8), quant=quant)
+    biases = graph.constant(np.full(2, bias, np.int32), quant=quant)
+    options = {"strideW": 1, "strideH": 1, "dilationWFactor": 1, "dilationHFactor": 1}
+    y = graph.op("CONV_2D", [x, weights, biases], (1, 4, 4, 2), "int8", quant=QUANT, options=options, version=3)
+    model = read_graph(graph.finish([y]))
+    assert op_work(model, model.ops[0]).parameter_bytes == 16 * (8 + 4 * numbers)
+
+
+@pytest.mark.parametrize(("inputs", "stored"), [(1, 16 * (49 * 4 + 8)), (8, 8 * (49 * 4 + 12))])
+def test_a_depthwise_layer_of_several_filters_for_a_channel_is_an_ordinary_one(inputs, stored):
+    """8 filters of 7×7 over one channel took the 3,200 bytes of a convolution (of one number), not a depthwise layer's.
+
+    An ordinary one has no biases where all are 0; a depthwise one has them all the same.
+    """
+    graph = GraphBuilder()
+    x = graph.input((1, 16, 16, inputs), "int8", quant=QUANT)
+    scales = (tuple(0.1 + n / 100 for n in range(8)), (0,) * 8, 3)
+    weights = graph.constant(np.ones((1, 7, 7, 8), np.int8), quant=scales)
+    options = {"strideW": 1, "strideH": 1, "dilationWFactor": 1, "dilationHFactor": 1, "depthMultiplier": 8 // inputs}
+    y = graph.op("DEPTHWISE_CONV_2D", [x, weights], (1, 16, 16, 8), "int8", quant=QUANT, options=options, version=3)
+    model = read_graph(graph.finish([y]))
+    work = op_work(model, model.ops[0])
+    assert (work.kind, work.parameter_bytes) == ("DEPTHWISE_CONV_2D", stored)
+    assert (work.array_passes > 0) == (inputs == 1)
+
+
 def test_a_dense_layer_works_as_a_convolution_of_one_position():
     graph = conv_model(flatten=True)
     reshape, dense = (op_work(graph, op) for op in graph.ops[1:])
@@ -175,8 +213,8 @@ def test_the_interval_is_the_estimate_times_and_divided_by_the_spread():
         moved = (1000 + instructions) * host.send_ns + 1000 * host.fetch_ns
         latency = found.latency[name]
         assert latency.expected == pytest.approx(3 * host.fixed_ms + (moved + compute) * 1e-6)
-        assert latency.high / latency.expected == pytest.approx(LATENCY_SPREAD)
-        assert latency.expected / latency.low == pytest.approx(LATENCY_SPREAD)
+        assert latency.high / latency.expected == pytest.approx(1.47) == LATENCY_SPREAD
+        assert latency.expected / latency.low == pytest.approx(1.47)
         assert milliseconds_text(latency).startswith(f"{latency.expected:.1f} ms, likely {latency.low:.1f} to ")
 
 
@@ -254,6 +292,10 @@ def test_what_does_not_fit_is_streamed_whole():
 
 
 def test_streamed_parameters_are_sent_for_each_piece_of_a_large_output():
+    """9·1024 weights for each of 1,024 outputs do not fit: at 64×64 their 4 MiB are made in 8 pieces of 512 KiB."""
+    work = layer_work("CONV_2D", (64, 64, 1024), (64, 64, 1024), kernel=(3, 3))
+    (layer,) = estimate_work({0: work}, 0, 0).layers
+    assert layer.transfer_ms == pytest.approx(8 * 1024 * (9 * 1024 + 12) * HOSTS["usb3"].send_ns * 1e-6)
     assert layer_work("CONV_2D", (8, 8, 64), (8, 8, 64)).pieces == 1.0
     assert layer_work("CONV_2D", (64, 64, 64), (64, 64, 512)).pieces == pytest.approx(4.0)
 
@@ -268,6 +310,34 @@ def test_activations_cross_the_bus_at_each_end_of_a_subgraph():
     assert (both.input_bytes, both.output_bytes, len(both.layers)) == (8 * 8 * (3 + 16), 2 * 8 * 8 * 16, 2)
     assert both.latency["usb3"].expected > first.latency["usb3"].expected + HOSTS["usb3"].fixed_ms
     assert "3 ops on the CPU are not in the latency" in first.cautions
+
+
+def test_what_kernels_take_does_not_remain():
+    """3×3 over 64×64: 8 places of 64 KiB."""
+    work = layer_work("CONV_2D", (64, 64, 64), (64, 64, 64), kernel=(3, 3))
+    found = estimate_work({0: work}, 0, 0)
+    assert found.remaining_bytes == 16 * 518_656 - 8 * 65_536 - 64 * (9 * 64 + 12)
+
+
+def test_sizes_lie_within_a_twenty_fifth_where_the_room_is_ample():
+    work = layer_work("FULLY_CONNECTED", (1, 1, 1024), (1, 1, 1024), numbers=2)
+    found = estimate_work({0: work}, 0, 0)
+    assert tuple(found.on_chip) == pytest.approx((1_056_768 / 1.04, 1_056_768, 1_056_768 * 1.04))
+    assert tuple(found.streamed) == (0, 0, 0)
+    assert bytes_text(found.on_chip) == "1.01MiB, likely 992.31KiB to 1.05MiB" and bytes_text(found.streamed) == "0.00B"
+    assert tuple(around(104)) == pytest.approx((100, 104, 108.16))
+
+
+@pytest.mark.parametrize(("depth", "cached", "perhaps"), [(7000, True, True), (7200, True, False), (8150, False, True)])
+def test_the_interval_allows_for_more_or_less_free_memory(depth, cached, perhaps):
+    """A group of 64 takes 64 × (depth + 8) bytes of a tile's 518,656, of which at least 88 % are free, or 102 %."""
+    work = layer_work("FULLY_CONNECTED", (1, 1, depth), (1, 1, 1024), numbers=2)
+    found = estimate_work({0: work}, 0, 0)
+    assert (found.on_chip_bytes > 0) == cached
+    # Sure of it both ways where the whole interval is; otherwise it reaches from nothing to all.
+    assert (found.on_chip.low > 0) == (cached and perhaps)
+    assert (found.on_chip.high > 0) == (cached or perhaps)
+    assert (found.streamed.high > 0) == (not (cached and perhaps))
 
 
 def test_a_model_with_nothing_on_the_edge_tpu_has_no_latency():
@@ -346,6 +416,10 @@ def test_savings_name_idle_lanes_and_large_outputs():
     idle = layer_work("CONV_2D", (56, 56, 256), (56, 56, 66), kernel=(3, 3))
     (text,) = savings(estimate_work({4: idle}, 1000, 1000))
     assert text == "Op 4 (CONV_2D) has 66 output channels and takes the time of 128: 64 would take less, 128 no more."
+    for channels, taken, fewer in ((10, 16, ""), (20, 32, "16 would take less, "), (40, 64, "32 would take less, ")):
+        narrow = layer_work("CONV_2D", (112, 112, 256), (112, 112, channels), kernel=(3, 3))
+        (text,) = savings(estimate_work({4: narrow}, 1000, 1000))
+        assert text.endswith(f"has {channels} output channels and takes the time of {taken}: {fewer}{taken} no more.")
     (text,) = savings(estimate_work({0: layer_work("ADD", (8, 8, 8), (8, 8, 8))}, 100, 1 << 20))
     assert text.startswith("Input and output, 1.00MiB, take 31.2 ms")
 
