@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: Images in one task: enough to hide the network's delay, few enough to spread a small set evenly.
 BATCH = 16
 #: Seconds to wait for a scheduler's first word.
-PATIENCE = 10
+PATIENCE_S = 10
 
 #: What a worker's thread keeps between tasks: the subject it opened last, and its classifier.
 _opened = threading.local()
@@ -62,7 +62,7 @@ def _client(scheduler: str) -> Iterator["Client"]:
     except ImportError as error:
         raise not_importable("Spreading an evaluation", "Dask", "cluster", error) from error
     if scheduler != "local":
-        with Client(scheduler, timeout=PATIENCE, set_as_default=False) as client:
+        with Client(scheduler, timeout=PATIENCE_S, set_as_default=False) as client:
             yield client
         return
     options = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": logging.CRITICAL}
