@@ -10,6 +10,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from edgekit.edgetpu.compiler.package import CompiledModel, mapped_ops
+from edgekit.edgetpu.parameters.constants import constants
 from edgekit.edgetpu.parameters.layer import LayerParameters, layer_parameters
 from edgekit.edgetpu.parameters.layout import BIASES, MULTIPLIERS, WEIGHTS, Section, layouts, sections
 from edgekit.edgetpu.parameters.store import Place, Store
@@ -78,9 +79,12 @@ def check_contents(compiled: CompiledModel, twin: Graph) -> Contents:
     """Looks for each layer of `twin` that the Edge TPU runs in the compiled file's parameters."""
     blobs = [executable.parameters for op in compiled.edgetpu_ops for executable in op.packages[0].executables]
     store = Store([blob for blob in blobs if blob])
-    parameters = ((op, layer_parameters(twin, op)) for op in mapped_ops(compiled, twin))
+    mapped = mapped_ops(compiled, twin)
+    parameters = ((op, layer_parameters(twin, op)) for op in mapped)
     layers = [(op, layer) for op, layer in parameters if layer is not None]
     there = {op.index for op, layer in layers if _found(layer, store)}  # first all of these: the gaps are the others'
+    for content in (content for op in mapped for content in constants(twin, op)):
+        _take([(store.find(content), _Piece((Section("", content),)))], store)
     checks = tuple(LayerCheck(op, SAME) if op.index in there else _nearest(op, layer, store) for op, layer in layers)
     return Contents(checks, store.explained_bytes, sum(map(len, blobs)))
 

@@ -208,13 +208,18 @@ NO_LAYERS = {"split_concat"}
 #: Pairs whose parameters the twin's layers explain to the last byte.
 WHOLE = (
     "mobilenet_v1",
-    "mobilenet_v2_1.0_224_inat_bird_quant__7",
+    "mobilenet_v2",
     "posenet",
     "deeplab",
     "model_retina_net",
     "gabor",
     "N3",
+    "ASR",
+    "face_",
+    "model_size",
 )
+#: Pairs of which 64 or fewer bytes in ten thousand are not known, and the LSTM, most of which is not.
+NEARLY, UNKNOWN = ("movenet", "bright", "color"), ("keras_lstm",)
 
 
 @pytest.mark.shared
@@ -226,6 +231,10 @@ def test_every_real_pair_is_recognized(shared):
         assert difference(found, twin) == ""
         if folder.name.startswith(WHOLE):
             assert found.explained_bytes == found.total_bytes, folder.name
+        elif folder.name.startswith(NEARLY):
+            assert found.explained_bytes >= 0.997 * found.total_bytes, folder.name
+        else:
+            assert folder.name.startswith(UNKNOWN) or folder.name in NO_LAYERS, folder.name
 
 
 @pytest.mark.shared
