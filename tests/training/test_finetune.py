@@ -21,7 +21,7 @@ from edgekit.tflite import read_graph, read_metadata
 from edgekit.tflite.model import Model
 from edgekit.training.cache import FeatureCache
 from edgekit.training.finetuning.checkpoint import load_state, save_state
-from edgekit.training.finetuning.descent import Schedule, class_weights, judged
+from edgekit.training.finetuning.descent import Epoch, Schedule, best_epoch, class_weights, judged
 from edgekit.training.finetuning.finetune import Tuned
 from edgekit.training.finetuning.passes import pass_count
 from edgekit.training.finetuning.tail import tail_of, with_weights
@@ -63,7 +63,7 @@ def model():
 
 def test_the_tail_has_the_last_of_the_work_and_few_numbers_pass_the_cut():
     tail = tail_of(model())
-    assert 0.3 <= tail.share <= 0.5
+    assert 1 / 3 <= tail.share <= 1 / 2
     assert tail.shapes == ((8, 8, 4),) and tail.width == 256
     assert {kernel.kind for kernel in tail.keras.kernels.values()} == {"Conv2D", "Dense"}
 
@@ -112,6 +112,12 @@ def test_the_learning_rate_rises_for_an_epoch_and_falls_to_nothing():
     assert rates[9] == pytest.approx(0.1) and max(rates) == pytest.approx(0.1)
     assert rates[0] == pytest.approx(0.01) and rates[-1] < 0.001
     assert rates[29] > rates[30] > rates[31]
+
+
+def test_the_best_epoch_is_the_last_of_those_with_most_images_right():
+    history = [Epoch(1.0, 0.5, top1) for top1 in (0.8, 0.9, 0.9, 0.85)]
+    assert best_epoch(history) == 3
+    assert best_epoch([Epoch(1.0, float("nan"), float("nan"))] * 3) == 0 == best_epoch([])
 
 
 def test_classes_count_alike_however_many_images_each_has():

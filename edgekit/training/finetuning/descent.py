@@ -6,7 +6,7 @@ have done.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -32,7 +32,8 @@ class Schedule:
       decay: AdamW's weight decay; biases have none.
       smoothing: share of each label that is spread over all classes.
       batch: images for each step.
-      patience: epochs without a lower loss on the images kept aside after which a run ends.
+      patience: a run ends when for so many epochs no more of the images kept aside were named rightly. Their loss would
+        end it early: smoothed labels make scores less sure of themselves while more of them become right.
       seed: of the order of the images.
     """
 
@@ -106,8 +107,7 @@ class Run:
 
     def ended(self, epochs: int, patience: int) -> bool:
         """Whether there is nothing more to do."""
-        losses = [epoch.aside_loss for epoch in self.history if not np.isnan(epoch.aside_loss)]
-        return self.epoch >= epochs or bool(losses and len(losses) - 1 - int(np.argmin(losses)) >= patience)
+        return self.epoch >= epochs or 0 < best_epoch(self.history) <= self.epoch - patience
 
 
 class Descent:
@@ -187,6 +187,12 @@ class Descent:
 
     def _weights(self) -> Weights:
         return {name: tuple(self._model.get_layer(name).get_weights()) for name in self._names}
+
+
+def best_epoch(history: Sequence[Epoch]) -> int:
+    """After how many epochs most images kept aside were named rightly, the last time; 0 where none were kept aside."""
+    found = [epoch.aside_top1 for epoch in history]
+    return max((number for number, top1 in enumerate(found, 1) if top1 == max(found)), default=0)
 
 
 def step_count(images: int, batch: int) -> int:

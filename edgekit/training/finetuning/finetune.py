@@ -19,7 +19,7 @@ from edgekit.files import make_folder
 from edgekit.progress import Progress, silent
 from edgekit.tflite.model import Model
 from edgekit.training.dataset import Dataset
-from edgekit.training.finetuning.descent import Descent, Epoch, Lesson, Schedule, step_count
+from edgekit.training.finetuning.descent import Descent, Epoch, Lesson, Schedule, best_epoch, step_count
 from edgekit.training.finetuning.gradient import import_keras
 from edgekit.training.finetuning.passes import Passes, pass_count
 from edgekit.training.finetuning.tail import Tail, Weights, tail_of, with_weights
@@ -30,7 +30,7 @@ from edgekit.training.reading import digest
 #: Images that are kept aside in all, where there are so many; one part of five is kept aside at a time.
 ENOUGH = 300
 #: Images that all epochs of a run show together, at most, and the fewest and most epochs that come of it.
-_SHOWN, _FEWEST, _MOST = 40_000, 4, 12
+_SHOWN, _FEWEST, _MOST = 24_000, 4, 12
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def _tuned(
         )
 
     history = _mean([run(number, schedule.epochs)[1] for number in range(len(turns))], turns)
-    epochs = 1 + int(np.argmin([epoch.aside_loss for epoch in history]))
+    epochs = best_epoch(history)
     aside = sum(len(turn.aside) for turn in turns)
     probe, top1 = sum(turn.right for turn in turns) / aside, history[epochs - 1].aside_top1
     model = with_weights(tail, run(len(turns), epochs)[0]) if _better(top1, probe) else None
