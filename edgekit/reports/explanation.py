@@ -6,7 +6,7 @@ from edgekit.converters.explaining import ActivationMap, ExplainedImage, Explana
 from edgekit.reports.text import columns, percent
 
 _WAYS = {
-    "cam": "exact, a sum over the positions of the last feature map",
+    "cam": "exact, a sum over the positions of the feature maps that the head reads",
     "grad-cam": "the last feature map, weighted by slopes of the score",
     "occlusion": "what covering a part of the image costs the score",
 }

@@ -119,6 +119,8 @@ def _layer(editor: Editor, opcode: str, source: tuple[int, int], weights: np.nda
 
 def _unflattened(editor: Editor, index: int) -> int | None:
     """Pooled features before they lost their axes of one position; None where that is not how they were made."""
+    if len(editor.tensors[index].shape) == 4:
+        return index
     op = editor.producer(index)
     shape = editor.tensors[op.inputs[0]].shape if op is not None else ()
     if op is None or len(shape) != 4:

@@ -17,26 +17,65 @@ _MOST_OPS = 32
 
 
 @dataclass(frozen=True)
+class Part:
+    """What one feature map does to the scores.
+
+    Attributes:
+      features: the tensor (1, height, width, channels).
+      weights: float64 (classes, height or 1, width or 1, channels): by how much a score grows with each feature, where
+        that is the same for all images: the scores are sums. Else None.
+    """
+
+    features: int
+    weights: np.ndarray | None
+
+
+@dataclass(frozen=True)
 class Head:
     """The end of a classifier.
 
     Attributes:
       scores: the tensor that the classes are decided by.
-      features: the last tensor (1, height, width, channels) that alone decides the scores; None where there is none.
-      weights: float64 (classes, height or 1, width or 1, channels): by how much a score grows with each feature, where
-        that is the same for all images: the scores are sums. Else None.
+      parts: the feature maps whose terms, and a bias, are the scores; of several all have weights, a single one may
+        decide the scores in another way. () where there are none.
     """
 
     scores: int
-    features: int | None
-    weights: np.ndarray | None
+    parts: tuple[Part, ...]
+
+    @property
+    def sums(self) -> bool:
+        """Whether scores are sums over positions."""
+        return bool(self.parts) and all(part.weights is not None for part in self.parts)
 
 
 def find_head(graph: Graph) -> Head:
     """The head of a classifier, float or quantized."""
     scores = score_head(graph).scores
+    return Head(scores, _depths(graph, scores) or _only(graph, scores))
+
+
+def _only(graph: Graph, scores: int) -> tuple[Part, ...]:
+    """The last feature map, where it alone decides the scores."""
     features = _last_map(graph, scores)
-    return Head(scores, features, None if features is None else _weights(graph, features, scores))
+    return () if features is None else (Part(features, _weights(graph, features, scores)),)
+
+
+def _depths(graph: Graph, scores: int) -> tuple[Part, ...]:
+    """The parts of scores that are a sum of layers, each on the means of a map of its own; () for others."""
+    waiting, found = [scores], list[Part]()
+    while waiting:
+        op = computed_by(graph, waiting.pop())
+        if op is not None and op.opcode == "ADD" and not fused(op) and len(waiting) + len(found) < _MOST_OPS:
+            waiting += op.inputs
+            continue
+        matrix = None if op is None else _matrix(graph, op)
+        pool = None if op is None or matrix is None else computed_by(graph, op.inputs[0])
+        if matrix is None or pool is None or not _is_mean(graph, pool):
+            return ()
+        height, width = graph.tensors[pool.inputs[0]].shape[1:3]
+        found.append(Part(pool.inputs[0], matrix[:, np.newaxis, np.newaxis, :] / (height * width)))
+    return tuple(found) if len(found) > 1 else ()
 
 
 def _last_map(graph: Graph, scores: int) -> int | None:

@@ -3,7 +3,8 @@
 Three ways, the best that a model's head allows:
 
 - *cam* (Zhou et al. 2016): the head averages its feature map and has one layer of weights, or takes all positions in a
-  row. The score of a class is then a sum over positions, and the map holds its terms: exact.
+  row. The score of a class is then a sum over positions, and the map holds its terms: exact. A head on several feature
+  maps, such as `edgekit train` makes, has terms of all of them, which are dealt out on the finest one's positions.
 - *grad-cam* (Selvaraju et al. 2017): the head is not that simple. Each channel's weight is the slope of the score
   when the whole channel grows, by central differences on the head alone, which are a few small ops. For a head as
   above it is the same map.
@@ -45,13 +46,13 @@ class Seen:
       batch: the model's input, float32 (1, height, width, channels).
       probabilities: float32 (classes,), two for a single sigmoid.
       scores: float64 (outputs,), before softmax or sigmoid.
-      features: the last feature map, float64 (height, width, channels); None for occlusion.
+      features: the head's feature maps, float64 (height, width, channels) each; () for occlusion.
     """
 
     batch: np.ndarray = field(repr=False)
     probabilities: np.ndarray
     scores: np.ndarray = field(repr=False)
-    features: np.ndarray | None = field(repr=False)
+    features: tuple[np.ndarray, ...] = field(repr=False)
 
 
 class Explainer:
@@ -67,10 +68,10 @@ class Explainer:
         """Raises what `open_interpreter` raises."""
         self.model, self._head = model, find_head(model.graph)
         self.way = _way(self._head)
-        self.places = even(_GRID, _GRID) if self._head.features is None else places_of(model.graph, self._head.features)
-        shown = [model.graph.outputs[0], self._head.scores, self._head.features]
-        tensors = list(dict.fromkeys(index for index in shown if index is not None))
-        self._interpreter = open_interpreter(exposed(model.graph, tensors).content)
+        self._places = [places_of(model.graph, part.features) for part in self._head.parts] or [even(_GRID, _GRID)]
+        self.places = max(self._places, key=lambda places: len(places.rows) * len(places.columns))
+        shown = [model.graph.outputs[0], self._head.scores, *(part.features for part in self._head.parts)]
+        self._interpreter = open_interpreter(exposed(model.graph, list(dict.fromkeys(shown))).content)
         self._slopes = _Slopes(model.graph, self._head) if self.way == GRAD_CAM else None
 
     def see(self, batch: np.ndarray) -> Seen:
@@ -79,7 +80,7 @@ class Explainer:
         graph, head = self.model.graph, self._head
         output = graph.tensors[graph.outputs[0]]
         answer = probabilities(self._interpreter.get_tensor(output.index), output, self.model.output)
-        features = None if head.features is None else _real(self._interpreter, graph, head.features)[0]
+        features = tuple(_real(self._interpreter, graph, part.features)[0] for part in head.parts)
         return Seen(batch, answer, _real(self._interpreter, graph, head.scores).ravel(), features)
 
     def map(self, seen: Seen, index: int) -> np.ndarray:
@@ -96,13 +97,16 @@ class Explainer:
         return self._map(seen, index)
 
     def _map(self, seen: Seen, output: int) -> np.ndarray:
-        if seen.features is None:
+        if not seen.features:
             return self._occluded(seen, output)
         if self._slopes is not None:
-            slopes = self._slopes(seen.features, output)
-            return np.asarray(seen.features @ slopes / seen.features[..., 0].size)
-        assert self._head.weights is not None
-        return np.asarray((seen.features * self._head.weights[output]).sum(axis=-1))
+            (features,) = seen.features
+            return np.asarray(features @ self._slopes(features, output) / features[..., 0].size)
+        total = np.zeros((len(self.places.rows), len(self.places.columns)))
+        for part, features, places in zip(self._head.parts, seen.features, self._places, strict=True):
+            assert part.weights is not None
+            total += places.onto(self.places, (features * part.weights[output]).sum(axis=-1))
+        return total
 
     def _occluded(self, seen: Seen, output: int) -> np.ndarray:
         mean = seen.batch.mean(axis=(1, 2), keepdims=True)
@@ -116,9 +120,9 @@ class Explainer:
 
 
 def _way(head: Head) -> str:
-    if head.features is None:
+    if not head.parts:
         return OCCLUSION
-    return GRAD_CAM if head.weights is None else CAM
+    return CAM if head.sums else GRAD_CAM
 
 
 def _patch(edges: np.ndarray, place: int) -> slice:
@@ -131,8 +135,8 @@ class _Slopes:
     """By how much a score grows when a channel of the feature map grows at all positions."""
 
     def __init__(self, graph: Graph, head: Head) -> None:
-        assert head.features is not None
-        self._interpreter = open_interpreter(float_part(graph, [head.features], [head.scores]).content, threads=1)
+        (part,) = head.parts
+        self._interpreter = open_interpreter(float_part(graph, [part.features], [head.scores]).content, threads=1)
 
     def __call__(self, features: np.ndarray, output: int) -> np.ndarray:
         """float64 (channels,)."""

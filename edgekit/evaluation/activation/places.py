@@ -33,6 +33,19 @@ class Places:
         wide = np.stack([np.interp(across, self.columns, row) for row in values])
         return np.stack([np.interp(down, self.rows, column) for column in wide.T], axis=1)
 
+    def onto(self, finer: "Places", values: np.ndarray) -> np.ndarray:
+        """A map on finer positions: each value is dealt out among those nearest to its own, so that the sum stays."""
+        if finer is self:
+            return values
+        down, across = _shares(self.rows, finer.rows), _shares(self.columns, finer.columns)
+        return np.asarray(down @ values @ across.T)
+
+
+def _shares(centres: np.ndarray, finer: np.ndarray) -> np.ndarray:
+    """(finer positions, positions): which share of a position's value each finer one gets; columns sum to 1."""
+    near = np.stack([np.interp(finer, centres, unit) for unit in np.eye(len(centres))], axis=1)
+    return np.asarray(near / np.maximum(near.sum(axis=0), 1e-9))
+
 
 def even(rows: int, columns: int) -> Places:
     """Positions that divide the image evenly."""

@@ -7,7 +7,9 @@ from edgekit.calibration import choose_ranges, observe, open_samples
 from edgekit.converters.quantization.backend import quantize_int8
 from edgekit.evaluation.activation import Explainer, correlation
 from edgekit.preprocess import InputSpec
+from edgekit.training.head import backbone, with_head
 from tests.support.build import GraphBuilder, colour_classifier, model_of
+from tests.support.float_nets import bottleneck_net
 from tests.support.headed_nets import BIAS, CLASSES, OTHERS, SIZE, SUMS, expected_map, headed
 
 SPEC = InputSpec(SIZE, SIZE, mean=(0.0,) * 3, std=(255.0,) * 3)
@@ -96,3 +98,43 @@ def test_a_single_score_speaks_for_the_second_class_and_against_the_first():
     np.testing.assert_allclose(explainer.map(seen, 0), -expected, atol=1e-6)
     second = 1 / (1 + np.exp(-expected.sum()))
     np.testing.assert_allclose(seen.probabilities, [1 - second, second], rtol=1e-5)
+
+
+def on_several_depths(bias=(0.1, -0.2, 0.3)):
+    """A net whose head reads the last layer's features and the means of a finer map before them."""
+    base = model_of(bottleneck_net(), InputSpec(16, 16))
+    width = backbone(base).width
+    weights = np.random.default_rng(5).normal(0, 1, (3, width)).astype(np.float32)
+    return with_head(base, weights, np.array(bias, np.float32), ("a", "b", "c"))
+
+
+def test_a_head_on_several_depths_is_taken_apart_exactly():
+    model = on_several_depths()
+    explainer = Explainer(model)
+    seen = explainer.see(np.random.default_rng(2).uniform(0, 255, (1, 16, 16, 3)).astype(np.float32))
+    assert explainer.way == "cam" and len(seen.features) > 1
+    maps = [explainer.map(seen, index) for index in range(3)]
+    assert {each.shape for each in maps} == {max(features.shape[:2] for features in seen.features)}
+    np.testing.assert_allclose([each.sum() for each in maps], seen.scores - [0.1, -0.2, 0.3], rtol=1e-4, atol=1e-4)
+
+
+def test_a_head_on_several_depths_looks_where_the_image_is():
+    model = on_several_depths(bias=(0.0, 0.0, 0.0))
+    explainer, plain = Explainer(model), np.zeros((1, 16, 16, 3), np.float32)
+    corner = plain.copy()
+    corner[:, :4, 12:] = 255
+    changed = np.abs(explainer.map(explainer.see(corner), 0) - explainer.map(explainer.see(plain), 0))
+    rows, columns = np.array(changed.shape) // 2
+    assert changed[:rows, columns:].sum() > 0.7 * changed.sum()
+
+
+def test_a_head_on_several_depths_in_int8_says_the_same():
+    pytest.importorskip("litert_quantizer")
+    model, images = on_several_depths(), np.random.default_rng(1).integers(0, 256, (40, 16, 16, 3)).astype(np.uint8)
+    ranges = choose_ranges(observe(model, open_samples(images, model.spec)))
+    int8 = Explainer(replace(model, graph=quantize_int8(model.graph, ranges, model.spec)))
+    floating, batch = Explainer(model), images[:1].astype(np.float32)
+    assert int8.way == "cam"
+    for index in range(3):
+        found, expected = (one.map(one.see(batch), index) for one in (int8, floating))
+        assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.99

@@ -78,3 +78,20 @@ def test_a_map_is_linear_between_centres_and_unchanging_beyond():
     np.testing.assert_allclose(spread[0], [0, 0, 0, 0, 1, 3, 4, 4])
     np.testing.assert_allclose(spread[:, 0], [0, 0.5, 1.5, 2])
     np.testing.assert_allclose(even(2, 2).spread(values, 2, 2), values)
+
+
+def test_a_coarse_map_on_finer_positions_keeps_its_sum_and_its_place():
+    coarse, finer = even(2, 3), even(8, 12)
+    values = np.array([[5.0, 0.0, 0.0], [0.0, 0.0, -2.0]])
+    found = coarse.onto(finer, values)
+    assert found.shape == (8, 12) and found.sum() == pytest.approx(3.0)
+    assert found[:4, :4].sum() > 3 and found[4:, 8:].sum() < -1
+    assert np.unravel_index(found.argmax(), found.shape) < (4, 4)
+    assert coarse.onto(coarse, values) is values
+
+
+def test_positions_that_are_shifted_are_dealt_out_where_they_look():
+    coarse = Places(np.array([0.75]), np.array([0.1, 0.9]))
+    finer = even(4, 10)
+    found = coarse.onto(finer, np.array([[0.0, 1.0]]))
+    assert (found.sum(axis=0) * finer.columns).sum() > 0.6 and found.sum() == pytest.approx(1.0)
