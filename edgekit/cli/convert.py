@@ -90,7 +90,7 @@ from edgekit.units import fraction
     default="auto",
     show_default=True,
     shell_complete=suggest("auto", "none", *(each.name for each in CORRECTIONS)),
-    help="Rewrites for int8: auto, none, split-swish, rounding.",
+    help="Rewrites for int8: auto, none, split-swish, rounding, head.",
 )
 @click.option(
     "--effort",

@@ -86,17 +86,21 @@ class Adjustment:
     apply: Callable[[Graph, Graph, Observations], Graph]
 
 
-#: All corrections in the order in which they are tried: a rewrite needs float weights, an adjustment quantized ones.
+#: All corrections of a model in the order in which they are tried: a rewrite needs float weights, an adjustment
+#: quantized ones.
 CORRECTIONS: tuple[Rewrite | Adjustment, ...] = (
     Rewrite("split-swish", split_swish),
     Adjustment("rounding", correct_rounding),
 )
+#: The last of all, which is fitted to what an int8 model computes: `transforms/head.py`.
+HEAD = "head"
+NAMES = (*(correction.name for correction in CORRECTIONS), HEAD)
 #: How to ask for what helps, and for nothing.
 AUTO, NONE = "auto", "none"
 
 
 def parse_corrections(text: str) -> tuple[str, ...] | None:
-    """The corrections that a text such as "split-swish,rounding" names, in the order of CORRECTIONS; None for "auto".
+    """The corrections that a text such as "split-swish,rounding" names, in the order of NAMES; None for "auto".
 
     Raises:
       UsageError: it names one that there is not.
@@ -104,13 +108,12 @@ def parse_corrections(text: str) -> tuple[str, ...] | None:
     if text == AUTO:
         return None
     given = () if text == NONE else tuple(name.strip() for name in text.split(","))
-    known = tuple(correction.name for correction in CORRECTIONS)
     for name in given:
-        if name not in known:
+        if name not in NAMES:
             raise UsageError(
-                f"There is no correction {name!r}.", f"Choose {AUTO}, {NONE}, or some of: {', '.join(known)}."
+                f"There is no correction {name!r}.", f"Choose {AUTO}, {NONE}, or some of: {', '.join(NAMES)}."
             )
-    return tuple(name for name in known if name in given)
+    return tuple(name for name in NAMES if name in given)
 
 
 def rewrites(wanted: tuple[str, ...] | None) -> tuple[Rewrite, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from edgekit.calibration import METHODS, Ranges, Samples, choose_ranges, limited, observe, widened
-from edgekit.converters.quantization.corrections import AUTO, Form, adjustments, parse_corrections, rewrites
+from edgekit.converters.quantization.corrections import AUTO, HEAD, Form, adjustments, parse_corrections, rewrites
 from edgekit.converters.quantization.head_margin import head_margins
 from edgekit.converters.quantization.search.effort import EFFORTS, Effort
 from edgekit.converters.quantization.search.refine import refine
@@ -74,9 +74,10 @@ def choose(
     """
     wanted = parse_corrections(corrections)
     given = tuple(correction.name for correction in adjustments(wanted)) if wanted is not None else ()
-    if wanted is not None and ranges != AUTO:
+    fits = (wanted is None or HEAD in wanted) and samples.kind != "synthetic"  # which have no class's features
+    if wanted is not None and ranges != AUTO and not fits:
         return Outcome(_given(candidates, ranges, given))
-    extra = len(adjustments(None)) * (wanted is None) + effort.refinements * (ranges == AUTO)
+    extra = len(adjustments(None)) * (wanted is None) + effort.refinements * (ranges == AUTO) + fits
     tried = 1 if isinstance(ranges, Ranges) else len(candidates) * (len(CANDIDATES) if ranges == AUTO else 1)
     search = Search(candidates[0], samples.take(effort.selection), most=tried + extra, progress=progress)
     if isinstance(ranges, Ranges):
@@ -88,6 +89,8 @@ def choose(
         search.attempt(replace(search.best, adjusted=adjusted), "adjustment")
     if ranges == AUTO:
         refine(search, {method: ranges_of(search.best.form, method) for method in CANDIDATES}, effort)
+    if fits:
+        search.fit_head()
     return search.outcome()
 
 

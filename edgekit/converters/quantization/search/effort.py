@@ -32,7 +32,7 @@ class Effort:
 #: (Lite0 0.2, Lite1 0.3), no group gained more than 0.03 dB by another; where they were more (B0 4.5 to 8), up to 2.3.
 EFFORTS: Mapping[str, Effort] = {
     "fast": Effort(
-        "mse", ",".join(each.name for each in CORRECTIONS), selection=0, measured=0, spread_db=0.0, refinements=0
+        "mse", ",".join(each.name for each in CORRECTIONS), selection=64, measured=0, spread_db=0.0, refinements=0
     ),
     "auto": Effort(AUTO, AUTO, selection=64, measured=8, spread_db=1.0, refinements=12),
     "full": Effort(AUTO, AUTO, selection=200, measured=24, spread_db=0.0, refinements=60),

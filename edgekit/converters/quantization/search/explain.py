@@ -7,7 +7,12 @@ from edgekit.converters.quantization.search.search import Step, kept
 
 def explain(steps: Sequence[Step]) -> tuple[str, ...]:
     """Sentences, one for each thing that was done; () where nothing had to be done."""
-    told = (_rewrites(steps), *map(_adjustment, kept(steps, "adjustment")), _groups(kept(steps, "group")))
+    told = (
+        _rewrites(steps),
+        *map(_adjustment, kept(steps, "adjustment")),
+        _groups(kept(steps, "group")),
+        *map(_head, kept(steps, "head")),
+    )
     return tuple(sentence for sentence in told if sentence)
 
 
@@ -34,3 +39,10 @@ def _groups(steps: Sequence[Step]) -> str:
         return ""
     changes = ", ".join(f"{step.group}: {step.method}" for step in steps)
     return f"Other range methods for some tensors ({changes}): SQNR {steps[-1].sqnr_db:.1f} dB."
+
+
+def _head(step: Step) -> str:
+    return (
+        f"Last layer fitted to its int8 inputs: SQNR {step.before_db:.1f} → {step.sqnr_db:.1f} dB on images left out "
+        "of the fit."
+    )

@@ -13,9 +13,10 @@ import numpy as np
 
 from edgekit.calibration import Ranges, Samples
 from edgekit.converters.quantization.backend import quantize_int8
-from edgekit.converters.quantization.corrections import Form, adjustments
-from edgekit.converters.quantization.scores import image_sqnr, mean_sqnr, scores
+from edgekit.converters.quantization.corrections import HEAD, Form, adjustments
+from edgekit.converters.quantization.scores import image_sqnr, mean_sqnr, outputs_of, scores
 from edgekit.converters.quantization.template import Template, template
+from edgekit.converters.quantization.transforms.head import Head, fit, last_layer, with_head
 from edgekit.progress import Progress, silent
 from edgekit.tflite.graph import Graph
 from edgekit.tflite.scores import centred
@@ -24,8 +25,9 @@ from edgekit.tflite.scores import centred
 STAGE = 16
 #: How certain: standard errors of the mean difference, image by image.
 CERTAIN = 1.0
-#: What a step changes: the ranges of all tensors, weights and biases, or the ranges of one group of tensors.
-Kind = Literal["ranges", "adjustment", "group"]
+#: What a step changes: the ranges of all tensors, weights and biases, the ranges of one group of tensors, or the last
+#: layer.
+Kind = Literal["ranges", "adjustment", "group", "head"]
 
 
 @dataclass(frozen=True)
@@ -36,16 +38,18 @@ class Candidate:
       form: the float model.
       ranges: of its activations.
       adjusted: names of the corrections of quantized weights, in order.
+      head: the last layer as it was fitted to all that, or None.
     """
 
     form: Form
     ranges: Ranges
     adjusted: tuple[str, ...] = ()
+    head: Head | None = field(default=None, repr=False)
 
     @property
     def corrections(self) -> tuple[str, ...]:
         """Names of all corrections, in order."""
-        return (*self.form.corrections, *self.adjusted)
+        return (*self.form.corrections, *self.adjusted, *((HEAD,) if self.head else ()))
 
     def quantized(self, *, io: str = "uint8") -> Graph:
         """The int8 model, see `quantize_int8`."""
@@ -59,7 +63,7 @@ class Candidate:
     def _adjusted(self, graph: Graph) -> Graph:
         for correction in adjustments(self.adjusted):
             graph = correction.apply(graph, self.form.model.graph, self.form.observations)
-        return graph
+        return with_head(graph, self.form.model.graph, self.head) if self.head else graph
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,11 @@ class Step:
     @property
     def name(self) -> str:
         """What the step tried, in a few words: "split-swish, mse"."""
-        tried = {"ranges": (*self.candidate.corrections, self.method), "adjustment": self.candidate.adjusted[-1:]}
+        tried = {
+            "ranges": (*self.candidate.corrections, self.method),
+            "adjustment": self.candidate.adjusted[-1:],
+            "head": (HEAD,),
+        }
         return ", ".join(tried.get(self.kind, (f"{self.method} for {self.group}",)))
 
 
@@ -150,6 +158,20 @@ class Search:
             return False
         self._best_db, self._found = sqnr, found
         return True
+
+    def fit_head(self) -> None:
+        """Fits the best candidate's last layer to its features. No other step may follow: it would not fit them."""
+        best = self.best
+        model = replace(best.form.model, graph=self._quantized(best))
+        layer = last_layer(model.graph, best.form.model.graph)
+        if layer is None:
+            return
+        features = np.stack(list(outputs_of(model, layer.op.inputs[0], self.images)))
+        head = fit(layer, features, self._expected)
+        if head is not None:
+            fitted, before = replace(best, head=head), self._best_db
+            self._best_db += head.gain_db
+            self.steps.append(Step("head", fitted, best.ranges.method, "", self._best_db, before))
 
     def _scores(self, candidate: Candidate) -> np.ndarray:
         """The candidate's scores; only of the first images where these leave no hope that it is the best."""
