@@ -16,9 +16,10 @@ MODULES = {
 
 #: Each may import what stands in earlier lines, and its own part.
 LAYERS = (
-    tuple("documented errors install files labels image memory preprocess progress project".split())
+    tuple("child documented errors install files labels image memory preprocess progress project".split())
     + tuple("quiet sizes terminal tflite units version".split()),
-    ("edgetpu", "models", "targets"),
+    ("edgetpu", "models"),
+    ("targets",),
     ("devices",),
     ("calibration", "camera", "pycoral", "serve"),
     ("evaluation",),
@@ -33,7 +34,7 @@ FOUNDATION = set(LAYERS[0])
 HEAVY = {"tensorflow", "keras", "tf_keras", "litert_quantizer", "ai_edge_quantizer", "h5py", "torch", "mediapipe"}
 
 #: What has to run on a board: Python 3.7, and neither TensorFlow nor the converters.
-DEVICE_SIDE = ("__init__", "__main__", *LAYERS[0], "devices", "edgetpu", "pycoral", "camera", "serve", "cli")
+DEVICE_SIDE = ("__init__", "__main__", *LAYERS[0], "devices", "edgetpu", "targets", "pycoral", "camera", "serve", "cli")
 
 
 def _part(module):

@@ -110,10 +110,10 @@ from edgekit.units import fraction
 @click.option("--save-ranges", type=click.Path(path_type=Path), help="Write the ranges, to edit or to use again.")
 @click.option(
     "--io",
-    default="uint8",
+    default="auto",
     show_default=True,
-    shell_complete=suggest(*IO_TYPES),
-    help="Type of input and output: uint8, int8 or float.",
+    shell_complete=suggest("auto", *IO_TYPES),
+    help="Input and output: uint8, int8, float; auto: uint8, for microcontrollers int8.",
 )
 @click.option("--allow-float", is_flag=True, help="Leave ops without an int8 form in float (for phones and CPUs).")
 @click.option("--compile", is_flag=True, help="Then compile it for the Edge TPU, as `edgekit compile` does.")

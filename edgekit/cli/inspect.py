@@ -15,24 +15,42 @@ from edgekit.edgetpu.placement.placement import CompilerOptions
 from edgekit.errors import UsageError
 from edgekit.reports.inspection import inspection_lines, inspection_to_json
 from edgekit.reports.observed import observed_lines, observed_to_json
+from edgekit.targets.judges import JUDGES, Place
 from edgekit.terminal import echo, echo_lines
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What is asked about the Edge TPU: the options of the same names."""
+    """What is asked about an accelerator: the options of the same names."""
 
+    target: Optional[str]
+    accelerator: Optional[str]
     edgetpu: bool
     all_subgraphs: bool
     min_runtime: Optional[int]
     compiled: Optional[str]
     record: Optional[str]
 
+    @property
+    def place(self) -> Optional[Place]:
+        """The accelerator that is asked about. Raises UsageError for options that are another's."""
+        target = "edgetpu" if self.edgetpu or self.compiled else self.target
+        if (self.edgetpu or self.compiled) and self.target not in (None, "edgetpu"):
+            raise UsageError(f"--target {self.target} is not the Edge TPU.", "Ask for one of them.")
+        flags = CompilerOptions(self.all_subgraphs, self.min_runtime)
+        if flags != CompilerOptions() and target != "edgetpu":
+            raise UsageError("--all-subgraphs and --min-runtime say how the model is compiled.", "Add --edgetpu.")
+        if self.accelerator and target != "ethos-u":
+            raise UsageError("--accelerator says which Ethos-U is meant.", "Add --target ethos-u.")
+        return Place(target, flags, self.accelerator) if target else None
+
 
 @click.command()
 @click.argument("model", type=click.Path())
 @click.option("--tensors", is_flag=True, help="List the tensors too.")
 @click.option("--edgetpu", is_flag=True, help="Show what the Edge TPU would run, why not all, what to do.")
+@click.option("--target", type=click.Choice([*JUDGES]), help="The same for another accelerator.")
+@click.option("--accelerator", help="With --target ethos-u: which one, such as ethos-u65-256.")
 @click.option("--all-subgraphs", is_flag=True, help="With --edgetpu: map every subgraph, not the first only.")
 @click.option("--min-runtime", type=click.IntRange(min=10), help="With --edgetpu: oldest runtime to run on.")
 @report_option
@@ -43,17 +61,18 @@ class Prediction:
 def inspect(
     model: str, tensors: bool, prediction: Prediction, report: Optional[Path], as_json: bool, verbose: bool
 ) -> None:
-    """Show what the .tflite MODEL holds: ops, inputs and outputs, quantization, metadata."""
-    flags = CompilerOptions(prediction.all_subgraphs, prediction.min_runtime)
+    """Show what the .tflite MODEL holds: ops, inputs and outputs, quantization, metadata.
+
+    For ethos-u Arm's Vela is asked, for coral-npu Arm's converter to TOSA: extras of the same names.
+    """
+    place = prediction.place
     if prediction.record and not prediction.compiled:
         raise UsageError("--record writes down what a compiler did.", "Add --compiled and the compiled file.")
-    if flags != CompilerOptions() and not (prediction.edgetpu or prediction.compiled):
-        raise UsageError("--all-subgraphs and --min-runtime say how the model is compiled.", "Add --edgetpu.")
     check_report(report)
-    if prediction.compiled:
-        _compare(model, prediction.compiled, prediction.record, flags, report, as_json)
+    if prediction.compiled and place:
+        _compare(model, prediction.compiled, prediction.record, place.options, report, as_json)
         return
-    found = run_inspection(model, edgetpu=flags if prediction.edgetpu else None)
+    found = run_inspection(model, place=place)
     document = inspection_to_json(found, tensors=tensors)
     write_report(report, document)
     if as_json:

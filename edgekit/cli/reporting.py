@@ -1,5 +1,6 @@
 """`--report FILE.html`, for the commands that judge or make models."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Dict, Optional, TypeVar
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Callable, Dict, Optional, TypeVar
 import click
 
 from edgekit.cli.common import json_text
-from edgekit.errors import EdgekitError
+from edgekit.errors import CompilerError, EdgekitError, MissingDependencyError
 from edgekit.files import check_writable, write_text
 
 if TYPE_CHECKING:
@@ -31,16 +32,17 @@ def check_report(report: Optional[Path]) -> None:
         environment()
 
 
-def inspection_document(model: Path) -> Dict[str, object]:
-    """What `inspect --json` says of a model, with `--edgetpu` where it is full int8."""
+def inspection_document(model: Path, target: str = "edgetpu") -> Dict[str, object]:
+    """What `inspect --json` says of a model; for an accelerator's target with its placement, where it is full int8."""
     from edgekit.devices.inspection import inspect
-    from edgekit.edgetpu.placement.placement import CompilerOptions
     from edgekit.reports.inspection import inspection_to_json
+    from edgekit.targets.judges import JUDGES, Place
     from edgekit.tflite.summary import quantization
 
     found = inspect(model)
-    if quantization(found.graph).kind == "full" and found.compiled is None:
-        found = inspect(model, edgetpu=CompilerOptions())
+    if target in JUDGES and quantization(found.graph).kind == "full" and found.compiled is None:
+        with contextlib.suppress(MissingDependencyError, CompilerError):  # the page goes without it
+            found = inspect(model, place=Place(target))
     return inspection_to_json(found)
 
 

@@ -10,10 +10,13 @@ from edgekit.converters import Recipe, save
 from edgekit.converters.several import ForTarget
 from edgekit.converters.surgery.surgery import SURGERIES
 from edgekit.edgetpu.compiler.compiler import CompileReport, compile_model
-from edgekit.errors import CompilerError, UsageError
+from edgekit.edgetpu.placement.placement import Placement
+from edgekit.errors import CompilerError, EdgekitError, UsageError
 from edgekit.files import check_writable
 from edgekit.reports.conversion import Written, conversions_to_json
 from edgekit.reports.page.examples import least_alike
+from edgekit.targets.judges import JUDGES, Place, judge
+from edgekit.tflite.graph import Graph
 
 #: The most accuracy that may be lost, and the least agreement, 0–1 or None.
 Gates = tuple[float | None, float | None]
@@ -85,7 +88,15 @@ def write(result: ForTarget, path: Path, gates: Gates, options: Options) -> Writ
     if options["save_ranges"] and conversion.artefact.ranges:
         save_ranges(conversion.artefact.ranges, options["save_ranges"])
     compiled = _compile(path) if options["compile"] and result.target == "edgetpu" and not unmet else None
-    return Written(result, path, manifest, unmet, compiled)
+    return Written(result, path, manifest, unmet, compiled, _placement(conversion.artefact.model.graph, result.target))
+
+
+def _placement(graph: Graph, target: str) -> Placement | EdgekitError | None:
+    """What becomes of the model on its target; where that cannot be asked, why not: the model is made and stays."""
+    try:
+        return judge(graph, Place(target)) if target in JUDGES else None
+    except EdgekitError as error:
+        return error
 
 
 def report(model: Path, written: list[Written], options: Options) -> None:
@@ -96,7 +107,8 @@ def report(model: Path, written: list[Written], options: Options) -> None:
     shown = options["verify_data"] or options["data"]
     scaling, trust = options["preprocess"], options["trust"]
     figures = partial(least_alike, model, shown, made.path, preprocess=scaling, trust=trust)
-    write_report(options["report"], conversions_to_json(written), inspection_document(made.path), images=figures)
+    inside = inspection_document(made.path, made.result.target)
+    write_report(options["report"], conversions_to_json(written), inside, images=figures)
 
 
 def _compile(path: Path) -> CompileReport | CompilerError:

@@ -202,7 +202,7 @@ def finish(ready: Prepared, recipe: Recipe, searched: Searched | None, progress:
     smaller = replace(model, graph=graph)
     verdict = _judge(source, model, smaller, ready.held_out, progress) if ready.verify else None
     student = _judged_student(ready, smaller, progress) if ready.verify else ready.student
-    settings = {**asdict(recipe), "ranges": Path(recipe.ranges).name}
+    settings = {**asdict(recipe), "io": recipe.io_type, "ranges": Path(recipe.ranges).name}
     record = provenance(source, settings, finding, (ready.calibration, outcome) if outcome else None, verdict)
     record |= {"export": {"way": made.way, "off_keras": ready.off_keras}}
     record |= {"float_ops": dict(Counter(float_ops(graph)))}
@@ -224,7 +224,7 @@ def _int8(ready: Prepared, recipe: Recipe, outcome: Outcome) -> Graph:
     if not recipe.allow_float:
         refuse_float_ops(ready.model.graph, ready.made)
     best = replace(outcome.best, form=replace(outcome.best.form, allow_float=recipe.allow_float))
-    return best.quantized(io=recipe.io)
+    return best.quantized(io=recipe.io_type)
 
 
 def _worst_fits(best: Candidate) -> tuple[RangeFit, ...]:

@@ -25,7 +25,7 @@ class Recipe:
     """Everything that decides what comes out of a conversion, apart from the model and the images.
 
     Attributes:
-      io: type of the input and output, a key of `quantize.IO_TYPES`.
+      io: type of the input and output, a key of `quantize.IO_TYPES`; "auto" for what the target usually has.
       ranges: a range method (`calibration.METHODS`), "auto" for the best of them, or the path of ranges saved as JSON.
       corrections: what may be done for the int8 form, as `corrections.parse_corrections` takes it: "auto" for what
         helps, "none", or names such as "split-swish,rounding".
@@ -43,7 +43,7 @@ class Recipe:
       surgery_minutes: the most time for teaching what a surgery leaves the original's answers.
     """
 
-    io: str = "uint8"
+    io: str = "auto"
     ranges: str = "auto"
     corrections: str = "auto"
     effort: str = "auto"
@@ -60,7 +60,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Raises UsageError where a field names nothing: before minutes of work, not after."""
-        _check_choice("input and output type", self.io, IO_TYPES)
+        _check_choice("input and output type", self.io, ("auto", *IO_TYPES))
         _check_choice("target", self.target, TARGETS)
         if self.precision not in TARGETS[self.target].precisions:
             taken = ", ".join(TARGETS[self.target].precisions)
@@ -75,6 +75,13 @@ class Recipe:
             raise UsageError(f"{self.samples} sample images were asked for.", "Ask for at least one.")
         if Path(self.ranges).suffix != ".json":
             _check_choice("range method", self.ranges, ("auto", *METHODS, "or a .json file that --save-ranges wrote"))
+
+    @property
+    def io_type(self) -> str:
+        """The type of input and output that it comes to, a key of `quantize.IO_TYPES`."""
+        if self.precision != "int8":
+            return "float"
+        return TARGETS[self.target].io if self.io == "auto" else self.io
 
 
 def for_target(recipe: Recipe, name: str) -> Recipe:

@@ -1,4 +1,4 @@
-"""What a `.tflite` file holds, what it says about itself, and what the Edge TPU would make of it."""
+"""What a `.tflite` file holds, what it says about itself, and what an accelerator would make of it."""
 
 import os
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from edgekit.devices.tensors import output_tensor
 from edgekit.devices.twin import Twin, find_twin
 from edgekit.edgetpu.compiler.package import CompiledModel, read_compiled
 from edgekit.edgetpu.parameters import Contents, check_contents
-from edgekit.edgetpu.placement.mapping import map_ops
-from edgekit.edgetpu.placement.placement import CompilerOptions, Placement
+from edgekit.edgetpu.placement.placement import Placement
 from edgekit.errors import EdgekitError, UnsupportedModelError
 from edgekit.labels import Names, find_names
+from edgekit.targets.judges import Place, judge
 from edgekit.tflite.graph import Graph
 from edgekit.tflite.metadata import Metadata, read_metadata
 from edgekit.tflite.ops import is_compiled
@@ -44,15 +44,16 @@ class Inspection:
     placement: Optional[Placement] = None
 
 
-def inspect(model: Union[str, "os.PathLike[str]"], *, edgetpu: Optional[CompilerOptions] = None) -> Inspection:
+def inspect(model: Union[str, "os.PathLike[str]"], *, place: Optional[Place] = None) -> Inspection:
     """Reads a model file.
 
     Args:
       model: a `.tflite`, compiled for the Edge TPU or not.
-      edgetpu: with these options its placement is predicted; None leaves that out.
+      place: the accelerator for which its placement is asked, and how it is compiled; None leaves that out.
 
     Raises:
       ModelFormatError: missing, damaged, or no `.tflite`.
+      MissingDependencyError, CompilerError: as `targets.judges.judge`.
     """
     path = os.fspath(model)
     graph = read_graph(path)
@@ -63,7 +64,7 @@ def inspect(model: Union[str, "os.PathLike[str]"], *, edgetpu: Optional[Compiler
         twin = look_for_twin(path, compiled)
         contents = check_contents(compiled, twin.graph) if isinstance(twin, Twin) else None
         return Inspection(path, graph, metadata, names, compiled, twin, contents)
-    return Inspection(path, graph, metadata, names, placement=map_ops(graph, edgetpu) if edgetpu else None)
+    return Inspection(path, graph, metadata, names, placement=judge(graph, place) if place else None)
 
 
 def _names(path: str, graph: Graph, metadata: Metadata) -> Optional[Names]:

@@ -5,8 +5,8 @@ from typing import Dict, Iterator, List, Tuple
 
 from edgekit.edgetpu.compiler.comparison import differences
 from edgekit.edgetpu.compiler.compiler import CompileReport, cpu_ops
-from edgekit.edgetpu.placement.advice import name, reasons
 from edgekit.edgetpu.placement.placement import CPU, EDGETPU, OpPlacement
+from edgekit.edgetpu.placement.words import name, reasons
 from edgekit.reports.graph import op_to_json
 from edgekit.reports.text import columns
 from edgekit.sizes import size_text

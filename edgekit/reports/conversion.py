@@ -9,17 +9,16 @@ from edgekit.converters.manifest import Exported
 from edgekit.converters.several import ForTarget
 from edgekit.converters.sources.source import Source
 from edgekit.converters.surgery.student import Student
-from edgekit.edgetpu import map_ops
 from edgekit.edgetpu.compiler.compiler import CompileReport
-from edgekit.edgetpu.placement.advice import verdict as edgetpu_verdict
-from edgekit.errors import CompilerError
+from edgekit.edgetpu.placement.placement import Placement
+from edgekit.edgetpu.placement.words import verdict as placement_verdict
+from edgekit.errors import CompilerError, EdgekitError
 from edgekit.evaluation import Verdict
 from edgekit.reports.cost import cost_text, cost_to_json
 from edgekit.reports.text import Facts, error_to_json, shortened
 from edgekit.reports.verdict import accuracy_text, agreement_text, verdict_lines
 from edgekit.targets import PRECISIONS, TARGETS
 from edgekit.terminal import command
-from edgekit.tflite.graph import Graph
 
 #: What became of `--compile`: the compiler's report, its failure, or nothing where it was not asked for.
 Compiled = CompileReport | CompilerError | None
@@ -35,6 +34,7 @@ class Written:
       manifest: the file beside it; None where there is no conversion.
       unmet: which demand it does not meet, in words, or None.
       compiled: what became of `--compile`.
+      placement: which ops the target runs, or why that is not known; None for targets that run every op.
     """
 
     result: ForTarget
@@ -42,6 +42,7 @@ class Written:
     manifest: Path | None = None
     unmet: str | None = None
     compiled: Compiled = None
+    placement: Placement | EdgekitError | None = None
 
 
 def conversions_to_json(written: Sequence[Written]) -> dict[str, object]:
@@ -54,7 +55,23 @@ def _written_to_json(each: Written) -> dict[str, object]:
     conversion, error = each.result.conversion, each.result.error
     if conversion is None or each.manifest is None:
         return error_to_json(error) if error else {}
-    return conversion_to_json(conversion, each.path, each.manifest, each.unmet, each.compiled)
+    return {
+        **conversion_to_json(conversion, each.path, each.manifest, each.unmet, each.compiled),
+        "placement": _placement_to_json(each.placement),
+    }
+
+
+def _placement_to_json(placement: Placement | EdgekitError | None) -> dict[str, object] | None:
+    if placement is None or isinstance(placement, EdgekitError):
+        return error_to_json(placement) if placement else None
+    return {
+        "target": placement.accelerator.name,
+        "judge": placement.judge or None,
+        "verdict": placement_verdict(placement),
+        "mapped": placement.mapped,
+        "ops": len(placement.ops),
+        "figures": {figure.key: figure.value for figure in placement.figures},
+    }
 
 
 #: What several targets have in common, told once.
@@ -74,7 +91,7 @@ def conversions_facts(written: Sequence[Written]) -> Iterator[tuple[tuple[str, .
 def _written_facts(each: Written) -> Facts:
     conversion, error = each.result.conversion, each.result.error
     if conversion is not None:
-        return conversion_facts(conversion, each.path, each.unmet, each.compiled)
+        return conversion_facts(conversion, each)
     return [("Not made", f"{error}")]
 
 
@@ -111,8 +128,9 @@ def _surgery(student: Student) -> dict[str, object]:
     return {**student.to_json(), "seconds": round(student.training.seconds, 1)}
 
 
-def conversion_facts(conversion: Conversion, path: Path, unmet: str | None, compiled: Compiled) -> Facts:
+def conversion_facts(conversion: Conversion, written: Written) -> Facts:
     """What was made, how good it is, and what to do next: titles and texts in the order in which they are read."""
+    path, unmet = written.path, written.unmet
     graph, record = conversion.artefact.model.graph, conversion.artefact.provenance
     precision, calibration = record["recipe"]["precision"], record.get("calibration")
     left = _left_in_float(record["float_ops"]) if precision == "int8" else ""
@@ -130,12 +148,10 @@ def conversion_facts(conversion: Conversion, path: Path, unmet: str | None, comp
     rows += _judged(conversion)
     rows += [("Verdict", f"not full int8: {left}, with casts around; for phones and CPUs")] if left else []
     rows += [("Alarm", line) for line in conversion.alarms]
-    rows += [("Edge TPU", _placement(graph, compiled))] if record["recipe"]["target"] == "edgetpu" else []
+    rows += _placed(written)
     rows += [("Note", note) for note in conversion.source.notes]
     rows += [("Skipped", line) for line in _skipped_lines(conversion.skipped)]
-    rows += (
-        [("Not met", unmet)] if unmet else [("Next", command("edgekit", "classify", _next(path, compiled), "IMAGE"))]
-    )
+    rows += [("Not met", unmet)] if unmet else [("Next", command("edgekit", "classify", _next(written), "IMAGE"))]
     return rows
 
 
@@ -208,11 +224,21 @@ def _skipped_lines(skipped: Mapping[str, str]) -> list[str]:
     return shown + more
 
 
-def _placement(graph: Graph, compiled: Compiled) -> str:
+def _placed(written: Written) -> Facts:
+    """What the target makes of it: by its compiler's word where there is one, else as predicted."""
+    compiled, placement = written.compiled, written.placement
+    title = TARGETS[written.result.target].title.replace("Coral Edge TPU", "Edge TPU")
     if isinstance(compiled, CompileReport):
-        return f"{compiled.outputs[0]}: {len(compiled.mapped)} of {len(compiled.graph.ops)} ops run on the Edge TPU"
-    return f"{edgetpu_verdict(map_ops(graph))} (predicted)"
+        mapped = f"{len(compiled.mapped)} of {len(compiled.graph.ops)} ops run on the Edge TPU"
+        return [(title, f"{compiled.outputs[0]}: {mapped}")]
+    if placement is None:
+        return []
+    if isinstance(placement, EdgekitError):
+        return [(title, f"not asked: {placement}")]
+    figures = [("", ", ".join(f"{figure.text} {figure.title}" for figure in placement.figures))]
+    judged = f"{placement_verdict(placement)} ({placement.judge or 'predicted'})"
+    return [(title, judged), *(figures if placement.figures else [])]
 
 
-def _next(path: Path, compiled: Compiled) -> str:
-    return compiled.outputs[0] if isinstance(compiled, CompileReport) else str(path)
+def _next(written: Written) -> str:
+    return written.compiled.outputs[0] if isinstance(written.compiled, CompileReport) else str(written.path)

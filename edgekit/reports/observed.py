@@ -4,8 +4,8 @@ from typing import Dict, Iterator
 
 from edgekit.edgetpu.observed import Observed
 from edgekit.edgetpu.parameters import difference
-from edgekit.edgetpu.placement.advice import name
 from edgekit.edgetpu.placement.placement import EDGETPU, OpPlacement
+from edgekit.edgetpu.placement.words import name
 
 # So many ops that are elsewhere than predicted are named.
 _NAMED = 8

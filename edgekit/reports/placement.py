@@ -1,12 +1,13 @@
-"""A placement: where each op would run on the Edge TPU, and what to change."""
+"""A placement: which ops an accelerator would run, why not the others, and what to change."""
 
 from typing import Dict, Iterator, List, Tuple
 
 from edgekit.edgetpu.estimate.estimate import Estimate, LayerCost, bytes_text, estimate, milliseconds_text
 from edgekit.edgetpu.estimate.profiles import HOSTS
 from edgekit.edgetpu.estimate.savings import savings
-from edgekit.edgetpu.placement.advice import NO_PRECEDENT, advice, name, reasons, verdict
-from edgekit.edgetpu.placement.placement import EDGETPU, OpPlacement, Placement
+from edgekit.edgetpu.placement.advice import advice
+from edgekit.edgetpu.placement.placement import CPU, EDGE_TPU, OpPlacement, Placement
+from edgekit.edgetpu.placement.words import NO_PRECEDENT, name, reasons, verdict
 from edgekit.reports.graph import op_to_json
 from edgekit.reports.text import columns
 from edgekit.tflite.graph import Graph
@@ -16,13 +17,17 @@ _LINES = 8
 
 
 def placement_to_json(graph: Graph, placement: Placement) -> Dict[str, object]:
-    """Placement and estimates of a model, with where each of its `ops` runs.
+    """Placement of a model, with where each of its `ops` runs; of the Edge TPU estimates, of others figures.
 
     `latency_ms` has (low, expected, high) milliseconds for each host; it is empty where nothing is mapped. The
     intervals are (low, high).
+    `figures` are what the accelerator's own compiler tells, each in the unit that ends its name.
     """
-    expected = estimate(graph, placement)
     return {
+        "target": placement.accelerator.name,
+        "accelerator": placement.accelerator.title,
+        "elsewhere": placement.accelerator.elsewhere,
+        "judge": placement.judge or None,
         "verdict": verdict(placement),
         "fully_mapped": placement.fully_mapped,
         "refusal": placement.refusal[0] if placement.refusal else None,
@@ -33,6 +38,21 @@ def placement_to_json(graph: Graph, placement: Placement) -> Dict[str, object]:
             {"op": stake.op.index, "opcode": name(stake.op), "mapped": stake.mapped} for stake in placement.stakes
         ],
         "advice": list(advice(graph, placement)),
+        **(_estimates(graph, placement) if placement.accelerator == EDGE_TPU else _told(placement)),
+    }
+
+
+def _told(placement: Placement) -> Dict[str, object]:
+    return {
+        "figures": {figure.key: figure.value for figure in placement.figures},
+        "notes": list(placement.notes),
+        "handoff": list(placement.handoff),
+    }
+
+
+def _estimates(graph: Graph, placement: Placement) -> Dict[str, object]:
+    expected = estimate(graph, placement)
+    return {
         "on_chip_bytes": expected.on_chip_bytes,
         "on_chip_interval": [int(expected.on_chip.low), int(expected.on_chip.high)],
         "streamed_bytes": expected.streamed_bytes,
@@ -46,12 +66,16 @@ def placement_to_json(graph: Graph, placement: Placement) -> Dict[str, object]:
 
 def placement_lines(graph: Graph, placement: Placement) -> Iterator[str]:
     """The verdict, what to do, and the table of ops by where they run."""
-    yield f"\n  Edge TPU: {verdict(placement)}"
+    yield f"\n  {placement.accelerator.title}: {verdict(placement)}"
+    if placement.judge:
+        yield f"  by {placement.judge}"
     todo = _some([f"  - {text}" for text in advice(graph, placement)])
     if todo:
         yield "\nWhat to do:"
         yield from todo
-    if placement.mapped:
+    if placement.accelerator != EDGE_TPU:
+        yield from _figure_lines(placement)
+    elif placement.mapped:
         yield ""
         yield from _estimate_lines(estimate(graph, placement))
     yield ""
@@ -60,6 +84,16 @@ def placement_lines(graph: Graph, placement: Placement) -> Iterator[str]:
     if why:
         yield "\nWhy:"
         yield from _some(why)
+    if placement.handoff:
+        yield "\nNext:"
+        yield from (f"  {line}" for line in placement.handoff)
+
+
+def _figure_lines(placement: Placement) -> Iterator[str]:
+    if placement.figures:
+        yield ""
+    yield from (f"  {figure.title:<15}{figure.text}" for figure in placement.figures)
+    yield from (f"  {'note':<15}{note}" for note in placement.notes)
 
 
 def _op_to_json(placed: OpPlacement) -> Dict[str, object]:
@@ -107,10 +141,11 @@ def _rows(placement: Placement) -> List[Tuple[str, ...]]:
     """One row per op, device and status; the Edge TPU's first, and what is not certain with a question mark."""
     counts: Dict[Tuple[str, str, str], int] = {}
     for placed in placement.ops:
-        device = "Edge TPU" if placed.device == EDGETPU else "CPU"
+        device = placement.accelerator.there if placed.device != CPU else placement.accelerator.elsewhere
         key = (name(placed.op), device + ("" if placed.certain else " ?"), placed.status)
         counts[key] = counts.get(key, 0) + 1
-    ordered = sorted(counts.items(), key=lambda item: (not item[0][1].startswith("Edge"), -item[1], item[0]))
+    there = placement.accelerator.there
+    ordered = sorted(counts.items(), key=lambda item: (not item[0][1].startswith(there), -item[1], item[0]))
     return [(kind, str(count), device, status) for (kind, device, status), count in ordered]
 
 

@@ -4,9 +4,11 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgekit.reports.conversion import conversion_facts
+from edgekit.converters.several import ForTarget
+from edgekit.reports.conversion import Written, conversion_facts
 from edgekit.reports.evaluation import class_to_json, evaluation_tables, outcome_to_json
 from edgekit.reports.text import Facts, percent, with_interval
+from edgekit.targets.judges import Place, judge
 from edgekit.training import Trained
 from edgekit.training.curve import Curve
 from edgekit.training.finetuning.finetune import Tuned
@@ -88,7 +90,9 @@ def training_facts(trained: Trained, path: Path, floating: Path | None) -> Facts
         yield "Skipped", f"and {len(dataset.skipped) - _SKIPPED} more (all of them with --json)"
     if floating:
         yield "Float model", str(floating)
-    yield from conversion_facts(trained.conversion, path, None, None)
+    graph = trained.conversion.artefact.model.graph
+    made = Written(ForTarget("edgetpu", trained.conversion), path, placement=judge(graph, Place()))
+    yield from conversion_facts(trained.conversion, made)
 
 
 def training_tables(trained: Trained) -> Iterator[str]:

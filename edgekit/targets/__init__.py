@@ -1,4 +1,8 @@
-"""Places to run a model, as records: what each takes."""
+"""Places to run a model: as records what each takes, and by judges what becomes of a model there.
+
+target: the records. judges: which accelerator is judged by what. ethos_u, coral_npu: judges that run a foreign
+compiler; tool: how these are run.
+"""
 
 from edgekit.targets.target import PRECISIONS, TARGETS, Target
 

@@ -11,10 +11,10 @@ from edgekit.converters.verification.spec import Spec
 from edgekit.devices.benchmarking.benchmark import benchmark
 from edgekit.edgetpu.estimate.estimate import around, bytes_text, estimate
 from edgekit.edgetpu.placement.mapping import map_ops
-from edgekit.edgetpu.placement.placement import EDGETPU
 from edgekit.evaluation.accuracy import evaluate
 from edgekit.progress import Progress
 from edgekit.sizes import size_text
+from edgekit.targets.judges import Place, judge
 from edgekit.tflite.reader import read_graph
 
 
@@ -68,10 +68,10 @@ def _min_top1(model: Path, spec: Spec, trust: bool, progress: Progress) -> Outco
 
 def _min_mapped(model: Path, spec: Spec, trust: bool, progress: Progress) -> Outcome:
     assert spec.min_mapped is not None
-    placement = map_ops(read_graph(model))
-    count, total = sum(op.device == EDGETPU for op in placement.ops), max(1, len(placement.ops))
-    found = f"{count} of {total} ops map to the Edge TPU (predicted)"
-    met = count / total >= spec.min_mapped - 1e-9
+    placement = judge(read_graph(model), Place(spec.target, configuration=spec.accelerator))
+    count, total = placement.mapped, max(1, len(placement.ops))
+    found = f"{count} of {total} ops {placement.accelerator.takes[0]} ({placement.judge or 'predicted'})"
+    met = placement.refusal is None and count / total >= spec.min_mapped - 1e-9
     return Outcome("min_mapped", met, found, f"at least {_percent(spec.min_mapped)}", count / total)
 
 

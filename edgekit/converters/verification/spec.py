@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgekit.errors import UsageError
 from edgekit.project import VERIFY, read_project
+from edgekit.targets.judges import JUDGES
 from edgekit.units import fraction, memory
 
 
@@ -21,7 +22,9 @@ class Spec:
       baseline: a `.tflite` to be timed beside the model: latency ratio.
       min_agreement: top-1 agreement with the source, 0–1.
       min_top1: accuracy, 0–1.
-      min_mapped: part of the ops that map to the Edge TPU, 0–1.
+      target: the accelerator that min_mapped is of, a key of `targets.judges.JUDGES`.
+      accelerator: which Ethos-U, where that is the target.
+      min_mapped: part of the ops that map to the target, 0–1.
       max_on_chip: bytes of on-chip memory for all parameters.
       max_size: bytes of the file.
       max_latency_ratio: inference on one thread of this CPU, as a multiple of the baseline's.
@@ -34,6 +37,8 @@ class Spec:
     labels_csv: Path | None = None
     images: int = 500
     baseline: Path | None = None
+    target: str = "edgetpu"
+    accelerator: str | None = None
     min_agreement: float | None = None
     min_top1: float | None = None
     min_mapped: float | None = None
@@ -49,6 +54,10 @@ class Spec:
         """Raises UsageError where no gate is asked for, or one lacks what it is measured with."""
         if not any(getattr(self, gate) not in (None, False) for gate in NEEDS):
             raise UsageError(f"No gate is asked for in [{VERIFY}].", f"Gates: {', '.join(NEEDS)}.")
+        if self.target not in JUDGES:
+            raise UsageError(
+                f"{self.target!r} in [{VERIFY}] is no accelerator.", f"Choose one of: {', '.join(JUDGES)}."
+            )
         for gate, needed in NEEDS.items():
             if getattr(self, gate) in (None, False):
                 continue
@@ -99,6 +108,12 @@ def _path(what: str, value: object, folder: Path) -> Path:
     return folder / value
 
 
+def _word(what: str, value: object, folder: Path) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"{what} {value!r} is not a name.")
+    return value
+
+
 def _fraction(what: str, value: object, folder: Path) -> float:
     found = fraction(what, str(value))
     assert found is not None
@@ -131,6 +146,7 @@ def _flag(what: str, value: object, folder: Path) -> bool:
 
 _READERS: Mapping[str, Callable[[str, object, Path], object]] = {
     **dict.fromkeys(("source", "data", "labels_csv", "baseline"), _path),
+    **dict.fromkeys(("target", "accelerator"), _word),
     **dict.fromkeys(("min_agreement", "min_top1", "min_mapped"), _fraction),
     **dict.fromkeys(("max_on_chip", "max_size"), _bytes),
     "images": _count,

@@ -1,13 +1,10 @@
 """Running `edgetpu_compiler`: one process, one time limit, nothing left behind."""
 
-import contextlib
-import os
-import signal
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
+from typing import IO, List, Optional, Sequence
 
+from edgekit.child import run_child
 from edgekit.edgetpu.compiler.log import CompilerLog, merge_logs, parse_log
 from edgekit.edgetpu.placement.placement import CompilerOptions
 from edgekit.errors import CompilerError, UsageError
@@ -63,7 +60,6 @@ def run_compiler(compiler: Sequence[str], models: Sequence[Path], flags: Sequenc
     """
     folder = models[0].parent
     command = [*compiler, *flags, "-o", str(folder), *map(str, models)]
-    # A file, not a pipe: a child that outlives its parent would hold a pipe open forever.
     with open(str(folder / "output.txt"), "w+b") as output:
         code = _run(command, output, timeout + _GRACE_S)
         output.seek(0)
@@ -75,31 +71,11 @@ def run_compiler(compiler: Sequence[str], models: Sequence[Path], flags: Sequenc
     return Run(text, log, code)
 
 
-def _run(command: List[str], output: object, limit: float) -> Optional[int]:
-    """Exit code of a command in a process group of its own; None where it passed the limit (seconds)."""
-    group: Dict[str, bool] = {"start_new_session": True} if os.name == "posix" else {}
+def _run(command: List[str], output: "IO[bytes]", limit: float) -> Optional[int]:
+    """Exit code of a command; None where it passed the limit (seconds)."""
     try:
-        process = subprocess.Popen(  # type: ignore[call-overload]
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, **group
-        )
+        return run_child(command, output, limit)
     except OSError as error:
         raise CompilerError(
             f"{command[0]} could not be started: {error.strerror}.", "It is a program for Linux on x86-64."
         ) from error
-    try:
-        code: int = process.wait(timeout=limit)
-        return code
-    except subprocess.TimeoutExpired:
-        return None
-    finally:
-        _end_group(process)
-
-
-def _end_group(process: "subprocess.Popen[bytes]") -> None:
-    """Kills what is left of the process and its children: there is nothing that they could still save."""
-    if os.name == "posix":
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
-    process.wait()

@@ -1,4 +1,4 @@
-"""A placement in words: the verdict first, then what to do about it.
+"""What to do about a placement.
 
 Rules carry their own remedies; the functions of `_ADVISERS` see causes that no single op shows.
 """
@@ -7,7 +7,8 @@ from typing import Callable, Dict, List, Optional, Set, Tuple
 
 from edgekit.edgetpu.placement.case import EIGHT_BITS, FLOATS, LAYOUT_SWAPS
 from edgekit.edgetpu.placement.partition import mapped_subsets
-from edgekit.edgetpu.placement.placement import CPU, EDGETPU, OpPlacement, Placement
+from edgekit.edgetpu.placement.placement import CPU, EDGE_TPU, Placement
+from edgekit.edgetpu.placement.words import counted, grouped, name
 from edgekit.edgetpu.statuses import OTHER_SUBGRAPH
 from edgekit.tflite.graph import Graph, Op
 from edgekit.tflite.reader import constant
@@ -17,102 +18,49 @@ from edgekit.tflite.versions import minimal_versions
 Adviser = Callable[[Graph, Placement], Optional[str]]
 
 
-def verdict(placement: Placement) -> str:
-    """The outcome in a sentence or two: all on the Edge TPU, or where it stops, why, and what to do."""
-    if placement.refusal is not None:
-        why, remedy = placement.refusal
-        return f"The compiler refuses this model. {why}. {remedy}"
-    total = len(placement.ops)
-    if total == 0:
-        return "The model has no ops: there is nothing to map."
-    if placement.mapped == total:
-        mapped = f"All {total} ops map" if total > 1 else "The one op maps"
-        return f"{mapped} to the Edge TPU{_doubt(placement)}."
-    if placement.mapped == 0:
-        blocking = _blocking(placement)
-        return f"Nothing maps to the Edge TPU. Op {blocking.op.index} {name(blocking.op)}: {_because(blocking)}"
-    found = f"{placement.mapped} of {_ops(total)} map to the Edge TPU{_doubt(placement)}"
-    blocking = _blocking(placement)
-    if placement.ends_at is not None and any(placed.status == OTHER_SUBGRAPH for placed in placement.ops):
-        return f"{found}. It stops at op {blocking.op.index} {name(blocking.op)}: {_because(blocking)}"
-    stay = [(name(placed.op), placed.op.index) for placed in placement.ops if placed.device == CPU]
-    return f"{found}. On the CPU: {_grouped(stay)}. Op {blocking.op.index}: {_because(blocking)}"
-
-
 def advice(graph: Graph, placement: Placement) -> Tuple[str, ...]:
     """What to change, most useful first; () where there is nothing to do."""
-    if _is_float(graph):
-        return (_SMALL_WEIGHTS if quantization(graph).kind == "weights" else _FLOAT_MODEL,)
+    title = placement.accelerator.title
+    if _is_float(graph) and placement.accelerator.eight_bits:
+        return ((_SMALL_WEIGHTS if quantization(graph).kind == "weights" else _FLOAT_MODEL).format(title=title),)
+    if placement.accelerator != EDGE_TPU:
+        return _others_advice(graph, placement)
     general = [text for text in (adviser(graph, placement) for adviser in _ADVISERS) if text]
     doubt = _unconfirmed(graph, placement)
     return tuple(general + _remedies(graph, placement) + ([doubt] if doubt else []))
 
 
-def name(op: Op) -> str:
-    """An op's kind; a custom op's own name."""
-    return op.custom or op.opcode
+def _others_advice(graph: Graph, placement: Placement) -> Tuple[str, ...]:
+    """What to change for another accelerator: its ops are taken one by one, so that each remedy wins its own."""
+    ends = _float_ends(graph, placement) if _on_cpu(placement, "QUANTIZE", "DEQUANTIZE") else None
+    remedies = [f"{grouped(ops)}: {remedy}" for remedy, ops in _places(graph, placement, set()).items() if remedy]
+    return tuple(([ends] if ends else []) + remedies)
 
 
-def reasons(placed: OpPlacement) -> Tuple[str, ...]:
-    """Why an op is on the CPU, or why that is uncertain: one line for each rule."""
-    if placed.violations or placed.device != CPU:
-        told = tuple(f"{violation.reason} {violation.remedy}" for violation in placed.violations)
-        return (*told, f"{NO_PRECEDENT} {placed.unseen}") if placed.unseen else told
-    return ("The Edge TPU supports it, but the mapped subgraph ends before it.",)
+def _on_cpu(placement: Placement, *opcodes: str) -> bool:
+    return any(placed.device == CPU and placed.op.opcode in opcodes for placed in placement.ops)
 
 
-#: Of an op unlike all that are known to have been mapped.
-NO_PRECEDENT = "No precedent is known."
-
-
-def _doubt(placement: Placement) -> str:
-    """How many ops are not certain to be mapped, and what is left if the gravest of them are not."""
-    doubtful = [placed for placed in placement.ops if placed.device == EDGETPU and not placed.certain]
-    if not doubtful:
-        return ""
-    count, one = len(doubtful), len(doubtful) == 1
-    if all(placed.unseen for placed in doubtful):
-        said = f"{count} {'has' if one else 'have'} no precedent"
-    else:
-        said = f"{count} {'is' if one else 'are'} not certain"
-    first = placement.stakes[0]
-    total = len(placement.ops)
-    return f"; {said}; if {name(first.op)} (op {first.op.index}) stays on the CPU, {first.mapped} of {total} map"
-
-
-def _ops(count: int) -> str:
-    return f"{count} op" if count == 1 else f"{count} ops"
-
-
-def _blocking(placement: Placement) -> OpPlacement:
-    """The op to name: the one that ends the first subgraph, else the first on the CPU."""
-    if placement.ends_at is not None:
-        return placement.ops[placement.ends_at]
-    return next(placed for placed in placement.ops if placed.device == CPU)
-
-
-def _because(placed: OpPlacement) -> str:
-    rejecting = [violation for violation in placed.violations if violation.rejected]
-    return f"{rejecting[0].reason} {rejecting[0].remedy}" if rejecting else f"{placed.status}."
-
-
-def _remedies(graph: Graph, placement: Placement) -> List[str]:
-    """The rejected ops' remedies, ops with the same one together, the remedy that wins most ops first.
-
-    Casts at the ends have advice of their own.
-    """
-    ends, told = set(graph.inputs + graph.outputs), {op.index for op in _shuffles(graph)}
+def _places(graph: Graph, placement: Placement, told: Set[int]) -> Dict[str, List[Tuple[str, int]]]:
+    """Remedy → the rejected ops that it is for. Casts at the ends have advice of their own, as have those `told`."""
+    ends = set(graph.inputs + graph.outputs)
     places: Dict[str, List[Tuple[str, int]]] = {}
     for placed in placement.ops:
         if placed.op.opcode in ("QUANTIZE", "DEQUANTIZE") and ends.intersection(placed.op.inputs + placed.op.outputs):
             continue
-        if placed.op.index in told:  # with advice of its own
+        if placed.op.index in told:
             continue
         for remedy in sorted({violation.remedy for violation in placed.violations if violation.rejected}):
             places.setdefault(remedy, []).append((name(placed.op), placed.op.index))
+    return places
+
+
+def _remedies(graph: Graph, placement: Placement) -> List[str]:
+    """The rejected ops' remedies, ops with the same one together, the remedy that wins most ops first."""
+    places = _places(graph, placement, {op.index for op in _shuffles(graph)})
     won = {remedy: _won(graph, placement, {index for _, index in ops}) for remedy, ops in places.items()}
     ranked = sorted(places.items(), key=lambda item: -won[item[0]])
-    return [f"{_grouped(ops)}: {remedy}{_gain(won[remedy])}" for remedy, ops in ranked]
+    return [f"{grouped(ops)}: {remedy}{_gain(won[remedy])}" for remedy, ops in ranked]
 
 
 def _won(graph: Graph, placement: Placement, mended: Set[int]) -> int:
@@ -127,23 +75,10 @@ def _gain(won: int) -> str:
     return f" That maps {won} more ops." if won > 1 else ""
 
 
-def _grouped(ops: List[Tuple[str, int]]) -> str:
-    """Ops by kind with their places: "RESHAPE (op 3), MEAN (op 5, 7)"."""
-    places: Dict[str, List[int]] = {}
-    for kind, index in ops:
-        places.setdefault(kind, []).append(index)
-    return ", ".join(f"{kind} (op {_listed(found)})" for kind, found in places.items())
-
-
-def _listed(indices: List[int], limit: int = 4) -> str:
-    shown = ", ".join(map(str, indices[:limit]))
-    return f"{shown}, … {len(indices)} in all" if len(indices) > limit else shown
-
-
-_FLOAT_MODEL = "The model computes in float, and the Edge TPU in 8 bits only: convert it with `edgekit convert --int8`."
+_FLOAT_MODEL = "The model computes in float, and the {title} in 8 bits only: convert it with `edgekit convert --int8`."
 
 _SMALL_WEIGHTS = (
-    "Only its weights are in few bits: it computes in float, and the Edge TPU in 8 bits only. Convert the float model "
+    "Only its weights are in few bits: it computes in float, and the {title} in 8 bits only. Convert the float model "
     "that it was made from, or this one, with `edgekit convert --int8`."
 )
 
@@ -159,7 +94,7 @@ def _versions(graph: Graph, placement: Placement) -> Optional[str]:
     if placement.refusal is None or not high:
         return None
     return (
-        f"{_grouped([(name(op), op.index) for op in high])}: versions are higher than needed. "
+        f"{grouped([(name(op), op.index) for op in high])}: versions are higher than needed. "
         "`edgekit compile` lowers them without changing the result."
     )
 
@@ -170,8 +105,8 @@ def _dynamic_batch(graph: Graph, placement: Placement) -> Optional[str]:
     if not sizes or not any(graph.tensors[index].is_dynamic for index in graph.inputs):
         return None
     return (
-        f"The batch size is dynamic, and {_ops(len(sizes))} of type SHAPE read it, which splits the model: export it "
-        "with a fixed batch size of 1."
+        f"The batch size is dynamic, and {counted(len(sizes))} of type SHAPE read it, which splits the model: "
+        "export it with a fixed batch size of 1."
     )
 
 
@@ -240,7 +175,7 @@ def _pixel_shuffle(graph: Graph, placement: Placement) -> Optional[str]:
     if not shuffles:
         return None
     return (
-        f"{_grouped([(name(op), op.index) for op in shuffles])}: it rearranges channels into height and width (pixel "
+        f"{grouped([(name(op), op.index) for op in shuffles])}: it rearranges channels into height and width (pixel "
         "shuffle) through more than three dimensions. Use a transposed convolution of the same stride: with a kernel "
         "of zeros and ones it computes the same. Or resize and convolve, and train again."
     )
@@ -268,7 +203,7 @@ def _later_subgraphs(graph: Graph, placement: Placement) -> Optional[str]:
     if not behind or placement.options.all_subgraphs or placement.ends_at is None:
         return None
     return (
-        f"{_ops(len(behind))} more could run on the Edge TPU, but come after op {placement.ends_at}: change that op "
+        f"{counted(len(behind))} more could run on the Edge TPU, but come after op {placement.ends_at}: change that op "
         "first. `--all-subgraphs` maps them too, with a transfer at each split."
     )
 
@@ -281,7 +216,7 @@ def _unconfirmed(graph: Graph, placement: Placement) -> Optional[str]:
     total, stakes = len(placement.ops), placement.stakes
     left = [f"without {name(stake.op)} (op {stake.op.index}) {stake.mapped} of {total} map" for stake in stakes]
     said = f" {', '.join(left)}." if len(left) > 1 else ""  # one alone is in the verdict
-    ops = _grouped([(name(placed.op), placed.op.index) for placed in doubtful])
+    ops = grouped([(name(placed.op), placed.op.index) for placed in doubtful])
     return f"Not certain: {ops}.{said[:2].upper()}{said[2:]} Only the compiler can tell."
 
 

@@ -1,14 +1,57 @@
-"""What the Edge TPU compiler is expected to do with a model: the nouns.
+"""What a compiler does, or is expected to do, with a model: the nouns.
 
-`mapping.map_ops` makes a `Placement`; nothing here computes.
+`mapping.map_ops` makes a `Placement` for the Edge TPU, the judges in `edgekit.targets` make them for other
+accelerators; nothing here computes.
 """
 
 from dataclasses import dataclass
-from typing import Dict, Optional, Tuple
+from typing import Dict, NamedTuple, Optional, Tuple
 
 from edgekit.tflite.graph import Op
 
 EDGETPU, CPU = "edgetpu", "cpu"
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """What a placement is for, in words.
+
+    Attributes:
+      name: as `--target` has it; the `device` of the ops that run there.
+      title: for people.
+      takes: said of several ops that it takes, and of one.
+      there, elsewhere: where these are, and where the others, in a table.
+      left: how a list of the others begins.
+      eight_bits: whether it computes in 8 bits only.
+    """
+
+    name: str
+    title: str
+    takes: Tuple[str, str]
+    there: str
+    elsewhere: str = "CPU"
+    left: str = "On the CPU"
+    eight_bits: bool = True
+
+
+EDGE_TPU = Accelerator(EDGETPU, "Edge TPU", ("map to the Edge TPU", "maps to the Edge TPU"), "Edge TPU")
+
+
+class Figure(NamedTuple):
+    """A number that a compiler itself tells of a model.
+
+    Attributes:
+      key: its name in JSON, with the unit.
+      title: what it is, for people.
+      value: in that unit.
+      text: value and unit, for people.
+    """
+
+    key: str
+    title: str
+    value: float
+    text: str
+
 
 #: How well a rule is known: in the vendor's table; seen in compiled models and logs; told by users.
 CONFIDENCES = ("documented", "seen", "reported")
@@ -63,7 +106,7 @@ class Violation:
     @property
     def reason(self) -> str:
         """Value and limit in a line."""
-        return f"{self.value}. {self.limit}"
+        return f"{self.value}. {self.limit}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -72,10 +115,10 @@ class OpPlacement:
 
     Attributes:
       op: the op.
-      device: "edgetpu" or "cpu".
+      device: the accelerator's name, or "cpu".
       status: the compiler's text.
       violations: every rule that it breaks or may break.
-      subgraph: which Edge TPU subgraph it is part of, from 0; None on the CPU.
+      subgraph: which of the accelerator's subgraphs it is part of, from 0; None on the CPU.
       unseen: how an op on the Edge TPU differs from all that real compilers are known to have mapped; "" where it is
         like one of them.
     """
@@ -97,7 +140,7 @@ class OpPlacement:
 
     @property
     def supported(self) -> bool:
-        """Whether the Edge TPU could run it, had the graph not been cut before."""
+        """Whether the accelerator could run it, had the graph not been cut before."""
         return not any(violation.rejected for violation in self.violations)
 
 
@@ -120,12 +163,17 @@ class Placement:
 
     Attributes:
       ops: one for each op, in order.
-      subgraphs: number of Edge TPU subgraphs.
+      subgraphs: number of subgraphs that run on the accelerator.
       ends_at: index of the op that ends the first subgraph: the first one on the CPU after it began; None where
         it reaches the model's end, or never begins.
       refusal: why the compiler would not accept the file at all, and what to do; None where it would.
       options: the compiler's flags that were assumed.
       stakes: what hangs on the ops that are not certain, the gravest first.
+      accelerator: what it is for.
+      judge: the program whose word it is, with version and configuration; "" where edgekit's rules predict.
+      figures: what that program tells of memory and time.
+      notes: what to know of the figures.
+      handoff: how to go on to the accelerator's own compilers, line by line.
     """
 
     ops: Tuple[OpPlacement, ...]
@@ -134,15 +182,20 @@ class Placement:
     refusal: Optional[Tuple[str, str]]
     options: CompilerOptions
     stakes: Tuple[Stake, ...] = ()
+    accelerator: Accelerator = EDGE_TPU
+    judge: str = ""
+    figures: Tuple[Figure, ...] = ()
+    notes: Tuple[str, ...] = ()
+    handoff: Tuple[str, ...] = ()
 
     @property
     def mapped(self) -> int:
-        """How many ops run on the Edge TPU."""
-        return sum(placed.device == EDGETPU for placed in self.ops)
+        """How many ops run on the accelerator."""
+        return sum(placed.device != CPU for placed in self.ops)
 
     @property
     def fully_mapped(self) -> bool:
-        """Whether the compiler takes the model, and all of it runs on the Edge TPU."""
+        """Whether the compiler takes the model, and all of it runs on the accelerator."""
         return self.refusal is None and bool(self.ops) and self.mapped == len(self.ops)
 
     def table(self) -> Dict[Tuple[str, str], int]:

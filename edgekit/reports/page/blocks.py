@@ -1,7 +1,7 @@
 """What a page is made of: a template draws each kind of block, whatever is told in it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Union
 
@@ -80,12 +80,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Band:
-    """Where a model's ops run, in order."""
+    """Where a model's ops run, in order; `places` names each fate."""
 
     kind: ClassVar[str] = "band"
     title: str
     runs: Sequence[Run]
     total: int
+    places: Mapping[str, str]
 
 
 @dataclass(frozen=True)

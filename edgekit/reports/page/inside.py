@@ -1,6 +1,6 @@
 """What is in a model: placement, memory and latency, ops, the error of each layer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 
 from edgekit.edgetpu.estimate.profiles import HOSTS
@@ -110,6 +110,21 @@ def latency(document: Document) -> Iterator[Block]:
         yield Lines(hints)
 
 
+def figures(document: Document) -> Iterator[Block]:
+    """What an accelerator's own compiler tells of memory and time."""
+    found = table(document, "figures")
+    rows: list[tuple[str, list[Cell]]] = [("Judged by", [text(document, "judge")])] if text(document, "judge") else []
+    for key in found:
+        title, unit = key.rpartition("_")[::2] if key.endswith(("_bytes", "_ms")) else (key, "")
+        value = number(found, key)
+        cell = size(value) if unit == "bytes" else shown(value, "{:,.1f}" if unit else "{:,.0f}")
+        rows.append((title.replace("_", " ").capitalize(), [cell, f" {unit}" if unit == "ms" else ""]))
+    if rows:
+        yield Facts(rows)
+    if texts(document, "notes"):
+        yield Lines(texts(document, "notes"))
+
+
 def placement(document: Document) -> Iterator[Block]:
     """Where each op would run, as a band, with the reasons of those that stay on the CPU."""
     ops = [op for op in tables(document, "ops") if "device" in op]
@@ -121,8 +136,9 @@ def placement(document: Document) -> Iterator[Block]:
         first = int(number(found[0], "index") or 0)
         names = ", ".join(dict.fromkeys(text(op, "op") for op in found))
         runs.append(Run(first, len(found), fate, f"ops {first} to {first + len(found) - 1}: {names}"))
-    yield Band("Where the ops run, first to last", runs, len(ops))
-    rows = _elsewhere([op for op in ops if _fate(op) != "edgetpu"])
+    places = _places(document)
+    yield Band("Where the ops run, first to last", runs, len(ops), places)
+    rows = _elsewhere([op for op in ops if _fate(op) != "edgetpu"], places)
     if rows:
         more = f" (the first {_OPS} of {len(rows)})" if len(rows) > _OPS else ""
         yield Table(f"Not certain to run there{more}", ("kind", "ops", "runs on", "reason"), rows[:_OPS])
@@ -131,24 +147,26 @@ def placement(document: Document) -> Iterator[Block]:
         yield Lines(advice)
 
 
-def _elsewhere(ops: list[Document]) -> list[list[Cell]]:
+def _elsewhere(ops: list[Document], names: Mapping[str, str]) -> list[list[Cell]]:
     """A row for the ops of one kind and one reason."""
     alike: dict[tuple[str, str, str], list[str | Number]] = {}
     for op in ops:
-        places = alike.setdefault((text(op, "op"), _place(op), _why(op)), [])
+        places = alike.setdefault((text(op, "op"), names[_fate(op)], _why(op)), [])
         index = number(op, "index") or 0
         places += [", ", Number(index, f"{index:.0f}")]
     return [[kind, tuple(places[1:]), place, why] for (kind, place, why), places in alike.items()]
 
 
 def _fate(op: Document) -> str:
-    if text(op, "device") != "edgetpu":
+    if text(op, "device") == "cpu":
         return "cpu"
     return "edgetpu" if op.get("certain") is True else "unsure"
 
 
-def _place(op: Document) -> str:
-    return {"edgetpu": "Edge TPU", "unsure": "Edge TPU, not certain", "cpu": "CPU"}[_fate(op)]
+def _places(document: Document) -> Mapping[str, str]:
+    """Fate → where that is, for people."""
+    there = text(document, "accelerator") or "Edge TPU"
+    return {"edgetpu": there, "unsure": f"{there}, not certain", "cpu": text(document, "elsewhere") or "CPU"}
 
 
 def _why(op: Document) -> str:

@@ -90,6 +90,7 @@ def _compared(document: Document) -> _Parts:
 def _inspected(document: Document) -> _Parts:
     yield "Size and memory", inside.sizes(document)
     yield "Latency", inside.latency(document)
+    yield "Memory and time", inside.figures(document)
     yield "Placement", inside.placement(document)
     yield "Ops", inside.op_counts(document)
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from edgekit.edgetpu import CompilerOptions, map_ops
-from edgekit.edgetpu.placement.advice import advice, reasons, verdict
+from edgekit.edgetpu.placement.advice import advice
+from edgekit.edgetpu.placement.words import reasons, verdict
 from edgekit.tflite.reader import read_graph
 from tests.support.build import GraphBuilder, colour_classifier
 from tests.support.one_op import Q, activation, one_op
