@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from edgekit.evaluation.accuracy import evaluate as evaluate
     from edgekit.preprocess import InputSpec as InputSpec
     from edgekit.reports.snippet import snippet as snippet
+    from edgekit.targets.judges import Place as Place
     from edgekit.tflite import read_graph as read_graph
     from edgekit.tflite import read_metadata as read_metadata
     from edgekit.training import TrainingPlan as TrainingPlan
@@ -51,6 +52,7 @@ _PUBLIC = {
     "EdgekitError": "edgekit.errors",
     "ImageSet": "edgekit.calibration.labelled",
     "InputSpec": "edgekit.preprocess",
+    "Place": "edgekit.targets.judges",
     "Prediction": "edgekit.devices",
     "Recipe": "edgekit.converters",
     "Samples": "edgekit.calibration.samples",

@@ -11,7 +11,7 @@
     ├── PreprocessingError          how images must be scaled is not clear
     ├── ConversionError             a conversion step failed or its result is wrong
     ├── DeviceError                 no interpreter, delegate or accelerator, or it failed
-    ├── CompilerError               edgetpu_compiler is missing, failed or refused the model (exit code 3)
+    ├── CompilerError               a target's compiler is missing, failed or refused the model (exit code 3)
     ├── MissingDependencyError      an optional package is not installed
     ├── OutOfMemoryError            there is not enough memory
     └── OutputError                 a result could not be written
@@ -89,7 +89,7 @@ class DeviceError(EdgekitError):
 
 
 class CompilerError(EdgekitError):
-    """edgetpu_compiler is missing, failed, or refused the model."""
+    """A target's compiler (edgetpu_compiler, Vela, the converter to TOSA) is missing, failed, or refused the model."""
 
     exit_code = 3
 

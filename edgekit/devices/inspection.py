@@ -9,7 +9,7 @@ from edgekit.devices.tensors import output_tensor
 from edgekit.devices.twin import Twin, find_twin
 from edgekit.edgetpu.compiler.package import CompiledModel, read_compiled
 from edgekit.edgetpu.parameters import Contents, check_contents
-from edgekit.edgetpu.placement.placement import Placement
+from edgekit.edgetpu.placement.placement import CompilerOptions, Placement
 from edgekit.errors import EdgekitError, UnsupportedModelError
 from edgekit.labels import Names, find_names
 from edgekit.targets.judges import Place, judge
@@ -44,12 +44,15 @@ class Inspection:
     placement: Optional[Placement] = None
 
 
-def inspect(model: Union[str, "os.PathLike[str]"], *, place: Optional[Place] = None) -> Inspection:
+def inspect(
+    model: Union[str, "os.PathLike[str]"], *, edgetpu: Optional[CompilerOptions] = None, place: Optional[Place] = None
+) -> Inspection:
     """Reads a model file.
 
     Args:
       model: a `.tflite`, compiled for the Edge TPU or not.
-      place: the accelerator for which its placement is asked, and how it is compiled; None leaves that out.
+      edgetpu: with these options its placement on the Edge TPU is predicted.
+      place: the accelerator for which its placement is asked instead. With neither it is left out.
 
     Raises:
       ModelFormatError: missing, damaged, or no `.tflite`.
@@ -64,7 +67,8 @@ def inspect(model: Union[str, "os.PathLike[str]"], *, place: Optional[Place] = N
         twin = look_for_twin(path, compiled)
         contents = check_contents(compiled, twin.graph) if isinstance(twin, Twin) else None
         return Inspection(path, graph, metadata, names, compiled, twin, contents)
-    return Inspection(path, graph, metadata, names, placement=judge(graph, place) if place else None)
+    asked = place or (Place(options=edgetpu) if edgetpu else None)
+    return Inspection(path, graph, metadata, names, placement=judge(graph, asked) if asked else None)
 
 
 def _names(path: str, graph: Graph, metadata: Metadata) -> Optional[Names]:

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import FrozenSet, Iterator, Mapping, Tuple
+from typing import Dict, FrozenSet, Iterable, Iterator, List, Mapping, Optional, Set, Tuple
 
 from edgekit.edgetpu.outside import NPU_COMPILER, offers
 from edgekit.edgetpu.placement.placement import CPU, Accelerator, CompilerOptions, OpPlacement, Placement, Violation
@@ -64,24 +64,29 @@ _VALUES = frozenset(("no_value", "pseudo_const", "pseudo_qconst"))
 
 def _left(name: str, graph: Graph, path: Path) -> FrozenSet[int]:
     """The ops that are still TFLite's own. Raises CompilerError where the text is not what the converter writes."""
-    places, aliases = [], {}  # type: ignore[var-annotated]
-    whole = False
-    for line in _lines(name, path):
-        whole = whole or "func.func" in line
-        alias = _ALIAS.match(line)
-        if alias:
-            aliases[alias["alias"]] = alias["inner"]
-            continue
-        found = _OP.match(line)
-        if found and found["kind"] not in _VALUES:
-            places.append(_location(line))
-    if not whole:
+    places, aliases = _read(_lines(name, path))
+    if places is None:
         raise CompilerError(f"{name} left a text without a function.", "Run it again.")
     makers = producers(graph)
     known = [[makers[tensor].index for tensor in _tensors(place, aliases) if tensor in makers] for place in places]
     if not all(known):
         raise CompilerError(f"{name} left ops that it does not say the place of.", "Try another release of it.")
     return frozenset(index for indices in known for index in indices)
+
+
+def _read(lines: Iterable[str]) -> Tuple[Optional[List[str]], Dict[str, str]]:
+    """Where TFLite's ops are, and what the aliases of places stand for; None where no function begins."""
+    places: List[str] = []
+    aliases: Dict[str, str] = {}
+    whole = False
+    for line in lines:
+        whole = whole or "func.func" in line
+        alias, op = _ALIAS.match(line), _OP.match(line)
+        if alias:
+            aliases[alias["alias"]] = alias["inner"]
+        elif op and op["kind"] not in _VALUES:
+            places.append(_location(line))
+    return (places if whole else None), aliases
 
 
 def _lines(name: str, path: Path) -> Iterator[str]:
@@ -99,9 +104,17 @@ def _location(line: str) -> str:
 
 
 def _tensors(place: str, aliases: Mapping[str, str]) -> Tuple[str, ...]:
-    """Names of tensors in a location, through one step of aliases."""
-    whole = " ".join([place, *(aliases.get(alias, "") for alias in _ALIASES.findall(place))])
-    return tuple(_NAMES.findall(whole))
+    """Names of tensors in a location, through its aliases."""
+    seen: Set[str] = set()
+    names: List[str] = []
+    todo = [place]
+    while todo:
+        inner = todo.pop()
+        names += _NAMES.findall(inner)
+        new = [alias for alias in _ALIASES.findall(inner) if alias not in seen]
+        seen.update(new)
+        todo += [aliases.get(alias, "") for alias in new]
+    return tuple(names)
 
 
 # Why.

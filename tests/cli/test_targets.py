@@ -116,3 +116,30 @@ def test_what_makes_no_sense_is_told_before_the_work(project, arguments):
     result = convert("model.h5", *arguments, "--json")
     assert (result.exit_code, json.loads(result.stdout)["error"]) == (2, "UsageError")
     assert written(project) == ["sine.tflite"]
+
+
+def test_microcontrollers_get_int8_ends_and_the_word_of_their_compilers(project):
+    pytest.importorskip("ethosu")
+    pytest.importorskip("tosa_converter_for_tflite")
+    targets = "edgetpu,ethos-u,coral-npu"
+    document = json.loads(convert("model.h5", "--data", "train", "--target", targets, "--json").stdout)["targets"]
+    for name, end in (("edgetpu", "uint8"), ("ethos-u", "int8"), ("coral-npu", "int8")):
+        graph = read_graph(document[name]["model"])
+        assert {graph.tensors[index].dtype for index in (*graph.inputs, *graph.outputs)} == {end}
+        placement = document[name]["placement"]
+        assert (placement["target"], placement["mapped"]) == (name, placement["ops"])
+        assert document[name]["verdict"]["agreement"] == 1
+    assert document["ethos-u"]["placement"]["judge"].startswith("Vela ")
+
+
+def test_a_judge_that_is_not_there_does_not_cost_the_model(project, monkeypatch):
+    monkeypatch.setattr("edgekit.targets.tool.find_spec", lambda name: None)
+    result = convert("model.h5", "--no-verify", "--target", "ethos-u")
+    assert result.exit_code == 0 and (project / "model_int8.tflite").exists()
+    assert "not asked: " in result.output and "edgekit-coral[ethos-u]" in result.output
+
+
+def test_what_is_asked_for_is_kept(project):
+    convert("model.h5", "--no-verify", "--target", "coral-npu", "--io", "uint8")
+    graph = read_graph("model_int8.tflite")
+    assert graph.tensors[graph.inputs[0]].dtype == "uint8"

@@ -245,3 +245,13 @@ def test_what_the_file_must_not_say_is_told_in_words(usual, text):
     usual(text)
     result = run("convert", "model.h5", "--json")
     assert (result.exit_code, json.loads(result.stdout)["error"]) == (2, "UsageError")
+
+
+def test_the_part_of_the_ops_may_be_asked_of_another_accelerator(project, tmp_path):
+    pytest.importorskip("tosa_converter_for_tflite")
+    spec = tmp_path / "npu.toml"
+    spec.write_text('[verify]\ntarget = "coral-npu"\nmin_mapped = "100%"\n')
+    result = run("verify", "model_int8.tflite", "--spec", spec)
+    assert result.exit_code == 0 and "legalize to TOSA" in result.output
+    spec.write_text('[verify]\ntarget = "android"\nmin_mapped = "100%"\n')
+    assert "'android' in [verify] is no accelerator" in run("verify", "model_int8.tflite", "--spec", spec).stderr

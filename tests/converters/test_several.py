@@ -52,7 +52,7 @@ def test_each_file_classifies_by_itself(place, tmp_path):
     for precision in ("int8", "float16", "dynamic"):
         for target, each in made(place, recipe=Recipe(target="cpu", precision=precision)).items():
             save(each.conversion.artefact, tmp_path / f"{target}_{precision}.tflite")
-    assert len(list(tmp_path.glob("*.tflite"))) == 12
+    assert len(list(tmp_path.glob("*.tflite"))) == 3 * len(TARGETS)
     for path in tmp_path.glob("*.tflite"):
         with Classifier(path) as classifier:
             for colour in ("blue", "green", "red"):
@@ -63,7 +63,8 @@ def test_each_file_classifies_by_itself(place, tmp_path):
 def test_a_target_that_does_not_take_a_precision_gets_its_own(place):
     found = made(place, recipe=Recipe(target="android", precision="float16"))
     precisions = {name: each.conversion.artefact.provenance["recipe"]["precision"] for name, each in found.items()}
-    assert precisions == {"edgetpu": "int8", "android": "float16", "ios": "float16", "cpu": "float16"}
+    accelerators = dict.fromkeys(("edgetpu", "ethos-u", "coral-npu"), "int8")
+    assert precisions == {**accelerators, "android": "float16", "ios": "float16", "cpu": "float16"}
 
 
 def test_the_edge_tpu_s_model_is_that_of_a_conversion_of_its_own(place):
