@@ -10,6 +10,7 @@ from edgekit.converters.several import ForTarget
 from edgekit.converters.sources.source import Source
 from edgekit.converters.surgery.student import Student
 from edgekit.edgetpu.compiler.compiler import CompileReport
+from edgekit.edgetpu.placement.doubts import without_doubt
 from edgekit.edgetpu.placement.placement import Placement
 from edgekit.edgetpu.placement.words import verdict as placement_verdict
 from edgekit.errors import CompilerError, EdgekitError
@@ -237,6 +238,10 @@ def _placed(written: Written) -> Facts:
         return [(title, f"not asked: {placement}")]
     figures = [("", ", ".join(f"{figure.text} {figure.title}" for figure in placement.figures))]
     judged = f"{placement_verdict(placement)} ({placement.judge or 'predicted'})"
+    named = ",".join(without_doubt(placement))
+    if named:
+        figures = [("", f"--corrections {named} writes what has no precedent as ops that have one")]
+        return [(title, judged), *figures]
     return [(title, judged), *(figures if placement.figures else [])]
 
 

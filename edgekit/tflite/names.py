@@ -56,6 +56,16 @@ def part_means(number: int) -> str:
     return f"edgekit/mean{number}/parts"
 
 
+def halved_mean(number: int, step: int, part: str) -> str:
+    """Name of a tensor of a mean that is taken in steps: "weights", "bias" or "output" of one."""
+    return f"edgekit/mean{number}/{part}{step}"
+
+
+def spread_gate(number: int, step: int, part: str) -> str:
+    """Name of a tensor by which one number per channel is spread over an image: "size" or "output" of a step."""
+    return f"edgekit/gate{number}/{part}{step}"
+
+
 def static_shape(number: int) -> str:
     """Name of a shape that was computed at run time and is a constant now."""
     return f"edgekit/shape{number}"

@@ -12,6 +12,8 @@ from edgekit.converters.quantization.scores import check_same
 from edgekit.converters.quantization.transforms.equalize import split_swish
 from edgekit.converters.quantization.transforms.rewritten import Rewritten
 from edgekit.converters.quantization.transforms.rounding import correct_rounding
+from edgekit.converters.quantization.transforms.with_precedent import small_means, spread_gates
+from edgekit.edgetpu.placement.doubts import SMALL_MEANS, SPREAD_GATES
 from edgekit.errors import UsageError
 from edgekit.progress import Progress
 from edgekit.tflite.graph import Graph
@@ -48,10 +50,12 @@ class Rewrite:
     Attributes:
       name: as `--corrections` has it.
       apply: (graph, its observations) → the graph rewritten.
+      asked: whether it is made only where it is named: it serves a target, not int8.
     """
 
     name: str
     apply: Callable[[Graph, Observations], Rewritten]
+    asked: bool = False
 
     def __call__(self, form: Form, samples: Samples, progress: Progress) -> Form:
         """The form rewritten, observed anew and checked to compute the same; itself where there is nothing to do.
@@ -90,6 +94,9 @@ class Adjustment:
 #: quantized ones.
 CORRECTIONS: tuple[Rewrite | Adjustment, ...] = (
     Rewrite("split-swish", split_swish),
+    # Behind what looks for means and gates.
+    Rewrite(SMALL_MEANS, small_means, asked=True),
+    Rewrite(SPREAD_GATES, spread_gates, asked=True),
     Adjustment("rounding", correct_rounding),
 )
 #: The last of all, which is fitted to what an int8 model computes: `transforms/head.py`.
@@ -117,8 +124,9 @@ def parse_corrections(text: str) -> tuple[str, ...] | None:
 
 
 def rewrites(wanted: tuple[str, ...] | None) -> tuple[Rewrite, ...]:
-    """The rewrites among the corrections that are wanted; all of them for None."""
-    return tuple(c for c in CORRECTIONS if isinstance(c, Rewrite) and (wanted is None or c.name in wanted))
+    """The rewrites among the corrections that are wanted; for None all that help int8."""
+    known = [correction for correction in CORRECTIONS if isinstance(correction, Rewrite)]
+    return tuple(each for each in known if (not each.asked if wanted is None else each.name in wanted))
 
 
 def adjustments(wanted: tuple[str, ...] | None) -> tuple[Adjustment, ...]:

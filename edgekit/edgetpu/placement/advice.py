@@ -6,6 +6,7 @@ Rules carry their own remedies; the functions of `_ADVISERS` see causes that no 
 from typing import Callable, Dict, List, Optional, Set, Tuple
 
 from edgekit.edgetpu.placement.case import EIGHT_BITS, FLOATS, LAYOUT_SWAPS
+from edgekit.edgetpu.placement.doubts import without_doubt
 from edgekit.edgetpu.placement.partition import mapped_subsets
 from edgekit.edgetpu.placement.placement import CPU, EDGE_TPU, Placement
 from edgekit.edgetpu.placement.words import counted, grouped, name
@@ -217,7 +218,9 @@ def _unconfirmed(graph: Graph, placement: Placement) -> Optional[str]:
     left = [f"without {name(stake.op)} (op {stake.op.index}) {stake.mapped} of {total} map" for stake in stakes]
     said = f" {', '.join(left)}." if len(left) > 1 else ""  # one alone is in the verdict
     ops = grouped([(name(placed.op), placed.op.index) for placed in doubtful])
-    return f"Not certain: {ops}.{said[:2].upper()}{said[2:]} Only the compiler can tell."
+    named = ",".join(without_doubt(placement))
+    way = f" `edgekit convert --corrections {named}` writes what it can as ops that were seen mapped." if named else ""
+    return f"Not certain: {ops}.{said[:2].upper()}{said[2:]} Only the compiler can tell.{way}"
 
 
 _ADVISERS: Tuple[Adviser, ...] = (
