@@ -1,0 +1,34 @@
+"""Ops that have no precedent, and the correction of `edgekit convert` that writes each as ops that have one."""
+
+from typing import Mapping, Tuple
+
+from edgekit.edgetpu.placement.placement import CPU, Placement
+from edgekit.edgetpu.placement.precedents import known_precedents
+from edgekit.edgetpu.placement.traits import Trait
+
+SMALL_MEANS, SPREAD_GATES = "small-means", "spread-gates"
+
+#: Op → the correction that takes the doubt about it away.
+_CORRECTIONS: Mapping[str, str] = {"MEAN": SMALL_MEANS, "MUL": SPREAD_GATES}
+
+#: What a conversion does by itself, and goes on doing where corrections are named.
+_USUAL = ("split-swish", "rounding")
+
+
+def largest_mean() -> int:
+    """The most elements that an int8 mean over an image had where it was seen mapped."""
+    return known_precedents()[Trait("MEAN", "int8", 4, "vc", "over -3 -2")].elements
+
+
+def without_doubt(placement: Placement) -> Tuple[str, ...]:
+    """What `--corrections` names to take the doubts away, as far as they can be; () where none can."""
+    doubtful = [placed for placed in placement.ops if placed.device != CPU and not placed.certain]
+    kinds = dict.fromkeys(placed.op.opcode for placed in doubtful)
+    found = [correction for opcode, correction in _CORRECTIONS.items() if opcode in kinds and _helps(placement, opcode)]
+    return (*_USUAL, *found) if found else ()
+
+
+def _helps(placement: Placement, opcode: str) -> bool:
+    """Whether the doubt is of the kind that the correction is for: for a product, that one factor is a gate."""
+    doubts = [placed.unseen for placed in placement.ops if placed.op.opcode == opcode and not placed.certain]
+    return opcode != "MUL" or any("broadcast" in doubt for doubt in doubts)
