@@ -14,8 +14,9 @@ from edgekit.errors import EdgekitError, UsageError
 from edgekit.files import MAX_TEXT_BYTES, check_writable, read_text, write_together
 from edgekit.labels import read_labels
 from edgekit.preprocess import INTERPOLATIONS, InputSpec, parse_preprocess, parse_resize
+from edgekit.tflite.attached import read_files
 from edgekit.tflite.graph import Graph
-from edgekit.tflite.metadata import Metadata, pixel_input, read_metadata, write_metadata
+from edgekit.tflite.metadata import RECORD_FILE, STANDARD, Metadata, pixel_input, read_metadata, write_metadata
 from edgekit.tflite.ops import is_compiled
 from edgekit.tflite.reader import read_graph
 
@@ -69,7 +70,7 @@ class Described:
 
 
 def set_metadata(model: Union[str, Path], changes: Changes) -> Described:
-    """Changes what a classifier says about itself; its ops, weights and other metadata stay as they are.
+    """Changes what a model says about itself; its ops, weights and other metadata stay as they are.
 
     The compiled file (`x_edgetpu.tflite` beside `x.tflite`, or its segments), the CPU twin of a compiled one and the
     manifest that `edgekit convert` wrote are kept in step: all files are written, or none.
@@ -80,7 +81,8 @@ def set_metadata(model: Union[str, Path], changes: Changes) -> Described:
 
     Raises:
       ModelFormatError: the file is missing or damaged.
-      UnsupportedModelError: it is no image classifier.
+      UnsupportedModelError: it is no image classifier, and labels, scaling or output are to be changed; or another
+        tool has described it, whose description of other outputs would be lost.
       DataError: the labels cannot be read or do not fit.
       UsageError: nothing is to be changed, or a change is not understood.
       OutputError: a file could not be written; all are as they were.
@@ -161,14 +163,20 @@ def _manifest(path: Path, before: bytes, after: bytes, metadata: Metadata) -> Di
 
 def _changed(metadata: Metadata, changes: Changes, graph: Graph) -> Metadata:
     """The metadata with the changes. Raises as `set_metadata`."""
-    classes = output_tensor(graph).elements
     texts = ("name", "description", "version", "author", "license", "output")
     new: Dict[str, object] = {text: getattr(changes, text) for text in texts if getattr(changes, text) is not None}
+    if changes.output is not None or _foreign(graph):
+        output_tensor(graph)  # texts any model may have; what its scores are, a classifier alone
     if changes.labels is not None:
-        new["labels"] = read_labels(changes.labels, classes)
+        new["labels"] = read_labels(changes.labels, output_tensor(graph).elements)
     if (changes.preprocess, changes.resize, changes.interpolation) != (None, None, None):
         new["input"] = _input(metadata, changes, graph)
     return replace(metadata, **new)  # type: ignore[arg-type]
+
+
+def _foreign(graph: Graph) -> bool:
+    """Whether another tool wrote what the model says, which edgekit can write anew for a classifier alone."""
+    return STANDARD in dict(graph.metadata) and RECORD_FILE not in read_files(graph.content)
 
 
 def _input(metadata: Metadata, changes: Changes, graph: Graph) -> InputSpec:

@@ -8,7 +8,8 @@ from edgekit.devices.opening import open_model
 from edgekit.devices.twin import find_twin
 from edgekit.errors import DataError, ModelFormatError, UnsupportedModelError, UsageError
 from edgekit.preprocess import InputSpec
-from edgekit.tflite import read_graph
+from edgekit.tflite import flat, read_graph
+from edgekit.tflite.editor import Editor
 from edgekit.tflite.metadata import Metadata, read_metadata, write_metadata
 from tests.support.build import GraphBuilder, colour_classifier
 from tests.support.pairs import twin, write_pair, write_segments
@@ -167,9 +168,24 @@ def test_a_model_whose_metadata_describe_other_things_is_refused(tmp_path):
     graph = GraphBuilder()
     x = graph.input((1, 8, 8, 3))
     path = tmp_path / "map.tflite"
-    path.write_bytes(graph.finish([graph.op("LOGISTIC", [x], (1, 8, 8, 3))]))
+    editor = Editor(read_graph(graph.finish([graph.op("LOGISTIC", [x], (1, 8, 8, 3))])))
+    editor.set_metadata("TFLITE_METADATA", flat.pack({0: "theirs"}, b"M001"))
+    path.write_bytes(editor.content())
     with pytest.raises(UnsupportedModelError, match="not an image classifier"):
         set_metadata(path, Changes(name="n"))
+
+
+def test_a_model_that_is_no_classifier_may_have_texts_and_no_labels(tmp_path):
+    graph = GraphBuilder()
+    x = graph.input((1, 8, 8, 3))
+    path = tmp_path / "map.tflite"
+    path.write_bytes(graph.finish([graph.op("RELU", [x], (1, 8, 8, 3))]))
+    assert set_metadata(path, Changes(name="n", license="MIT")).metadata.name == "n"
+    assert (read_metadata(path).license, read_metadata(path).labels) == ("MIT", ())
+    assert set_metadata(path, Changes(preprocess="raw")).metadata.input == InputSpec(8, 8)
+    for changes in (Changes(labels=tmp_path / "l.txt"), Changes(output="logits")):
+        with pytest.raises(UnsupportedModelError, match="its output is a map"):
+            set_metadata(path, changes)
 
 
 def test_a_file_that_is_no_model(tmp_path):
