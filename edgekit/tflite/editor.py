@@ -60,12 +60,12 @@ class Editor:
     @property
     def inputs(self) -> Tuple[int, ...]:
         """The graph's inputs."""
-        return _ints(self._main.inputs)
+        return tree.ints(self._main.inputs)
 
     @property
     def outputs(self) -> Tuple[int, ...]:
         """The graph's outputs."""
-        return _ints(self._main.outputs)
+        return tree.ints(self._main.outputs)
 
     def current(self, op: Op) -> Op:
         """The op with the inputs and outputs that it has now."""
@@ -291,10 +291,6 @@ class Editor:
         for name in self._order:
             op, made = self._known[name], self._objects[name]
             for field, indices in (("inputs", op.inputs), ("outputs", op.outputs)):
-                if _ints(getattr(made, field)) != indices:
+                if tree.ints(getattr(made, field)) != indices:
                     setattr(made, field, np.array(indices, np.int32))
         self._main.operators = [self._objects[name] for name in self._order]
-
-
-def _ints(values: Optional[Sequence[int]]) -> Tuple[int, ...]:
-    return () if values is None else tuple(int(value) for value in values)

@@ -69,7 +69,26 @@ def unpack(content: bytes) -> "ModelT":
         # Weights that stood behind the flatbuffer come as a bytearray, which would be packed byte by byte.
         if isinstance(buffer.data, (bytes, bytearray, memoryview)):
             buffer.data = np.frombuffer(buffer.data, np.uint8)
+    _without_empty_data(model)
     return model
+
+
+def _without_empty_data(model: "ModelT") -> None:
+    """Takes away data of no bytes where tensors that need some share it, as in all that `edgetpu_compiler` writes.
+
+    The interpreter overlooks it in the first buffer alone, and unpacking may give such a buffer another place.
+    """
+    computed = {
+        int(tensor.buffer) for part in model.subgraphs for tensor in part.tensors or () if 0 not in ints(tensor.shape)
+    }
+    for number, buffer in enumerate(model.buffers):
+        if number in computed and buffer.data is not None and len(buffer.data) == 0:
+            buffer.data = None
+
+
+def ints(values: Optional[Sequence[int]]) -> Tuple[int, ...]:
+    """Numbers of the schema's objects as plain ones; () where the field is left out."""
+    return () if values is None else tuple(int(value) for value in values)
 
 
 def pack(model: "ModelT") -> bytes:

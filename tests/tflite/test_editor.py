@@ -5,7 +5,7 @@ import pytest
 
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import ModelFormatError
-from edgekit.tflite import QuantParams, constant, read_graph
+from edgekit.tflite import QuantParams, constant, read_graph, tree
 from edgekit.tflite.checks import check_graph
 from edgekit.tflite.editor import Editor
 from tests.support.build import GraphBuilder, colour_classifier
@@ -193,3 +193,23 @@ def test_the_same_changes_give_the_same_bytes():
         return editor.content()
 
     assert changed() == changed()
+
+
+def test_tensors_that_share_the_first_buffer_stay_computed():
+    """`edgetpu_compiler` writes data of no bytes there, and nothing else; metadata then move the buffer."""
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(relu_alone()))
+    model.buffers[0].data = np.zeros(0, np.uint8)
+    for tensor in model.subgraphs[0].tensors:
+        tensor.buffer = 0
+    shared = read_graph(tree.pack(model))
+    editor = Editor(shared)
+    editor.set_metadata("note", b"hello")
+    for graph in (shared, editor.finish()):
+        assert np.array_equal(run(graph)[0], np.maximum(X, 0))
+
+
+def relu_alone():
+    graph = GraphBuilder()
+    return graph.finish([graph.op("RELU", [graph.input((1, 4))], (1, 4))])
