@@ -112,7 +112,7 @@ def test_a_smaller_model_is_reproduced_from_its_record(place, tmp_path, precisio
 
 
 def test_mediapipe_opens_the_file_of_every_target_with_the_same_answers(place, tmp_path):
-    pytest.importorskip("mediapipe")
+    pytest.importorskip("mediapipe", reason="the extra mediapipe is not installed")
     from mediapipe import Image, ImageFormat
     from mediapipe.tasks.python import BaseOptions, vision
 

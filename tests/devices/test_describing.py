@@ -195,7 +195,7 @@ def test_a_file_that_is_no_model(tmp_path):
 
 
 def test_mediapipe_opens_what_was_set(tmp_path):
-    mediapipe = pytest.importorskip("mediapipe", reason="mediapipe is not installed beside edgekit")
+    mediapipe = pytest.importorskip("mediapipe", reason="the extra mediapipe is not installed")
     import numpy as np
     from mediapipe.tasks.python import BaseOptions, vision
 

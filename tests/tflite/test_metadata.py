@@ -370,7 +370,7 @@ def test_reads_a_model_maker_file(shared):
 
 
 def test_mediapipe_reads_labels_and_normalization(tmp_path):
-    mediapipe = pytest.importorskip("mediapipe", reason="mediapipe is not installed beside edgekit")
+    mediapipe = pytest.importorskip("mediapipe", reason="the extra mediapipe is not installed")
     from mediapipe.tasks.python import BaseOptions, vision
 
     spec = InputSpec(8, 8).with_convention("-1..1")
