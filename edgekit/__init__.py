@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from edgekit.edgetpu.placement.mapping import map_ops as map_ops
     from edgekit.errors import EdgekitError as EdgekitError
     from edgekit.evaluation.accuracy import evaluate as evaluate
+    from edgekit.evaluation.phone import benchmark_on_phone as benchmark_on_phone
     from edgekit.preprocess import InputSpec as InputSpec
     from edgekit.reports.snippet import snippet as snippet
     from edgekit.targets.judges import Place as Place
@@ -59,6 +60,7 @@ _PUBLIC = {
     "TrainingPlan": "edgekit.training",
     "attached": "edgekit.devices.discovery",
     "benchmark": "edgekit.devices.benchmarking.benchmark",
+    "benchmark_on_phone": "edgekit.evaluation.phone",
     "classify": "edgekit.devices.classifying",
     "compare": "edgekit.converters.comparing",
     "compile_models": "edgekit.edgetpu.compiler.compiler",

@@ -11,7 +11,7 @@ import numpy as np
 from edgekit.calibration.samples import Data, open_samples
 from edgekit.devices.opening import open_model
 from edgekit.devices.phone.adb import find_phone
-from edgekit.devices.phone.benchmark import IMAGES, PhoneBenchmark, Plan, Turn, benchmark
+from edgekit.devices.phone.benchmark import IMAGES, USUAL, PhoneBenchmark, Plan, Turn, benchmark
 from edgekit.devices.phone.session import WITHOUT_OUTPUTS, Session, open_session
 from edgekit.devices.tensors import input_spec, input_tensor, output_meaning, output_tensor
 from edgekit.errors import DeviceError, PreprocessingError, UnsupportedModelError
@@ -50,7 +50,7 @@ class PhoneAgreement:
 def benchmark_on_phone(
     models: Sequence[str],
     binary: str,
-    plan: Plan,
+    plan: Plan = USUAL,
     *,
     serial: str | None = None,
     data: Data = None,

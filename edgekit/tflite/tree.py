@@ -78,12 +78,10 @@ def _without_empty_data(model: "ModelT") -> None:
 
     The interpreter overlooks it in the first buffer alone, and unpacking may give such a buffer another place.
     """
-    computed = {
-        int(tensor.buffer) for part in model.subgraphs for tensor in part.tensors or () if 0 not in ints(tensor.shape)
-    }
-    for number, buffer in enumerate(model.buffers):
-        if number in computed and buffer.data is not None and len(buffer.data) == 0:
-            buffer.data = None
+    tensors = [tensor for part in model.subgraphs for tensor in part.tensors or ()]
+    for buffer in {int(tensor.buffer) for tensor in tensors if 0 not in ints(tensor.shape)}:
+        data = model.buffers[buffer].data
+        model.buffers[buffer].data = None if data is None or len(data) == 0 else data
 
 
 def ints(values: Optional[Sequence[int]]) -> Tuple[int, ...]:

@@ -47,6 +47,9 @@ class Plan:
     images: int = IMAGES
 
 
+USUAL = Plan()
+
+
 @dataclass(frozen=True)
 class Turn:
     """What is timed: a model, an accelerator, a number of threads."""
@@ -180,7 +183,7 @@ def _turns(
 def _timed(session: Session, turn: Turn, runs: int, warm_up: int) -> Union[Printed, DeviceError]:
     """One block; an error where it fails, or where the accelerator took nothing, so that the CPU was timed."""
     try:
-        printed, _ = session.time(turn.there, turn.accelerator, threads=turn.threads, runs=runs, warm_up=warm_up)
+        printed = session.time(turn.there, turn.accelerator, threads=turn.threads, runs=runs, warm_up=warm_up)
     except DeviceError as error:
         return error
     if turn.accelerator.delegate and printed.delegated == "nothing of it":

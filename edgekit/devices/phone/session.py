@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import FrozenSet, List, Optional, Sequence, Tuple, Type
+from typing import FrozenSet, Optional, Sequence, Type
 
 import numpy as np
 
@@ -63,10 +63,8 @@ class Session:
         self.phone.push(model, there)
         return there
 
-    def time(
-        self, model: str, accelerator: Accelerator, *, threads: int, runs: int, warm_up: int
-    ) -> Tuple[Printed, str]:
-        """One run of the binary: its figures and its text.
+    def time(self, model: str, accelerator: Accelerator, *, threads: int, runs: int, warm_up: int) -> Printed:
+        """What one run of the binary tells.
 
         Raises:
           DeviceError: the binary fails.
@@ -75,7 +73,7 @@ class Session:
         said = self.phone.run(self._command(model, accelerator, threads, least), patience=_RUN_S)
         if said.code:
             raise _failed(said.text)
-        return parse(said.text), said.text
+        return parse(said.text)
 
     def answers(
         self, model: str, accelerator: Accelerator, inputs: Sequence[np.ndarray], output: Tensor, *, threads: int
@@ -161,5 +159,4 @@ def _read(path: Path, output: Tensor) -> np.ndarray:
 
 
 def _failed(text: str) -> DeviceError:
-    known: List[DeviceError] = [error for error in (explain(text),) if error]
-    return known[0] if known else DeviceError(f"The benchmark binary failed: {last_words(text)}.")
+    return explain(text) or DeviceError(f"The benchmark binary failed: {last_words(text)}.")
