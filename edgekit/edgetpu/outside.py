@@ -40,7 +40,7 @@ class Offer(NamedTuple):
 OFFERS: Tuple[Offer, ...] = (
     Offer(
         *(DRIVER, "feranick/gasket-driver", "kernels from 6.12 on too", "1.0-18.4; a fork that keeps up"),
-        *("its releases", "2026-11"),
+        *("its release 1.0-18.4, named in google/gasket-driver pull request 50 (August 2025)", "2026-11"),
     ),
     Offer(
         *(
@@ -49,21 +49,25 @@ OFFERS: Tuple[Offer, ...] = (
             "kernels from 6.12 on too",
             "builds Debian packages; named by Frigate's documentation",
         ),
-        *("Frigate's documentation", "2026-11"),
+        *("Frigate's documentation of its hardware; the repository's README", "2026-11"),
     ),
     Offer(
         *(DRIVER, "google/gasket-driver", "kernels before 6.12", "uses no_llseek, which 6.12 removed; a mend is open"),
-        *("its issues 52 and 56, pull request 50", "2026-11"),
+        *("its issues 36 (November 2024), 52 and 56, pull requests 35 and 50", "2026-11"),
         below=(6, 12),
     ),
     Offer(
         *(DRIVER, "gasket-dkms from Coral's Debian repository", "kernels before 6.4", "1.0-18; not built anew since"),
-        *("google-coral/edgetpu issues", "2026-11"),
+        *("google-coral/edgetpu issues 808 and 822 (6.5; 6.2 works), 866 (6.8), 911 (6.17)", "2026-11"),
         below=(6, 4),
     ),
     Offer(
         *(LIBRARY, "feranick/libedgetpu", "TFLite interpreters of TensorFlow 2.5 and newer, a release for each"),
-        *("newest for TensorFlow 2.19.1; Debian packages for amd64, arm64 and armhf", "its releases", "2025-09"),
+        *(
+            "newest for TensorFlow 2.19.1; Debian packages for amd64, arm64 and armhf",
+            "its release 16.0TF2.19.1-1",
+            "2025-09",
+        ),
     ),
     Offer(
         *(LIBRARY, "libedgetpu1-std from Coral's Debian repository", "tflite-runtime before 2.12"),
@@ -71,7 +75,7 @@ OFFERS: Tuple[Offer, ...] = (
     ),
     Offer(
         *(LIBRARY, "16.0TF2.17.1-1", "what Frigate ships", "made by feranick/libedgetpu"),
-        *("Frigate's container", "2026-11"),
+        *("what Frigate's image installs: docker/main/install_deps.sh of blakeblackshear/frigate", "2026-11"),
     ),
     Offer(
         *(COMPILER, "an archive of edgetpu-compiler 16.0 (.deb, .tar.gz)", "Linux on x86-64, any distribution"),
