@@ -19,16 +19,15 @@ _SIGN = 0x80
 _CHANNELS, _ROOM = 4, ALIGNMENT // 4
 # What a softmax's table has for the channels that fill up the last row: the least number, and that much on top of the
 # bits of the scale.
-_LEAST, _BEYOND = -(2**31), 0x3FFFFFFF
+_LEAST, _BEYOND, _POSITIVE = -(2**31), 0x3FFFFFFF, 0x7FFFFFFF
 # Of a larger identity the chip has no room.
 _MOST_WEIGHTS = 2**23
 
 
 def constants(graph: Graph, op: Op) -> Iterator[bytes]:
     """The runs of bytes that a compiled file has for an op, as far as they are known."""
-    found = _KINDS.get(op.opcode)
-    tensors = [tensor for tensor in (*graph.op_inputs(op), *graph.op_outputs(op)) if tensor.dtype != "int32"]
-    if found is not None and op.inputs and op.outputs and all(map(_plain, tensors)):
+    found, sources, targets = _KINDS.get(op.opcode), graph.op_inputs(op), graph.op_outputs(op)
+    if found is not None and sources and targets and _plain(sources[0]) and _plain(targets[0]):
         # A stranger's scales may be of any size: what comes of them is then found nowhere.
         with np.errstate(all="ignore"):
             contents = list(found(graph, op))
@@ -36,8 +35,10 @@ def constants(graph: Graph, op: Op) -> Iterator[bytes]:
 
 
 def _plain(tensor: Tensor) -> bool:
-    """Whether a tensor is 8-bit with one scale, and has channels."""
-    return tensor.dtype in ("int8", "uint8") and tensor.quant is not None and len(tensor.quant.scale) == 1
+    """Whether a tensor is 8-bit with one scale, and has elements: a stranger's may be anything."""
+    if tensor.dtype not in ("int8", "uint8") or tensor.quant is None or tensor.elements < 1:
+        return False
+    return len(tensor.quant.scale) == 1 and [-128 <= point <= 255 for point in tensor.quant.zero_point] == [True]
 
 
 def _factors(graph: Graph, op: Op) -> Iterator[bytes]:
@@ -60,17 +61,17 @@ def _softmax(graph: Graph, op: Op) -> Iterator[bytes]:
     """Two rows of zeros and one of the input's scale for each 4 channels."""
     source = graph.op_inputs(op)[0]
     channels, scale = max((0, *source.shape[-1:])), np.array([_scale(source)], np.float32)
-    if channels > _MOST_WEIGHTS:
+    if not 0 < channels <= _MOST_WEIGHTS:
         return
     zeros = _rows(np.zeros(channels, np.int32), free=_LEAST)
     bits = np.full(channels, scale.view(np.int32)[0])
-    yield zeros + zeros + _rows(bits, free=int(bits[0]) + _BEYOND)
+    yield zeros + zeros + _rows(bits, free=(int(bits[0]) + _BEYOND) & _POSITIVE)
 
 
 def _identity(graph: Graph, op: Op) -> Iterator[bytes]:
     """Of a PAD along the channels alone, in every layout of a convolution."""
-    source, amounts = graph.op_inputs(op)[:2]
-    padded = constant(graph, amounts).ravel() if amounts.is_constant else np.zeros(0, np.int32)
+    source, *others = graph.op_inputs(op)
+    padded = constant(graph, others[0]).ravel() if others and others[0].is_constant else np.zeros(0, np.int32)
     if len(padded) < 2 or not source.shape:
         return
     before, after, inputs = int(padded[-2]), int(padded[-1]), source.shape[-1]
@@ -95,7 +96,7 @@ def _with_constant(graph: Graph, op: Op) -> "Iterator[tuple[Tensor, Tensor]]":
     """(computed input, constant one) of an op that has one of each."""
     computed = [tensor for tensor in graph.op_inputs(op) if not tensor.is_constant]
     fixed = [tensor for tensor in graph.op_inputs(op) if tensor.is_constant]
-    if len(computed) == len(fixed) == 1:
+    if len(computed) == len(fixed) == 1 and _plain(computed[0]) and _plain(fixed[0]):
         yield computed[0], fixed[0]
 
 

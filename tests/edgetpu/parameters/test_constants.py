@@ -79,3 +79,19 @@ def test_other_ops_and_endless_scales_have_none():
     assert one("MUL", (1, 2, 2, 4), (1, 2, 2, 4), np.ones(4, np.int8), quant=((0.1, 0.2, 0.3, 0.4), (0,) * 4, 3)) == []
     huge = one("ADD", (1, 2, 2, 4), (1, 2, 2, 4), np.ones(4, np.int8), fixed=(3e38, 0), quant=(1e-38, 0))
     assert all(len(content) == 64 for content in huge)
+
+
+@pytest.mark.parametrize("opcode", ["MUL", "ADD", "SOFTMAX", "PAD"])
+def test_damaged_twins_have_none_and_raise_nothing(opcode):
+    """A zero point beyond 8 bits, no channels, a constant without scale, an input that is left out."""
+    for broken in ({"quant": (0.5, 2**40)}, {"result": (0.5, -(2**60))}, {"dtype": "float32"}):
+        assert one(opcode, (1, 2, 2, 4), (1, 2, 2, 4), np.ones(4, np.int8), **broken) == []
+    if opcode in ("SOFTMAX", "PAD"):
+        assert one(opcode, (1, 2, 2, 0), (1, 2, 2, 4), np.ones(4, np.int8)) == []
+    if opcode != "SOFTMAX":
+        assert one(opcode, (1, 2, 2, 4), (1, 2, 2, 4), np.ones((), np.int32)) == []
+        assert one(opcode, (1, 2, 2, 4), (1, 2, 2, 4), None) == []
+    graph = GraphBuilder()
+    y = graph.op(opcode, [-1], (1, 2, 2, 4), "int8", quant=(0.5, 0))
+    model = read_graph(graph.finish([y]))
+    assert list(constants(model, model.ops[0])) == []
