@@ -28,8 +28,7 @@ def has_its_tensors(case: Case) -> Optional[Finding]:
     The file is damaged, or was written by a faulty converter: export the model again.
     """
     known = OPERATIONS.get(case.op.opcode)
-    needed = known.inputs if known else 0
-    missing = [position for position in range(needed) if operand(case, position) is None]
+    missing = [position for position in range(known.inputs) if operand(case, position) is None] if known else []
     if missing:
         return fails(f"It has no input {missing[0]}")
     return None if case.graph.op_outputs(case.op) else fails("It has no output")
@@ -119,11 +118,11 @@ def known_to_the_runtime(case: Case) -> Optional[Finding]:
     Compile for a newer runtime (`--min-runtime {runtime}`) with compiler {compiler}, and update the devices.
     """
     runtime = case.options.min_runtime_version or DEFAULT_RUNTIMES[case.options.compiler_version.split(".")[0]]
-    needed = OPERATIONS[case.op.opcode].runtime if case.op.opcode in OPERATIONS else 0
-    if runtime >= needed:
+    known = OPERATIONS.get(case.op.opcode)
+    if known is None or runtime >= known.runtime:
         return None
     # The vendor's column of runtimes; of the packages at hand none shows it, and one was older than its column.
-    return Finding(f"{case.op.opcode} needs runtime {needed}, and {runtime} is asked for", certain=False)
+    return Finding(f"{case.op.opcode} needs runtime {known.runtime}, and {runtime} is asked for", certain=False)
 
 
 _INT8_RUNTIME = 12

@@ -209,7 +209,7 @@ def test_a_pixel_shuffle_is_named_and_no_matter_of_channels_last(side):
 
 
 def test_a_large_transposition_of_the_layout_is_one_of_channels_last():
-    for permutation, advised in (([0, 3, 1, 2], True), ([0, 2, 1, 3], False)):
+    for permutation, advised in (([0, 3, 1, 2], True), ([0, 2, 3, 1], True), ([0, 2, 1, 3], False)):
         model = one_op("TRANSPOSE", activation(1, 64, 64, 64), np.array(permutation, np.int32))
         assert ("channels last (NHWC)" in "".join(told(model))) == advised
 
