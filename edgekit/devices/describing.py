@@ -7,7 +7,7 @@ from glob import escape
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple, Union
 
-from edgekit.devices.tensors import input_tensor, output_tensor
+from edgekit.devices.tensors import input_tensor, output_tensor, plain_input
 from edgekit.devices.twin import find_twin
 from edgekit.edgetpu.compiler.origin import RECORD, read_origin, twin_record
 from edgekit.errors import EdgekitError, UsageError
@@ -182,8 +182,7 @@ def _foreign(graph: Graph) -> bool:
 def _input(metadata: Metadata, changes: Changes, graph: Graph) -> InputSpec:
     tensor = input_tensor(graph)
     known = metadata.input or pixel_input(tensor)
-    _, height, width, channels = tensor.shape
-    spec = known or InputSpec(height, width, channels, (0.0,) * channels, (1.0,) * channels)
+    spec = known or plain_input(tensor)
     if known is None and changes.preprocess is None:
         raise UsageError("The model does not say how its images are scaled.", "Say that too, with --preprocess.")
     if changes.preprocess is not None:

@@ -91,7 +91,7 @@ def input_spec(tensor: Tensor, metadata: Metadata, preprocess: Optional[Union[st
     """
     known = metadata.input or pixel_input(tensor)
     if isinstance(preprocess, str):
-        preprocess = parse_preprocess(preprocess, known or _plain_input(tensor))
+        preprocess = parse_preprocess(preprocess, known or plain_input(tensor))
     spec = preprocess or known
     if spec is None:
         raise PreprocessingError(
@@ -103,7 +103,8 @@ def input_spec(tensor: Tensor, metadata: Metadata, preprocess: Optional[Union[st
     return spec
 
 
-def _plain_input(tensor: Tensor) -> InputSpec:
+def plain_input(tensor: Tensor) -> InputSpec:
+    """The input's size, its scaling left open: pixels as they are."""
     _, height, width, channels = tensor.shape
     return InputSpec(height, width, channels, (0.0,) * channels, (1.0,) * channels)
 

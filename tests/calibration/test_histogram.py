@@ -71,3 +71,15 @@ def test_tails_are_quantiles_to_within_a_bin(part):
     below, above = tail_values(found, np.array([part]))
     assert below[0] == pytest.approx(np.quantile(array, part), abs=2 * found.width)
     assert above[0] == pytest.approx(np.quantile(array, 1 - part), abs=2 * found.width)
+
+
+@pytest.mark.parametrize("magnitude", [0.0, 1e-38, 1e-45])
+def test_the_finest_bins_are_those_whose_inverse_float32_can_hold_with_all_its_digits(magnitude):
+    found = histogram(np.array([0.0], np.float32), magnitude)
+    assert found.exponent == -100 and np.float32(2.0**100) == 2.0**100
+    assert found.counts[SIDE_BINS] == 1 == found.counts.sum()
+
+
+@pytest.mark.parametrize(("magnitude", "exponent"), [(1.0, -9), (1.999, -9), (2.0, -8), (0.5, -10), (1000.0, 0)])
+def test_bins_are_as_fine_as_1024_on_either_side_allow(magnitude, exponent):
+    assert histogram(np.array([magnitude], np.float32), magnitude).exponent == exponent

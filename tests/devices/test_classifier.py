@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from edgekit.devices import Classifier, ClassScore, Prediction
+from edgekit.devices import classifier as classifier_module
 from edgekit.errors import (
     DataError,
     DeviceError,
@@ -20,7 +21,7 @@ from edgekit.errors import (
 )
 from edgekit.preprocess import InputSpec
 from edgekit.tflite.metadata import Metadata, write_metadata
-from tests.support.build import GraphBuilder, colour_classifier
+from tests.support.build import GraphBuilder, colour_classifier, colour_model
 
 COLOURS = ("red", "green", "blue")
 
@@ -449,3 +450,11 @@ def test_a_new_thread_takes_no_other_model_than_the_first(tmp_path):
         with pytest.raises(DeviceError, match="has changed"):
             pool.submit(classifier.classify, _colour(1, 2, 3)).result()
         assert classifier.classify(_colour(200, 9, 9), k=1).classes[0].label == "red"
+
+
+def test_latencies_are_milliseconds_of_what_was_done(monkeypatch):
+    classifier = Classifier(colour_model())
+    clock = iter((1.0, 1.25, 2.25, 2.75))
+    monkeypatch.setattr(classifier_module, "perf_counter", lambda: next(clock))
+    found = classifier.classify(np.zeros((8, 8, 3), np.uint8)).latency
+    assert (found.preprocess, found.inference, found.postprocess, found.total) == (250, 1000, 500, 1750)

@@ -154,3 +154,10 @@ def test_what_the_library_says_after_the_first_line_is_told(monkeypatch, said, t
     with pytest.raises(DeviceError) as caught:
         delegate.load_edgetpu()
     assert caught.value.message.endswith(told)
+
+
+def test_an_edge_tpus_model_is_described_by_itself_or_else_by_its_twin(fake_edgetpu, tmp_path):
+    fake_edgetpu()
+    path = write_pair(tmp_path)
+    labels = open_model(tmp_path / "net.tflite", device="cpu").metadata.labels
+    assert labels and open_model(path, device="edgetpu").metadata.labels == labels

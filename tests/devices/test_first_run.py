@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -92,3 +93,21 @@ def test_memory_is_bounded_beyond_what_the_process_has(monkeypatch):
     first_run._bound_memory(1000)
     assert set_to[resource.RLIMIT_AS] == (1000 + 7 * resource.getpagesize(), resource.RLIM_INFINITY)
     assert set_to[resource.RLIMIT_CORE] == (0, resource.RLIM_INFINITY)
+
+
+def test_the_model_and_what_it_needs_get_four_gibibytes_and_twice_its_bytes(monkeypatch, capsys):
+    class Refusing:
+        def __init__(self, model_content, num_threads):
+            raise ValueError(f"{len(model_content)} bytes")
+
+    bounds = []
+    monkeypatch.setitem(sys.modules, "stand_in", SimpleNamespace(Interpreter=Refusing))
+    monkeypatch.setattr(first_run, "_bound_memory", bounds.append)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(bytes(1000))))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    first_run.main(["stand_in", "[]", "[]"])
+    assert bounds == [4 * 1024**3 + 2 * 1000]
+    assert capsys.readouterr().out.split("\n")[1::2] == [
+        "edgekit-first-run: started",
+        'edgekit-first-run: refused "1000 bytes"',
+    ]

@@ -1,6 +1,7 @@
 """A run: what is timed, where, and in which order."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -233,3 +234,10 @@ def test_other_inputs_are_zeros_and_ones(monkeypatch):
 def test_threads_beyond_the_cores_are_no_case_of_their_own(monkeypatch, models, threads, made):
     monkeypatch.setattr(module, "allowed_cores", lambda: 4)
     assert module._configurations(models, ["cpu"], threads) == [Configuration(m, "cpu", n) for m, n in made]
+
+
+def test_ratios_are_to_the_first_measurement(recorded):
+    found = benchmark(["a", "b"], runs=25)
+    first, second = (replace(each, times=each.times * factor) for each, factor in zip(found.measurements, (2, 3)))
+    assert replace(found, measurements=(first, second)).ratio(second).value == 1.5
+    assert replace(found, measurements=(first, second)).ratio(first).value == 1

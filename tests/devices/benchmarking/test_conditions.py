@@ -45,3 +45,24 @@ def test_a_board_is_named_by_its_device_tree_and_a_computer_by_its_processor(roo
     (root / "proc/device-tree").mkdir()
     (root / "proc/device-tree/model").write_bytes(b"Raspberry Pi 4 Model B\0")
     assert conditions().processor == "Raspberry Pi 4 Model B"
+
+
+@pytest.mark.parametrize(
+    ("board", "cpuinfo", "processor", "told"),
+    [
+        ("Raspberry Pi 4\0", "model name : A53\n", "p", "Raspberry Pi 4"),
+        ("", "processor: 0\nmodel name\t: Intel 7\nmodel name\t: Intel 8\n", "p", "Intel 7"),
+        ("", "processor: 0\n", "p", "p"),
+        ("", "", "", "m"),
+    ],
+)
+def test_a_processor_is_called_after_its_board_or_its_model(tmp_path, monkeypatch, board, cpuinfo, processor, told):
+    monkeypatch.setattr(discovery, "ROOT", tmp_path)
+    monkeypatch.setattr("platform.processor", lambda: processor)
+    monkeypatch.setattr("platform.machine", lambda: "m")
+    for name, text in (("device-tree/model", board), ("cpuinfo", cpuinfo)):
+        if text:
+            (tmp_path / "proc" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "proc" / name).write_text(text)
+    assert conditions().processor == told
+    assert conditions().interpreter in ("ai_edge_litert", "tflite_runtime", "tensorflow")

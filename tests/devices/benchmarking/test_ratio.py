@@ -39,3 +39,10 @@ def test_the_ratio_of_separate_runs_holds_the_truth():
     found = [unpaired_ratio(1.2 * random.gamma(50, size=25), random.gamma(50, size=25)) for _ in range(500)]
     assert np.mean([each.interval[0] <= 1.2 <= each.interval[1] for each in found]) > 0.95
     assert all(each.interval[0] <= each.value <= each.interval[1] for each in found)
+
+
+@pytest.mark.parametrize(("count", "ends"), [(1, (0, 0)), (5, (0, 4)), (6, (0, 5)), (25, (7, 17))])
+def test_unless_it_is_said_the_interval_holds_the_median_in_95_of_100(count, ends):
+    """Of 25 values it goes from the 8th to the 18th (Conover's table of the sign test); 6 are the least for 95 %."""
+    assert median_interval(np.arange(count)) == ends
+    assert median_interval(np.arange(count), 0.95) == ends

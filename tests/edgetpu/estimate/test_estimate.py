@@ -485,3 +485,10 @@ def test_parameters_of_real_compiled_files_are_met(shared):
             errors[repository in DEVELOPED_ON].append(abs(expected / real - 1))
     assert np.median(errors[True]) == 0
     assert len(errors[False]) == 15 and np.mean(np.array(errors[False]) < 0.1) > 0.9
+
+
+def test_a_convolution_that_does_not_fit_is_no_dense_layer():
+    large = layer_work("CONV_2D", (4, 4, 1024), (4, 4, 1024), kernel=(3, 3))
+    found = estimate_work({0: large, 1: layer_work("CONV_2D", (1, 1, 9), (1, 1, 9))}, 100, 100)
+    assert [layer.streamed for layer in found.layers] == [True, False]
+    assert not any("is a dense layer of" in sentence for sentence in savings(found))

@@ -129,3 +129,20 @@ def test_full_tries_no_less_than_auto(colours):
 def test_an_effort_that_there_is_not():
     with pytest.raises(UsageError, match="no effort 'heroic'"):
         Recipe(effort="heroic")
+
+
+@pytest.mark.parametrize(("effort", "images", "changes"), [("fast", 0, 0), ("auto", 64, 12), ("full", 200, 60)])
+def test_an_effort_is_a_count_of_images_and_of_changes(effort, images, changes):
+    """docs/architecture.md tells those of «auto»: up to 64 calibration images, at most twelve promising changes."""
+    assert (EFFORTS[effort].selection, EFFORTS[effort].refinements) == (images, changes)
+
+
+def test_progress_is_told_before_each_candidate(plain):
+    told = []
+    good = ranges_of(plain, "minmax")
+    search = Search(plain, MANY.take(2), most=7, progress=lambda *given: told.append(given))
+    for _ in range(3):
+        search.attempt(Candidate(plain, good))
+    assert told == [("Choosing ranges", done, 7) for done in range(3)]
+    assert [step.kept for step in search.steps] == [True, False, False]
+    assert len(search.outcome().steps) == 3
