@@ -131,7 +131,7 @@ def test_an_effort_that_there_is_not():
         Recipe(effort="heroic")
 
 
-@pytest.mark.parametrize(("effort", "images", "changes"), [("fast", 0, 0), ("auto", 64, 12), ("full", 200, 60)])
+@pytest.mark.parametrize(("effort", "images", "changes"), [("fast", 64, 0), ("auto", 64, 12), ("full", 200, 60)])
 def test_an_effort_is_a_count_of_images_and_of_changes(effort, images, changes):
     """docs/architecture.md tells those of «auto»: up to 64 calibration images, at most twelve promising changes."""
     assert (EFFORTS[effort].selection, EFFORTS[effort].refinements) == (images, changes)
