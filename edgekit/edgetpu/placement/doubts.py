@@ -9,7 +9,7 @@ from edgekit.edgetpu.placement.traits import Trait
 SMALL_MEANS, SPREAD_GATES = "small-means", "spread-gates"
 
 #: Op → the correction that takes the doubt about it away.
-_CORRECTIONS: Mapping[str, str] = {"MEAN": SMALL_MEANS, "MUL": SPREAD_GATES}
+_CORRECTIONS: Mapping[str, str] = {"MEAN": SMALL_MEANS, "AVERAGE_POOL_2D": SMALL_MEANS, "MUL": SPREAD_GATES}
 
 #: What a conversion does by itself, and goes on doing where corrections are named.
 _USUAL = ("split-swish", "rounding")
@@ -20,12 +20,19 @@ def largest_mean() -> int:
     return known_precedents()[Trait("MEAN", "int8", 4, "vc", "over -3 -2")].elements
 
 
+def largest_pooling() -> int:
+    """The same of an average pooling."""
+    return known_precedents()[Trait("AVERAGE_POOL_2D", "int8", 4, "v", "")].elements
+
+
 def without_doubt(placement: Placement) -> Tuple[str, ...]:
     """What `--corrections` names to take the doubts away, as far as they can be; () where none can."""
     doubtful = [placed for placed in placement.ops if placed.device != CPU and not placed.certain]
     kinds = dict.fromkeys(placed.op.opcode for placed in doubtful)
-    found = [correction for opcode, correction in _CORRECTIONS.items() if opcode in kinds and _helps(placement, opcode)]
-    return (*_USUAL, *found) if found else ()
+    helping = [
+        correction for opcode, correction in _CORRECTIONS.items() if opcode in kinds and _helps(placement, opcode)
+    ]
+    return (*_USUAL, *dict.fromkeys(helping)) if helping else ()
 
 
 def _helps(placement: Placement, opcode: str) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgekit.calibration.observe import Observations
 from edgekit.converters.quantization.transforms.rewritten import Rewritten
-from edgekit.edgetpu.placement.doubts import largest_mean
+from edgekit.edgetpu.placement.doubts import largest_mean, largest_pooling
 from edgekit.edgetpu.placement.size_rules import MEAN
 from edgekit.tflite import Graph, Op, names
 from edgekit.tflite.editor import Editor
@@ -22,6 +22,7 @@ def small_means(graph: Graph, observations: Observations) -> Rewritten:
     """Means over large images as depthwise 2×2 means of stride 2, until what is left is as small as was seen mapped."""
     editor, found = Editor(graph), [op for op in graph.ops if _is_large_mean(graph, op)]
     for op in found:
+        _join_parts(editor, op)
         _halve(editor, op)
     return Rewritten(editor.finish() if found else graph, {}, frozenset(), len(found))
 
@@ -29,10 +30,33 @@ def small_means(graph: Graph, observations: Observations) -> Rewritten:
 def _is_large_mean(graph: Graph, op: Op) -> bool:
     if op.opcode != "MEAN":
         return False
-    image, axes = graph.op_inputs(op)
+    image, axes = graph.tensors[_whole(graph, op)], graph.op_inputs(op)[1]
     if len(image.shape) != 4 or image.is_dynamic or image.dtype != "float32" or not axes.is_constant:
         return False
     return sorted(Editor(graph).constant(axes.index).ravel().tolist()) == [1, 2] and _too_large(image.shape)
+
+
+def _whole(graph: Graph, op: Op) -> int:
+    """What a mean is taken of; where that are means over equal parts of an image too large to pool, the image."""
+    pooling = graph.producer(op.inputs[0])
+    if pooling is None or pooling.opcode != "AVERAGE_POOL_2D" or len(graph.consumers(op.inputs[0])) > 1:
+        return op.inputs[0]
+    image, parts = graph.tensors[pooling.inputs[0]], graph.tensors[op.inputs[0]]
+    named = (("filter_height", "stride_h"), ("filter_width", "stride_w"))
+    sides = [(pooling.option(size, 1), pooling.option(step, 1)) for size, step in named]
+    equal = all(
+        size == step and whole == size * count
+        for (size, step), whole, count in zip(sides, image.shape[1:3], parts.shape[1:3], strict=True)
+    )
+    return image.index if equal and image.elements > largest_pooling() else parts.index
+
+
+def _join_parts(editor: Editor, op: Op) -> None:
+    """Lets a mean read the image itself: the mean of means over equal parts is that of all."""
+    whole, pooling = _whole(editor.graph, op), editor.producer(op.inputs[0])
+    if whole != op.inputs[0] and pooling is not None:
+        editor.set_input(op, 0, whole)
+        editor.remove([pooling])
 
 
 def _too_large(shape: tuple[int, ...]) -> bool:
@@ -43,7 +67,7 @@ def _too_large(shape: tuple[int, ...]) -> bool:
 
 def _halve(editor: Editor, op: Op) -> None:
     """Puts 2×2 means before a mean. Behind an odd edge lies padding with zeros, for which the weights make up."""
-    source, step = op.inputs[0], 0
+    source, step = editor.current(op).inputs[0], 0
     while _too_large(editor.tensors[source].shape):
         _, height, width, channels = editor.tensors[source].shape
         smaller = (1, -(-height // 2), -(-width // 2), channels)
