@@ -65,7 +65,23 @@ def test_only_a_few_samples_are_drawn_ahead():
     results = map_samples(lambda: lambda sample: sample.name, endless())
     assert [next(results)[1] for _ in range(3)] == ["0", "1", "2"]
     results.close()
-    assert len(drawn) == 3 + allowed_cores()  # one waits while all cores are busy
+    assert len(drawn) == 3 + 2 * allowed_cores()  # as many wait as cores are busy
+
+
+def test_one_slow_image_does_not_keep_the_other_cores_from_going_on():
+    cores = allowed_cores()
+    if cores == 1:
+        pytest.skip("one core has nobody to wait for")
+    later = threading.Event()
+
+    def work(number):
+        if number == 0:
+            return later.wait(20)
+        if number == 2 * cores:
+            later.set()
+        return True
+
+    assert all(done for _, done in map_samples(lambda: work, range(3 * cores)))
 
 
 def test_nothing_gives_nothing():
