@@ -35,7 +35,7 @@ class Written:
       manifest: the file beside it; None where there is no conversion.
       unmet: which demand it does not meet, in words, or None.
       compiled: what became of `--compile`.
-      placement: which ops the target runs, or why that is not known; None for targets that run every op.
+      placement: which ops the target runs, or why that is not known; None for the CPU.
     """
 
     result: ForTarget

@@ -7,6 +7,7 @@ from edgekit.edgetpu.placement.placement import EDGETPU, CompilerOptions, Placem
 from edgekit.errors import UsageError
 from edgekit.targets.coral_npu import judge_coral_npu
 from edgekit.targets.ethos_u import judge_ethos_u
+from edgekit.targets.phones import judge_android, judge_ios
 from edgekit.tflite.graph import Graph
 
 
@@ -24,11 +25,13 @@ class Place(NamedTuple):
     configuration: Optional[str] = None
 
 
-#: Target → its judge. The other targets run every op.
+#: Target → its judge. The CPU runs every op.
 JUDGES: Mapping[str, Callable[[Graph, Place], Placement]] = {
     EDGETPU: lambda graph, place: map_ops(graph, place.options),
     "ethos-u": lambda graph, place: judge_ethos_u(graph, place.configuration),
     "coral-npu": lambda graph, place: judge_coral_npu(graph),
+    "android": lambda graph, place: judge_android(graph),
+    "ios": lambda graph, place: judge_ios(graph),
 }
 
 

@@ -88,7 +88,7 @@ def test_an_unknown_accelerator_names_the_known_ones():
     with pytest.raises(UsageError, match="ethos-u85-2048"):
         judge_ethos_u(int8, "ethos-u55-31")
     with pytest.raises(UsageError, match="coral-npu"):
-        judge(int8, Place("android"))
+        judge(int8, Place("cpu"))
 
 
 def test_every_judge_is_of_a_target():
@@ -191,7 +191,7 @@ def test_one_schema_for_all_accelerators(tmp_path):
     shared = {"target", "accelerator", "judge", "verdict", "fully_mapped", "ops", "refusal", "advice", "subgraphs"}
     for name, document in zip(JUDGES, documents):
         assert shared <= set(document) and document["target"] == name
-        assert document["fully_mapped"] is True
+        assert document["fully_mapped"] is (name != "ios")  # Core ML takes float alone
         assert set(document["ops"][0]) == set(documents[0]["ops"][0])
 
 
@@ -210,7 +210,7 @@ def test_the_screen_says_who_judged_and_how_to_go_on(tmp_path):
         ("--target", "coral-npu", "--all-subgraphs"),
         ("--accelerator", "ethos-u55-128"),
         ("--target", "ethos-u", "--accelerator", "ethos-u55-31"),
-        ("--target", "android"),
+        ("--target", "cpu"),
     ],
 )
 def test_options_of_another_accelerator_are_refused(tmp_path, options):

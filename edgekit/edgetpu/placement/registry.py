@@ -29,10 +29,11 @@ def _violations(case: Case) -> Iterator[Violation]:
             continue  # only what holds for every op can be judged
         found = rule.run(case)
         if found is not None:
-            yield _violation(rule, found)
+            yield violation(rule, found)
 
 
-def _violation(rule: Rule, found: Finding) -> Violation:
+def violation(rule: Rule, found: Finding) -> Violation:
+    """A rule and what it found in an op."""
     return Violation(
         rule=rule.name,
         limit=rule.what,
