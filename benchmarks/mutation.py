@@ -224,7 +224,7 @@ class Reach:
     def _importers(self, module: str) -> list[str]:
         dotted = re.escape(module[: -len(".py")].replace("/", "."))
         package, _, name = dotted.rpartition("\\.")
-        pattern = re.compile(rf"^(from|import) {dotted}\\b|^from {package} import .*\\b{name}\\b", re.MULTILINE)
+        pattern = re.compile(rf"^(from|import) {dotted}\b|^from {package} import .*\b{name}\b", re.MULTILINE)
         files = [path for path in (self._copy / "edgekit").rglob("*.py") if pattern.search(path.read_text("utf-8"))]
         return [path.relative_to(self._copy).as_posix() for path in files]
 
@@ -292,7 +292,7 @@ def survives(copy: Path, reach: Reach, mutant: Mutant, code: str, seconds: float
 
 def recorded(copy: Path, kept: Path | None) -> dict:
     """What each test reaches: from the file, or from a run, which writes the file."""
-    path = kept or copy.parent / "map.json"
+    path = (kept or copy.parent / "map.json").absolute()
     if not path.exists():
         run_tests(copy, ["tests"], 7200.0, REACH_RECORD=str(path))
     record = json.loads(path.read_text("utf-8"))
