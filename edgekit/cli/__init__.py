@@ -66,12 +66,15 @@ class LazyGroup(click.Group):
 
     def __call__(self, *args: object, **options: object) -> object:
         """Runs a command line, and ends as it does; one that a shell started, in a process that is watched."""
-        from edgekit.cli.failures import interruption_told, open_closed_streams
+        from edgekit.cli.failures import end_output, interruption_told, open_closed_streams
         from edgekit.cli.watching import watched
 
         open_closed_streams()
         with interruption_told() if args else watched("--json" in sys.argv):
-            return super().__call__(*args, **options)
+            try:
+                return super().__call__(*args, **options)
+            except OSError:  # click's own message about wrong usage could not be printed
+                end_output(UsageError.exit_code)
 
     def make_context(
         self, info_name: Optional[str], args: List[str], parent: Optional[click.Context] = None, **extra: object
@@ -92,15 +95,14 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Runs the command; tells wrong options and an answer that cannot be printed as any other error."""
-        from edgekit.cli.common import fail
-        from edgekit.cli.failures import told
+        from edgekit.cli.failures import tell, told
 
         try:
             with told(ctx.meta[_JSON]):
                 return super().invoke(ctx)
         except click.UsageError as error:
             if ctx.meta[_JSON]:
-                fail(UsageError(error.format_message(), "See: edgekit COMMAND --help"), as_json=True)
+                tell(UsageError(error.format_message(), "See: edgekit COMMAND --help"), as_json=True)
             raise click.UsageError(printable(error.format_message()), error.ctx) from None
 
     def list_commands(self, ctx: click.Context) -> List[str]:

@@ -61,14 +61,14 @@ def told(as_json: bool) -> Iterator[None]:
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
     except BrokenPipeError:  # the reader (`| head`) has gone; nothing is left to tell it
-        _end_output(BROKEN_PIPE)
+        end_output(BROKEN_PIPE)
     except KeyboardInterrupt:  # click would end it with exit code 1
         raise Interruption from None
     except Exception as error:
         if isinstance(error, OSError) and error.filename is None and error.errno in _NOT_PRINTED:
             with contextlib.suppress(OSError):
                 echo(f"The answer could not be printed: {error.strerror}.", title="Error: ", err=True)
-            _end_output(2)
+            end_output(2)
         tell(_in_words(error), as_json)
 
 
@@ -77,10 +77,10 @@ def tell(error: EdgekitError, as_json: bool) -> NoReturn:
     try:
         fail(error, as_json)
     except OSError:
-        _end_output(error.exit_code)
+        end_output(error.exit_code)
 
 
-def _end_output(code: int) -> NoReturn:
+def end_output(code: int) -> NoReturn:
     """Exits, and keeps Python from trying to print the rest when it does."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

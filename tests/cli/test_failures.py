@@ -132,12 +132,14 @@ def test_edgekits_own_errors_keep_their_code(failing):
     assert (result.exit_code, result.stderr) == (2, "Error: It is damaged.\nCopy it again.\n")
 
 
-@pytest.mark.parametrize("line", ["--help", "--version", "zoo", "zoo --json", "zoo --help", "inspect m.tflite"])
+@pytest.mark.parametrize(
+    "line", ["--help", "--version", "zoo", "zoo --json", "zoo --help", "inspect m.tflite", "metadata none"]
+)
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux")
 def test_an_answer_that_cannot_be_printed_is_told(line):
     done = shell(f'"$@" {line} >/dev/full')
     assert done.returncode == 2
-    if "m.tflite" not in line:
+    if line not in ("inspect m.tflite", "metadata none"):
         assert done.stderr == "Error: The answer could not be printed: No space left on device.\n"
 
 
@@ -147,6 +149,13 @@ def test_closed_streams_change_neither_the_work_nor_its_exit_code(closed, tmp_pa
     assert shell(f'"$@" inspect {tmp_path}/m.tflite {closed}').returncode == 0
     assert shell(f'"$@" inspect {tmp_path}/none.tflite {closed}').returncode == 2
     assert shell(f'"$@" --help {closed}').returncode == 0
+
+
+@pytest.mark.parametrize("options", ["", "--json"])
+@pytest.mark.parametrize("closed", [">/dev/full 2>/dev/full", ">&- 2>&-"])
+@pytest.mark.parametrize("line", ["metadata none", "inspect", "inspect none.tflite", "--none", "none"])
+def test_an_error_that_cannot_be_printed_keeps_its_exit_code(line, closed, options):
+    assert shell(f'"$@" {line} {options} {closed}').returncode == 2
 
 
 def test_escapes_in_names_and_labels_reach_no_terminal(tmp_path):

@@ -26,7 +26,7 @@ def model(random: Random, shop: Workshop, folder: Path) -> Action:
     """A `.tflite`, by every command that reads one, and by pycoral's names."""
     # Half of them begin as the classifiers that the images are of, so that more is reached than the door.
     name = random.choice(("float32", "uint8")) if random.random() < 0.5 else random.choice(list(shop.models))
-    path, data = _written(folder / "m.tflite", damaged_model(random, shop.models[name])), str(shop.images)
+    path, data = written(folder / "m.tflite", damaged_model(random, shop.models[name])), str(shop.images)
     return random.choice(
         (
             ["inspect", path, "--tensors", "--json"],
@@ -52,8 +52,8 @@ def compiled(random: Random, shop: Workshop, folder: Path) -> Action:
         content = change(random, content)
     else:
         twin = change(random, twin)
-    _written(folder / "net.tflite", twin)
-    path = _written(folder / "net_edgetpu.tflite", content)
+    written(folder / "net.tflite", twin)
+    path = written(folder / "net_edgetpu.tflite", content)
     return random.choice(
         (
             ["inspect", path, "--edgetpu"],
@@ -95,13 +95,13 @@ def saved_model(random: Random, shop: Workshop, folder: Path) -> Action:
 def video(random: Random, shop: Workshop, folder: Path) -> Action:
     """A video."""
     name = random.choice(sorted(shop.videos))
-    path = _written(folder / name, damaged(random, shop.videos[name]))
+    path = written(folder / name, damaged(random, shop.videos[name]))
     return ["camera", str(shop.model), path, "--headless"]
 
 
 def labels(random: Random, shop: Workshop, folder: Path) -> Action:
     """A list of class names."""
-    path = _written(folder / "labels.txt", damaged_text(random, shop.labels))
+    path = written(folder / "labels.txt", damaged_text(random, shop.labels))
     return random.choice(
         (
             ["classify", str(shop.model), str(shop.image), "--labels", path],
@@ -112,32 +112,33 @@ def labels(random: Random, shop: Workshop, folder: Path) -> Action:
 
 def table(random: Random, shop: Workshop, folder: Path) -> Action:
     """A table of images and their classes."""
-    path = _written(folder / "table.csv", damaged_text(random, shop.table))
+    path = written(folder / "table.csv", damaged_text(random, shop.table))
     return ["evaluate", str(shop.model), "--labels-csv", path, "--data", str(shop.images)]
 
 
 def array(random: Random, shop: Workshop, folder: Path) -> Action:
     """Images as .npy or .npz."""
     name = random.choice(list(shop.arrays))
-    path = _written(folder / name, damaged(random, shop.arrays[name]))
+    path = written(folder / name, damaged(random, shop.arrays[name]))
     return ["compare", str(shop.float_model), str(shop.float_model), "--data", path]
 
 
 def image(random: Random, shop: Workshop, folder: Path) -> Action:
     """An image."""
     name = random.choice(list(shop.encoded))
-    path = _written(folder / f"image.{name}", damaged(random, shop.encoded[name]))
+    path = written(folder / f"image.{name}", damaged(random, shop.encoded[name]))
     return ["classify", str(shop.model), path]
 
 
 def ranges(random: Random, shop: Workshop, folder: Path) -> Action:
     """Saved ranges."""
-    path = _written(folder / "ranges.json", damaged_json(random, shop.ranges).encode())
+    path = written(folder / "ranges.json", damaged_json(random, shop.ranges).encode())
     argv = ["convert", str(shop.float_model), "--data", str(shop.images), "--no-verify", "--ranges", path]
     return [*argv, "-o", str(folder / "out.tflite")]
 
 
-def _written(path: Path, content: bytes) -> str:
+def written(path: Path, content: bytes) -> str:
+    """Writes a file, and returns its path as a command takes it."""
     path.write_bytes(content)
     return str(path)
 

@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional
 
-from tests.fuzz.cases import SHARES
+from tests.fuzz.worker import SHARES
 
 #: Seconds for one case: twice what a first run of a model may take, so that its own bound is the one that is met.
 PATIENCE_S = 120.0

@@ -6,17 +6,17 @@ import pytest
 
 from edgekit.tflite.reader import read_graph
 from tests.fuzz.bytewise import damaged, damaged_json, damaged_text
-from tests.fuzz.cases import SHARES
 from tests.fuzz.models import damaged_model
 from tests.fuzz.run import fuzz
+from tests.fuzz.worker import SHARES
 from tests.support.every_op import every_op
 
 _QUICK = [kind for kind in SHARES if kind not in ("keras", "savedmodel", "ranges")]  # those import TensorFlow
 
 
 def test_damaged_files_and_requests_never_end_in_a_crash_a_traceback_or_a_hang():
-    results = list(fuzz(seed=2024, numbers=list(range(40)), kinds=_QUICK))
-    assert sorted(result["number"] for result in results) == list(range(40))
+    results = list(fuzz(seed=2024, numbers=list(range(60)), kinds=_QUICK))
+    assert sorted(result["number"] for result in results) == list(range(60))
     assert [result for result in results if result["problem"]] == []
 
 

@@ -18,9 +18,13 @@ from typing import Callable, Dict, List, Optional
 from click.testing import CliRunner
 
 from edgekit.cli import main as edgekit
-from tests.fuzz.cases import KINDS, SHARES
+from tests.fuzz import cases
+from tests.fuzz.later_cases import LATER_KINDS, LATER_SHARES
 from tests.fuzz.requests import Server, request
 from tests.fuzz.workshop import Workshop
+
+KINDS = {**cases.KINDS, **LATER_KINDS}
+SHARES = {**cases.SHARES, **LATER_SHARES}
 
 _KEPT = re.compile(r"(\S+edgekit-error-\S+\.txt)")
 

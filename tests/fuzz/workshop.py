@@ -124,6 +124,32 @@ class Workshop:
         return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
     @cached_property
+    def documents(self) -> Dict[str, Dict[str, object]]:
+        """What commands print with --json, and the manifest of a conversion."""
+        net, model, data = str(self.float_model), str(self.model), str(self.images)
+        made = self.folder / "converted.tflite"
+        commands = {
+            "convert": ["convert", net, "--data", data, "--ranges", "minmax", "-o", str(made)],
+            "evaluate": ["evaluate", model, "--data", data],
+            "compare": ["compare", net, net, "--data", data],
+            "inspect": ["inspect", model, "--edgetpu"],
+            "classify": ["classify", model, str(self.image)],
+            "benchmark": ["benchmark", model, "--runs", "25"],
+            "explain": ["explain", net, str(self.image), "-o", str(self.folder / "sheet.png")],
+        }
+        found = {name: _printed([*argv, "--json"]) for name, argv in commands.items()}
+        found["manifest"] = json.loads(made.with_suffix(".json").read_text())
+        return {name: value for name, value in found.items() if isinstance(value, dict)}
+
+    @property
+    def project(self) -> str:
+        """A project's file."""
+        gates = {"data": str(self.images), "source": str(self.float_model), "max_size": "1MiB", "min_mapped": "10%"}
+        gates.update({"min_top1": "1%", "min_agreement": "1%", "max_on_chip": "7.5MiB"})
+        lines = [f"{name} = {json.dumps(value)}" for name, value in gates.items()]
+        return "\n".join(["[convert]", "samples = 9", "[verify]", *lines, "reproducible = false", ""])
+
+    @cached_property
     def ranges(self) -> Dict[str, object]:
         """Saved ranges of the float model."""
         from click.testing import CliRunner
@@ -135,6 +161,14 @@ class Workshop:
         CliRunner().invoke(main, [*argv, "--save-ranges", str(path), "-o", str(self.folder / "made.tflite")])
         found: Dict[str, object] = json.loads(path.read_text())
         return found
+
+
+def _printed(argv: List[str]) -> object:
+    from click.testing import CliRunner
+
+    from edgekit.cli import main
+
+    return json.loads(CliRunner().invoke(main, argv).stdout)
 
 
 def rezipped(content: bytes, change: Dict[str, bytes]) -> bytes:
