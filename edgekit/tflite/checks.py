@@ -24,6 +24,8 @@ _SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 # The ops whose later inputs may be left out (bias, LSTM gates); any input of those in _OPEN may.
 _OPTIONAL_AFTER_TWO = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "CONV_3D", "SVDF")
 _OPEN = ("CUSTOM", "CALL", "CALL_ONCE", "IF", "WHILE", "DELEGATE", "RNN", "LSTM")
+#: (op, its input) that may be stored with its zeros left out.
+_TAKES_SPARSE = (("FULLY_CONNECTED", 1), ("DENSIFY", 0))
 _SAME_TYPE = (
     *("CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D", "MEAN", "PAD", "CONCATENATION", "TRANSPOSE"),
     *("SLICE", "STRIDED_SLICE", "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"),
@@ -52,6 +54,7 @@ def _problems(graph: Graph) -> Iterator[str]:
 
 def _op_problems(graph: Graph, op: Op, ready: Set[int]) -> Iterator[str]:
     yield from _flow_problems(op, ready)
+    yield from _sparse_problems(graph, op)
     yield from _type_problems(graph, op)
     yield from _size_problems(graph, op)
     yield from bound_problems(graph, op, _MOST_ELEMENTS)
@@ -85,6 +88,14 @@ def _flow_problems(op: Op, ready: Set[int]) -> Iterator[str]:
     for index in op.outputs:
         if index in ready:
             yield f"writes tensor {index}, which is a constant, an input, or computed before"
+
+
+def _sparse_problems(graph: Graph, op: Op) -> Iterator[str]:
+    """A kernel that knows nothing of sparse tensors reads beyond the end of what is stored."""
+    for place, index in enumerate(op.inputs):
+        known = (op.opcode, place) in _TAKES_SPARSE
+        if index >= 0 and graph.tensors[index].is_sparse and not known:
+            yield f"reads tensor {index}, which is stored sparse"
 
 
 def _may_be_left_out(opcode: str, place: int) -> bool:

@@ -53,6 +53,7 @@ class Tensor:
       buffer: index of its buffer in the file.
       constant_bytes: size of the constant data stored for it; 0 for activations.
       is_variable: whether it keeps its value between invocations.
+      is_sparse: whether its stored values leave the zeros out.
     """
 
     index: int
@@ -64,6 +65,7 @@ class Tensor:
     buffer: int
     constant_bytes: int
     is_variable: bool = False
+    is_sparse: bool = False
 
     @property
     def is_constant(self) -> bool:

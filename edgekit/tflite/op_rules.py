@@ -84,6 +84,13 @@ def _fully_connected(graph: Graph, op: Op) -> int:
     types = _types(graph, op)
     if types == ("float32", "int8", "float32") and per_channel(op_input(graph, op, 1)):
         return 12
+    if types == ("int16", "int4", "int16"):
+        return 13
+    if types == ("int16", "int8", "int16") and op.option("quantized_bias_type", 0):
+        return 11
+    weights = op_input(graph, op, 1)
+    if weights is not None and weights.is_sparse:
+        return 8
     if types == ("int16", "int16", "int16"):
         return 7
     if len(op.inputs) == 2:
@@ -95,7 +102,6 @@ def _fully_connected(graph: Graph, op: Op) -> int:
     return {
         ("int8", "int8", "int8"): 4,
         ("int8", "int4", "int8"): 10,
-        ("int16", "int4", "int16"): 13,
         ("float32", "int8", "float32"): hybrid,
     }.get(types, shuffled)
 
@@ -155,6 +161,9 @@ def _transpose(graph: Graph, op: Op) -> int:
 
 
 def _transpose_conv(graph: Graph, op: Op) -> int:
+    wide = (_dtype(graph, op, 2), _dtype(graph, op, 1)) == ("int16", "int8")
+    if wide and op.option("quantized_bias_type", 0):
+        return 5
     if op.option("fused_activation_function", "NONE") != "NONE":
         return 4
     if op_input(graph, op, 3) is not None:

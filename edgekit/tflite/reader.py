@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Tuple, Union
 
 import numpy as np
 
-from edgekit.errors import ModelFormatError
+from edgekit.errors import ModelFormatError, UnsupportedModelError
 from edgekit.files import MAX_MODEL_BYTES, open_regular, read_bytes
 from edgekit.terminal import command
 from edgekit.tflite.flat import Table
@@ -52,8 +52,15 @@ def constant(graph: Graph, tensor: Tensor) -> np.ndarray:
 
     Raises:
       ModelFormatError: the tensor is no constant, or has a dtype numpy cannot hold.
+      UnsupportedModelError: it is sparse.
     """
     from tflite.Model import Model
+
+    if tensor.is_sparse:
+        raise UnsupportedModelError(
+            f"Tensor {tensor.index} ({tensor.name}) is stored sparse, its zeros left out, which edgekit does not read.",
+            "Convert the trained model again without sparsity (no `EXPERIMENTAL_SPARSITY` among the optimizations).",
+        )
 
     if not tensor.is_constant or tensor.dtype not in numpy_dtypes():
         raise ModelFormatError(f"Tensor {tensor.index} ({tensor.dtype}) holds no constant numbers.")
@@ -154,7 +161,8 @@ def _check_constant(tensor: Tensor) -> None:
         return
     # In Python's own integers: absurd sizes must not wrap around to a plausible one.
     expected = int(np.prod(tensor.shape, dtype=object)) * dtype.itemsize
-    if min(tensor.shape, default=0) < 0 or expected != tensor.constant_bytes:
+    whole = tensor.constant_bytes == expected or (tensor.is_sparse and tensor.constant_bytes < expected)
+    if min(tensor.shape, default=0) < 0 or not whole:
         raise ModelFormatError(
             f"it is damaged: tensor {tensor.index} of shape {list(tensor.shape)} needs {expected} bytes, "
             f"the file holds {tensor.constant_bytes}."
@@ -186,6 +194,7 @@ def _tensor(index: int, raw: "tflite.Tensor", sizes: List[int]) -> Tensor:
         buffer=buffer,
         constant_bytes=sizes[buffer],
         is_variable=bool(raw.IsVariable()),
+        is_sparse=raw.Sparsity() is not None,
     )
 
 

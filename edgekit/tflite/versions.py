@@ -159,7 +159,7 @@ def _release(compiler_version: str) -> int:
 _REMEDIES = {
     "CONV_2D": "Replace the grouped convolution by a depthwise or an ordinary one.",
     "QUANTIZE": "Quantize this tensor with one scale for all channels.",
-    "TRANSPOSE_CONV": "Use no fused activation: put it behind as an operation of its own.",
+    "TRANSPOSE_CONV": "Use 8-bit activations and no fused activation: put it behind as an operation of its own.",
     "RESIZE_BILINEAR": "Resize without half_pixel_centers, or take compiler 14 or newer.",
     "RESIZE_NEAREST_NEIGHBOR": "Resize without half_pixel_centers, or take compiler 14 or newer.",
 }

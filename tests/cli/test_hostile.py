@@ -7,6 +7,7 @@ from edgekit.cli import main
 from tests.support.build import GraphBuilder, colour_model
 from tests.support.float_nets import save_images
 from tests.support.hostile import split_inside_a_branch
+from tests.support.sparse import sparse_classifier
 
 _COMMANDS = {
     "classify": "classify {evil} {image}",
@@ -45,3 +46,23 @@ def test_a_model_that_cannot_be_opened_is_told_with_its_name(command, damage, tm
     assert result.exit_code == 2
     assert "evil.tflite" in result.output and "Traceback" not in result.output
     assert len(result.output.splitlines()) <= 3
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "word"),
+    [
+        ("inspect {model} --edgetpu", 0, "FULLY_CONNECTED"),
+        ("classify {model} {image} --preprocess raw", 0, "CPU"),
+        ("evaluate {model} --data {data} --preprocess raw", 0, "Top-1"),
+        ("compare {model} {model} --data {data} --preprocess raw", 0, "100.0 %"),
+        ("convert {model} --data {data} --preprocess raw --no-verify", 2, "stored sparse"),
+        ("metadata show {model}", 0, "none"),
+    ],
+)
+def test_a_model_with_sparse_weights_is_run_described_or_refused_as_what_it_is(command, code, word, tmp_path):
+    data = save_images(tmp_path / "images", each=1)
+    model = tmp_path / "sparse.tflite"
+    model.write_bytes(sparse_classifier())
+    result = CliRunner().invoke(main, command.format(model=model, data=data, image=data / "red" / "00.png").split())
+    assert result.exit_code == code, result.output
+    assert word in result.output and "damaged" not in result.output

@@ -11,6 +11,7 @@ from edgekit.tflite.op_bounds import INPUT_COUNTS, OPTIONS, bound_problems
 from edgekit.tflite.reader import read_graph
 from tests.support.build import GraphBuilder
 from tests.support.every_op import IMAGE, every_op
+from tests.support.sparse import sparse_classifier
 
 SIZES = sorted({option for options in OPTIONS.values() for option in options})
 
@@ -393,3 +394,14 @@ def test_ops_without_a_bound_may_read_nothing():
     graph = GraphBuilder()
     read = read_graph(graph.finish([graph.op("VAR_HANDLE", [], (1,), "int32")]))
     assert list(bound_problems(read, read.ops[0], 1)) == []
+
+
+def test_sparse_weights_of_a_dense_layer_pass_and_others_do_not():
+    """A kernel that knows nothing of sparse tensors reads beyond the end of what is stored."""
+    check_graph(read_graph(sparse_classifier()))
+    graph = GraphBuilder()
+    other = graph.constant(np.ones(2, np.float32))
+    graph.graph.tensors[other].shape = [1, 4]
+    graph.graph.tensors[other].sparsity = schema.SparsityParametersT()
+    x = graph.op("ADD", [graph.input((1, 4)), other], (1, 4), options={})
+    _refused(graph, [_softmax(graph, x)], "stored sparse")

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from edgekit.errors import ModelFormatError, UnsupportedModelError, UsageError
-from edgekit.tflite.reader import read_graph
+from edgekit.tflite.reader import constant, read_graph
 from edgekit.tflite.versions import COMPILERS, minimal_versions, refusal, set_op_versions
 from tests.support.build import GraphBuilder, colour_classifier
 from tests.support.one_op import Q, activation, one_op
+from tests.support.sparse import sparse_classifier
 
 
 def versions_of(content):
@@ -119,6 +120,9 @@ BY_TENSORFLOW = [
     ("FULLY_CONNECTED", (XF, W8_PER_CHANNEL, B), None, 12),
     ("FULLY_CONNECTED", (X16, W16, B), None, 7),
     ("FULLY_CONNECTED", (X16, W4, B), None, 13),
+    ("FULLY_CONNECTED", (X16, W4), None, 13),
+    ("FULLY_CONNECTED", (X16, W8, B), {"quantizedBiasType": 4}, 11),
+    ("FULLY_CONNECTED", (X16, W8), {"quantizedBiasType": 4}, 11),
     ("FULLY_CONNECTED", (X8, W4, B), None, 10),
     ("MUL", (XF, XF), None, 1),
     ("MUL", (XU8, XU8), None, 1),
@@ -162,6 +166,7 @@ BY_TENSORFLOW = [
     ("TRANSPOSE", (of("float32", 1, 1, 1, 1, 1, 1, 8), AXES), None, 8),
     ("TRANSPOSE_CONV", (SIZE, of("float32", 8, 1, 1, 8), XF), None, 1),
     ("TRANSPOSE_CONV", (SIZE, W, X8), {"fusedActivationFunction": 1}, 4),
+    ("TRANSPOSE_CONV", (SIZE, W, X16), {"quantizedBiasType": 4}, 5),
     ("SLICE", (XF, SIZE, SIZE), None, 1),
     ("SLICE", (X8, SIZE, SIZE), None, 2),
     ("SLICE", (of("string"), SIZE, SIZE), None, 3),
@@ -468,3 +473,11 @@ def test_versions_are_those_that_tensorflows_converter_writes():
     content = converter.convert()
     assert len({op.opcode for op in read_graph(content).ops}) > 12
     assert versions_of(lowered(_with_version(content, 1), compiler_version=None)) == versions_of(content)
+
+
+def test_a_dense_layer_with_sparse_weights_needs_version_8_and_is_no_constant_array():
+    graph = read_graph(sparse_classifier())
+    dense = next(op for op in graph.ops if op.opcode == "FULLY_CONNECTED")
+    assert minimal_versions(graph)[dense.index] == 8
+    with pytest.raises(UnsupportedModelError, match="stored sparse"):
+        constant(graph, graph.tensors[dense.inputs[1]])

@@ -4,7 +4,7 @@ import numpy as np
 
 from edgekit.converters.sources import checks
 from edgekit.converters.sources.ends import End, about_choice, choose_output
-from edgekit.errors import UsageError
+from edgekit.errors import UnsupportedModelError, UsageError
 from edgekit.tflite import names
 from edgekit.tflite.editor import Editor
 from edgekit.tflite.graph import Graph
@@ -27,7 +27,7 @@ def as_classifier(name: str, graph: Graph, output: str | None, signature: str | 
 
     Raises:
       UsageError: there is no such output or signature.
-      UnsupportedModelError: several outputs could be meant.
+      UnsupportedModelError: several outputs could be meant, or nothing is computed.
     """
     known = _signature(name, graph, signature)
     places = list(known.values()) if signature is not None else list(graph.outputs)
@@ -42,6 +42,8 @@ def as_classifier(name: str, graph: Graph, output: str | None, signature: str | 
     editor = Editor(graph)
     editor.set_outputs([places[place]])
     editor.remove_dead()
+    if not editor.ops:
+        raise UnsupportedModelError(f"{name} computes nothing: no op leads to its output.")
     if row:
         _add_row(editor)
     if image:

@@ -24,6 +24,7 @@ from edgekit.errors import (
     UnsupportedModelError,
     UsageError,
 )
+from tests.support.build import GraphBuilder
 from tests.support.hostile import open_size, picky, split_inside_a_branch
 from tests.support.tiny_keras import SIZE, classifier, save
 
@@ -408,3 +409,67 @@ def test_a_tflite_of_open_size_is_tried_at_the_size_asked_for(tmp_path, monkeypa
     for size in (16, 16, 24):
         load_source(path, size=size)
     assert tried == [(1, 16, 16, 3), (1, 24, 24, 3)]
+
+
+def _emptied(file):
+    file["model_weights"].attrs["layer_names"] = h5py.Empty("f4")
+
+
+def _counted(file):
+    file["model_weights"].attrs["layer_names"] = np.int32(3)
+
+
+def _nameless(file):
+    first = next(group for group in file["model_weights"].values() if len(group.attrs.get("weight_names", ())))
+    first.attrs["weight_names"] = np.zeros(2)
+
+
+def _flat(file):
+    name = next(iter(file["model_weights"]))
+    del file["model_weights"][name]
+    file["model_weights"][name] = np.zeros(3)
+
+
+def _flat_root(file):
+    del file["model_weights"]
+    file["model_weights"] = np.zeros(3)
+
+
+def _nested_weight(file):
+    group = next(group for group in file["model_weights"].values() if len(group.attrs.get("weight_names", ())))
+    name = group.attrs["weight_names"][0]
+    del group[name]
+    group.create_group(name)
+
+
+@pytest.mark.parametrize("damage", [_emptied, _counted, _nameless, _flat, _flat_root, _nested_weight])
+def test_weights_that_are_of_another_kind_than_keras_writes(damage, keras3, tmp_path):
+    path = save(classifier(keras3), tmp_path / "m.h5")
+    with h5py.File(path, "r+") as file:
+        damage(file)
+    with pytest.raises((ModelFormatError, UnsupportedModelError)) as caught:
+        load_source(path)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["vars", "layers"])
+def test_an_archive_whose_groups_are_none(name, keras3, tmp_path):
+    path = save(classifier(keras3), tmp_path / "m.keras")
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path / "in")
+    with h5py.File(tmp_path / "in" / "model.weights.h5", "r+") as file:
+        places = ["layers"] if name == "layers" else [f"layers/{layer}/vars" for layer in file["layers"]]
+        for place in places:
+            del file[place]
+            file[place] = np.zeros(3)
+    with zipfile.ZipFile(path, "w") as archive:
+        for member in sorted((tmp_path / "in").iterdir()):
+            archive.write(member, member.name)
+    with pytest.raises((ModelFormatError, UnsupportedModelError)):
+        load_source(path)
+
+
+def test_a_tflite_whose_output_is_its_input(tmp_path):
+    graph = GraphBuilder()
+    (tmp_path / "m.tflite").write_bytes(graph.finish([graph.input((1, 1, 1, 3), "float32")]))
+    refused(tmp_path / "m.tflite", UnsupportedModelError, "computes nothing")

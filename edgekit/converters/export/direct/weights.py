@@ -26,6 +26,7 @@ Weights = dict[str, tuple[Array, ...]]
 
 #: What a `.tflite` file can hold.
 MAX_BYTES = 2 << 30
+_AGAIN = "Copy or download the file again, or save the model again."
 #: What stands beside layers' weights in a file and is of no use at inference.
 _STATES = re.compile(r"(^|/)seed_generator(_\d+)?/")
 
@@ -62,11 +63,11 @@ def _check_size(file: "h5py.File", archive: KerasArchive) -> None:
 
 def _in_groups(file: "h5py.File", configuration: Config) -> Weights:
     """Weights as `.h5` files hold them."""
-    root = file.get("model_weights", file)
+    root = _group(file, "model_weights") if "model_weights" in file else file
     layers = {name_of(layer): layer for layer in layers_of(configuration)}
     found: Weights = {}
     for group in _texts(root.attrs, "layer_names"):
-        names = _texts(root[group].attrs, "weight_names")
+        names = _texts(_group(root, group).attrs, "weight_names")
         if not names:
             continue
         values = {name: _array(root[group][name], name) for name in names}
@@ -78,14 +79,24 @@ def _in_groups(file: "h5py.File", configuration: Config) -> Weights:
     return found
 
 
-def _texts(attributes: Mapping[str, Iterable[str | bytes]], name: str) -> list[str]:
-    """A list of names, which Keras cuts into name0, name1, … where it is long."""
+def _group(parent: "h5py.Group", name: str) -> "h5py.Group":
+    import h5py
+
+    if not isinstance(parent.get(name), h5py.Group):
+        raise ModelFormatError(f"Among the weights {name[:60]!r} is no group, as it would be.", _AGAIN)
+    return parent[name]
+
+
+def _texts(attributes: Mapping[str, object], name: str) -> list[str]:
+    """A list of names, which Keras cuts into name0, name1, … where it is long. Raises ModelFormatError for another."""
     parts = [name] if name in attributes else []
     while not parts or parts[-1] != name:
         if f"{name}{len(parts)}" not in attributes:
             break
         parts.append(f"{name}{len(parts)}")
-    values = [value for part in parts for value in attributes[part]]
+    values = [value for part in parts for value in np.atleast_1d(np.asarray(attributes[part], object)).ravel()]
+    if not all(isinstance(value, (str, bytes)) for value in values):
+        raise ModelFormatError(f"Its {name!r} is no list of names.", _AGAIN)
     return [value.decode("utf-8") if isinstance(value, bytes) else str(value) for value in values]
 
 
@@ -124,7 +135,7 @@ def _attributed(values: Mapping[str, Array], layers: Iterable[tuple[str, ...]]) 
 def _in_archive(file: "h5py.Group", model: Config, path: str) -> Weights:
     """Weights as `.keras` files hold them, of one model and those inside it."""
     place = next((name for name in (LAYERS, OLD_LAYERS) if name in file), None)
-    left = {name: group for name, group in file[place].items() if _holds_weights(group)} if place else {}
+    left = {name: group for name, group in _group(file, place).items() if _holds_weights(group)} if place else {}
     found: Weights = {}
     for layer, name in _group_names(layers_of(model), set(left)):
         group, inner = left.pop(name, None), path + name_of(layer)
@@ -154,13 +165,17 @@ def _group_names(layers: Iterable[Config], present: set[str]) -> Iterator[tuple[
 
 
 def _holds_weights(group: "h5py.Group") -> bool:
+    import h5py
+
     found: list[str] = []
+    if not isinstance(group, h5py.Group):
+        raise ModelFormatError("Among the weights of the layers are some of no layer.", _AGAIN)
     group.visititems(lambda name, item: found.append(name) if hasattr(item, "shape") else None)
     return any(not _STATES.search(name) for name in found)
 
 
 def _variables(group: "h5py.Group", path: str) -> tuple[Array, ...]:
-    values = group["vars"]
+    values = _group(group, "vars")
     if not all(name.isdecimal() for name in values) or any(
         _holds_weights(group[name]) for name in set(group) - {"vars"}
     ):
@@ -168,8 +183,10 @@ def _variables(group: "h5py.Group", path: str) -> tuple[Array, ...]:
     return tuple(_array(values[name], path) for name in sorted(values, key=int))
 
 
-def _array(stored: "h5py.Dataset", name: str) -> Array:
-    value = np.asarray(stored[()])
+def _array(stored: object, name: str) -> Array:
+    import h5py
+
+    value = np.asarray(stored[()] if isinstance(stored, h5py.Dataset) else None)
     if value.dtype.kind not in "fiu":
-        raise ModelFormatError(f"The weights {name[:60]!r} are no numbers.", "Save the model again.")
+        raise ModelFormatError(f"The weights {name[:60]!r} are no numbers.", _AGAIN)
     return np.asarray(value, np.float32)
