@@ -48,6 +48,8 @@ def read_project(path: Union[str, "os.PathLike[str]"]) -> Project:
         if table not in known or not isinstance(values, dict):
             raise UsageError(f"{name} holds {table!r}, which means nothing.", f"Tables: {', '.join(known)}.")
         for key in values:
+            if "\0" in str(values[key]):
+                raise UsageError(f"{name} holds a character in {table}.{key} that no file and no class has (NUL).")
             if table in COMMANDS and key.replace("_", "-") in NEVER:
                 raise UsageError(
                     f"{name} holds {key!r} for {table}, which only the command line may say.",

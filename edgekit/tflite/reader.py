@@ -1,10 +1,8 @@
 """Reading a `.tflite` file into a `Graph`. All checks of the file stand here, at the door."""
 
-import re
 from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Dict, List, Optional, Tuple, Union
 
 import numpy as np
 
@@ -12,7 +10,8 @@ from edgekit.errors import ModelFormatError, UnsupportedModelError
 from edgekit.files import MAX_MODEL_BYTES, open_regular, read_bytes
 from edgekit.terminal import command
 from edgekit.tflite.flat import Table
-from edgekit.tflite.graph import ENUM_OPTIONS, Graph, Op, OptionValue, QuantParams, Tensor
+from edgekit.tflite.graph import Graph, Op, QuantParams, Tensor
+from edgekit.tflite.options import enum_names, numbers, op_options
 
 if TYPE_CHECKING:
     import tflite
@@ -111,7 +110,7 @@ def _read(content: bytes) -> Graph:
     ops = tuple(
         _op(i, subgraph.Operators(i), codes) for i in range(_count(subgraph.OperatorsLength(), content, "operators"))
     )
-    inputs, outputs = _ints(subgraph.InputsAsNumpy()), _ints(subgraph.OutputsAsNumpy())
+    inputs, outputs = numbers(subgraph.InputsAsNumpy()), numbers(subgraph.OutputsAsNumpy())
     _check_indices(ops, inputs + outputs, len(tensors))
     metadata = tuple(
         (_text(model.Metadata(i).Name()), int(model.Metadata(i).Buffer()))
@@ -177,10 +176,10 @@ def _check_indices(ops: Tuple[Op, ...], ends: Tuple[int, ...], tensors: int) -> 
 
 
 def _tensor(index: int, raw: "tflite.Tensor", sizes: List[int]) -> Tensor:
-    shape = _ints(raw.ShapeAsNumpy())
+    shape = numbers(raw.ShapeAsNumpy())
     if len(shape) > _MAX_RANK:
         raise ModelFormatError(f"it is damaged: tensor {index} claims {len(shape)} dimensions.")
-    signature = _ints(raw.ShapeSignatureAsNumpy()) or shape
+    signature = numbers(raw.ShapeSignatureAsNumpy()) or shape
     buffer = int(raw.Buffer())
     if buffer >= len(sizes):
         raise ModelFormatError(f"it is damaged: tensor {index} names buffer {buffer} of {len(sizes)}.")
@@ -202,7 +201,7 @@ def _quant(raw: "Optional[tflite.QuantizationParameters]") -> Optional[QuantPara
     if raw is None or raw.ScaleLength() == 0:
         return None
     scale = tuple(float(v) for v in raw.ScaleAsNumpy())
-    zero = _ints(raw.ZeroPointAsNumpy()) or (0,) * len(scale)
+    zero = numbers(raw.ZeroPointAsNumpy()) or (0,) * len(scale)
     return QuantParams(scale, zero, int(raw.QuantizedDimension()))
 
 
@@ -211,7 +210,7 @@ def _opcode(raw: "tflite.OperatorCode") -> Tuple[str, str, int]:
     # stands in the other; the schema package's own accessor does not.
     table = Table(raw._tab.Bytes, raw._tab.Pos)
     code = int(max(table.number(0, "int8"), table.number(3, "int32")))
-    names = _enum_names("BuiltinOperator")
+    names = enum_names("BuiltinOperator")
     if code not in names:
         raise ModelFormatError(f"it uses operator {code}, which this schema does not know.", "Is it a newer file?")
     return names[code], _text(raw.CustomCode()), int(raw.Version())
@@ -228,65 +227,15 @@ def _op(index: int, raw: "tflite.Operator", codes: List[Tuple[str, str, int]]) -
         opcode=opcode,
         custom=custom,
         version=version,
-        inputs=_ints(raw.InputsAsNumpy()),
-        outputs=_ints(raw.OutputsAsNumpy()),
-        options=_options(raw),
+        inputs=numbers(raw.InputsAsNumpy()),
+        outputs=numbers(raw.OutputsAsNumpy()),
+        options=op_options(raw),
         custom_options=custom_options.tobytes() if isinstance(custom_options, np.ndarray) else b"",
     )
 
 
-def _options(raw: "tflite.Operator") -> Tuple[Tuple[str, OptionValue], ...]:
-    for kind, table, union in (
-        (raw.BuiltinOptionsType(), raw.BuiltinOptions(), "BuiltinOptions"),
-        (raw.BuiltinOptions2Type(), raw.BuiltinOptions2(), "BuiltinOptions2"),
-    ):
-        name = _enum_names(union).get(int(kind), "NONE")
-        if table is not None and name != "NONE":
-            options = getattr(import_module(f"tflite.{name}"), name)()
-            options.Init(table.Bytes, table.Pos)
-            return tuple((field, get(options)) for field, get in _option_getters(name))
-    return ()
-
-
-#: Takes one option out of a table of the schema package.
-Getter = Callable[[object], OptionValue]
-
-
-@lru_cache(maxsize=None)
-def _option_getters(name: str) -> Tuple[Tuple[str, Getter], ...]:
-    """(snake-case field, getter) of an options table, from the schema package's generated class."""
-    generated = getattr(import_module(f"tflite.{name}"), name)
-    methods = [
-        m for m in vars(generated) if not re.match(r"_|Init$|GetRootAs|.*(HasIdentifier|Length|IsNone|AsNumpy)$", m)
-    ]
-    return tuple((_snake(method), _getter(method, hasattr(generated, method + "AsNumpy"))) for method in methods)
-
-
-def _getter(method: str, is_vector: bool) -> Getter:
-    enum = ENUM_OPTIONS.get(_snake(method))
-    if is_vector:
-        return lambda options: _ints(getattr(options, method + "AsNumpy")())
-    if enum:
-        return lambda options: _enum_names(enum).get(getattr(options, method)(), getattr(options, method)())
-    return lambda options: _plain(getattr(options, method)())
-
-
-def _plain(value: OptionValue) -> OptionValue:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
-
-
-@lru_cache(maxsize=None)
-def _enum_names(name: str) -> Dict[int, str]:
-    enum = getattr(import_module(f"tflite.{name}"), name)
-    return {value: key for key, value in vars(enum).items() if isinstance(value, int)}
-
-
 def _dtype_name(code: int) -> str:
-    names = _enum_names("TensorType")
+    names = enum_names("TensorType")
     if code not in names:
         raise ModelFormatError(f"it uses tensor type {code}, which this schema does not know.")
     return names[code].lower()
@@ -297,11 +246,6 @@ def numpy_dtypes() -> Dict[str, "np.dtype[np.generic]"]:
     """The types that numpy can hold, by their names."""
     names = "float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool complex64".split()
     return {name: np.dtype(name) for name in names}
-
-
-def _ints(values: object) -> Tuple[int, ...]:
-    # The schema package answers 0 for a vector that is absent.
-    return tuple(int(v) for v in values) if isinstance(values, np.ndarray) else ()
 
 
 def _text(value: Optional[bytes]) -> str:

@@ -237,6 +237,7 @@ def test_other_commands_and_other_folders_are_left_alone(usual, tmp_path, monkey
         '[convert]\noutput = "/elsewhere.tflite"\n',
         '[evaluate]\nscheduler = "tcp://stranger:1"\n',
         '[evaluate]\ncsv = "x.csv"\n',
+        '[convert]\nlabels = "a\\u0000b"\n',
         "[gates]\n",
         "convert = 3\n",
     ],

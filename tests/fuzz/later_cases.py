@@ -111,8 +111,8 @@ def options(random: Random, shop: Workshop, folder: Path) -> Action:
         "--on-label": ["camera", model, data, "--headless"],
         "--labels": ["evaluate", model, "--data", data],
     }
-    option = random.choice(sorted(given))
-    return [*given[option], f"{option}={odd}"]
+    option, passed = random.choice(sorted(given)), odd.replace("\0", "")  # which no command line can hold
+    return [*given[option], f"{option}={passed}"]
 
 
 #: Kind → the function.
