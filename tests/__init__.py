@@ -1,0 +1,1 @@
+"""edgekit's tests. A package, so that no other one called `tests` that is installed can come before it."""
