@@ -9,10 +9,11 @@ from edgekit.cli.common import command_options, echo_json, progress_bar
 from edgekit.cli.reporting import check_report, inspection_document, report_option, write_report
 from edgekit.cli.settings import suggest
 from edgekit.errors import UsageError
-from edgekit.files import check_writable
+from edgekit.files import check_writable, write_bytes
 from edgekit.models.zoo import ZOO
 from edgekit.preprocess import CONVENTIONS
 from edgekit.quiet import tensorflow_quiet
+from edgekit.reports.curves import check_curves, curves_png
 from edgekit.reports.training import training_facts, training_tables, training_to_json
 from edgekit.terminal import echo_facts, echo_lines
 from edgekit.training import TrainingPlan, save_trained
@@ -55,6 +56,7 @@ from edgekit.training.saving import SUFFIXES
 @click.option(
     "--save-float", type=click.Path(path_type=Path), help="Write the float model as well: .tflite, .keras or .h5."
 )
+@click.option("--curves", type=click.Path(path_type=Path), help="Draw top-1 by images and by epoch (.png).")
 @report_option
 @command_options
 def train(
@@ -62,6 +64,7 @@ def train(
     output: Optional[Path],
     program: Optional[str],
     save_float: Optional[Path],
+    curves: Optional[Path],
     as_json: bool,
     verbose: bool,
     **options: Any,
@@ -86,11 +89,14 @@ def train(
     _check_outputs(path, folder, save_float)
     report = options.pop("report")
     check_report(report)
+    check_curves(curves)
     suffix = save_float.suffix if save_float else ".tflite"
     plan = TrainingPlan(name=folder.name if folder else path.stem, float_suffix=suffix, **options)
     with tensorflow_quiet(verbose) as stream, progress_bar(stream, as_json=as_json, verbose=verbose) as progress:
         trained = run_training(images, frigate_plan(plan) if folder else plan, progress=progress)
     manifest = save_for_frigate(trained, folder, save_float) if folder else save_trained(trained, path, save_float)
+    if curves:
+        write_bytes(curves, curves_png(trained))
     document = training_to_json(trained, path, manifest, save_float)
     write_report(report, document, *([inspection_document(path)] if report else []))
     if as_json:

@@ -1,21 +1,26 @@
 """The last blocks trained in Keras: what is kept, what a kill costs, what is refused."""
 
+import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import edgekit
 from edgekit.converters.export.as_keras import ROWS
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import MissingDependencyError, UnsupportedModelError
 from edgekit.preprocess import InputSpec
+from edgekit.reports.curves import curves_png
 from edgekit.reports.training import about_tuning, training_facts, training_to_json
 from edgekit.tflite import read_graph, read_metadata
 from edgekit.tflite.model import Model
@@ -129,8 +134,8 @@ def test_classes_count_alike_however_many_images_each_has():
 
 def test_scores_are_judged_as_probabilities():
     scores, labels = np.log(np.array([[0.7, 0.3], [0.4, 0.6], [0.9, 0.1]], np.float32)), np.array([0, 1, 1])
-    loss, top1 = judged(scores, labels)
-    assert loss == pytest.approx(-np.log([0.7, 0.6, 0.1]).mean(), abs=1e-6) and top1 == pytest.approx(2 / 3)
+    loss, right = judged(scores, labels)
+    assert loss == pytest.approx(-np.log([0.7, 0.6, 0.1]).sum(), abs=1e-5) and right == 2
 
 
 def test_there_are_fewer_passes_where_images_are_many():
@@ -189,6 +194,15 @@ def test_what_fine_tuning_came_to_is_in_the_document(trained):
     assert told["Trained"].startswith("fine-tuned, ") and told["Fine-tuning"].startswith("kept: named 95.0 %")
 
 
+def test_curves_are_drawn_with_and_without_fine_tuning(trained):
+    pytest.importorskip("matplotlib")
+    found, _ = trained
+    wide, narrow = (Image.open(BytesIO(curves_png(each))) for each in (found, replace(found, tuned=None)))
+    assert wide.format == "PNG" and wide.width == 2 * narrow.width and wide.height == narrow.height
+    assert len(np.unique(np.asarray(wide.convert("RGB")).reshape(-1, 3), axis=0)) > 50
+    assert curves_png(found) == curves_png(found)
+
+
 def test_too_few_images_to_decide_on_are_said():
     assert "too few to tell" in about_tuning(Tuned(None, 0, float("nan"), float("nan"), 0, 0, 0.4, ()))
 
@@ -241,19 +255,50 @@ def test_without_tensorflow_it_is_said_before_the_work(monkeypatch, colours):
     assert "[tensorflow]" in error.value.hint
 
 
-# The same refusals as without.
+# What is refused or handled without fine-tuning is so with it.
+
+
+def prepared(folder, fault):
+    """A folder of three colours with a fault; what is said of it."""
+    save_images(folder, each=3 if fault == "three images a class" else 20)
+    if fault == "one class":
+        for name in ("green", "red"):
+            (folder / name).rename(folder.parent / name)
+    if fault == "an empty class":
+        (folder / "violet").mkdir()
+    if fault == "copies":
+        shutil.copytree(folder / "red", folder / "rouge")
+    return folder
 
 
 @pytest.mark.parametrize(
-    ("each", "classes", "message"),
-    [(3, ("blue", "green", "red"), "too few different images"), (20, ("blue",), "does not show its images' classes")],
+    ("fault", "message"),
+    [
+        ("three images a class", "too few different images"),
+        ("one class", "does not show its images' classes"),
+        ("an empty class", "violet"),
+        ("copies", "hold the same images"),
+    ],
 )
-def test_what_cannot_be_trained_on_is_refused_as_without(base, tmp_path, each, classes, message):
+def test_what_cannot_be_trained_on_is_refused_as_without(base, tmp_path, fault, message):
     pytest.importorskip("tensorflow")
-    folder = save_images(tmp_path / "set", each=each)
-    for colour in folder.iterdir():
-        if colour.name not in classes:
-            colour.rename(tmp_path / colour.name)
-    plan = edgekit.TrainingPlan(base=base, finetune=True)
-    with pytest.raises(edgekit.EdgekitError, match=message):
-        edgekit.train(folder, plan, cache=FeatureCache(None))
+    folder = prepared(tmp_path / "set", fault)
+    for plan in (edgekit.TrainingPlan(base=base, finetune=True), edgekit.TrainingPlan(base=base)):
+        with pytest.raises(edgekit.EdgekitError, match=message):
+            edgekit.train(folder, plan, cache=FeatureCache(None))
+
+
+def test_grey_sixteen_bit_images_in_roots_and_a_corrupt_one_are_fine_tuned_on(base, tmp_path):
+    pytest.importorskip("tensorflow")
+    random = np.random.default_rng(0)
+    for side, name in itertools.product(("train", "test"), ("dark", "light")):
+        folder = tmp_path / side / name
+        folder.mkdir(parents=True)
+        for number in range(10):
+            pixels = {"dark": 9_000, "light": 50_000}[name] + random.integers(0, 5000, (20, 20))
+            Image.fromarray(pixels.astype(np.uint16)).save(folder / f"{number}.png")
+    (tmp_path / "train" / "dark" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+    plan = edgekit.TrainingPlan(base=base, finetune=True, augment="none")
+    found = edgekit.train(tmp_path, plan, cache=FeatureCache(None))
+    assert found.tuned.aside == 20 and found.int8.images == 20 and found.int8.top1 == 1.0
+    assert set(found.dataset.skipped) == {str(Path("train") / "dark" / "broken.png")}

@@ -187,6 +187,7 @@ def test_the_command_tells_what_it_found(base, colours, tmp_path):
         (["-o", "c.tflite", "--save-float", "c.tflite"], "would overwrite"),
         (["--save-float", "c.onnx"], "c.onnx does not end in .tflite, .keras, .h5"),
         (["-o", "nowhere/c.tflite"], "nowhere"),
+        (["--curves", "c.svg"], "c.svg does not end in .png"),
         (["--augment", "all"], "no augmentation 'all'"),
     ],
 )

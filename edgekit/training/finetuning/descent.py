@@ -146,11 +146,6 @@ class Descent:
             tick(state.epoch * steps + state.step)
         return self._weights(), state.history
 
-    def scores(self, rows: np.ndarray) -> np.ndarray:
-        """float32 (images, classes) before softmax, by the weights of now."""
-        parts = [rows[at : at + _JUDGED_AT_ONCE].astype(np.float32) for at in range(0, len(rows), _JUDGED_AT_ONCE)]
-        return np.concatenate([np.reshape(self._scores(part), (len(part), -1)) for part in parts])
-
     def _stepped(self, state: Run, lesson: Lesson, steps: int) -> Run:
         random = np.random.default_rng([self._schedule.seed, len(lesson.train), state.epoch])
         order = random.permutation(lesson.train)[state.step * self._schedule.batch :][: self._schedule.batch]
@@ -165,10 +160,13 @@ class Descent:
         return replace(state, step=state.step + 1, total=state.total + loss)
 
     def _judged(self, state: Run, lesson: Lesson, steps: int) -> Run:
-        loss, top1 = float("nan"), float("nan")
-        if len(lesson.aside):
-            loss, top1 = judged(self.scores(lesson.passes.rows(0)[lesson.aside]), lesson.labels[lesson.aside])
-        epoch = Epoch(state.total / steps, loss, top1)
+        rows, loss, right = lesson.passes.rows(0), 0.0, 0
+        for at in range(0, len(lesson.aside), _JUDGED_AT_ONCE):  # a few at a time: there may be thousands of classes
+            images = lesson.aside[at : at + _JUDGED_AT_ONCE]
+            found = judged(self._scores(rows[images].astype(np.float32)).numpy(), lesson.labels[images])
+            loss, right = loss + found[0], right + found[1]
+        aside = len(lesson.aside) or float("nan")
+        epoch = Epoch(state.total / steps, loss / aside, right / aside)
         return replace(state, epoch=state.epoch + 1, step=0, total=0.0, history=(*state.history, epoch))
 
     def _resumed(self, lesson: Lesson, path: Path) -> Run:
@@ -206,11 +204,11 @@ def class_weights(labels: np.ndarray, classes: int) -> np.ndarray:
     return (len(labels) / np.count_nonzero(np.bincount(labels)) / counts).astype(np.float32)
 
 
-def judged(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """(mean negative log-likelihood, part named rightly) of scores before softmax."""
+def judged(scores: np.ndarray, labels: np.ndarray) -> tuple[float, int]:
+    """(negative log-likelihood, how many were named rightly), both sums, of scores before softmax (images, classes)."""
     shifted = scores.astype(np.float64) - scores.max(axis=1, keepdims=True)
     likely = shifted[np.arange(len(labels)), labels] - np.log(np.exp(shifted).sum(axis=1))
-    return float(-likely.mean()), float((scores.argmax(axis=1) == labels).mean())
+    return float(-likely.sum()), int((scores.argmax(axis=1) == labels).sum())
 
 
 def _packed(state: Run) -> dict[str, np.ndarray]:
