@@ -235,7 +235,9 @@ class Editor:
     def drop_constants(self, kept: Iterable[int]) -> None:
         """Empties all buffers that none of these tensors uses; for models of one subgraph, others stay as they are."""
         needed = {self._main.tensors[index].buffer for index in kept}
-        for number in range(len(self._model.buffers) if self.graph.subgraphs == 1 else 0):
+        if self.graph.subgraphs > 1:
+            return
+        for number in range(len(self._model.buffers)):
             if number not in needed:
                 tree.set_data(self._model, number, None)
 

@@ -8,6 +8,7 @@ from ai_edge_litert.interpreter import Interpreter
 from edgekit.errors import ModelError
 from edgekit.tflite import read_graph, tree
 from edgekit.tflite.editor import Editor
+from edgekit.tflite.expose import exposed
 from edgekit.tflite.part import extract
 from edgekit.tflite.signatures import signatures, signed
 from edgekit.tflite.unquantized import float_part
@@ -254,3 +255,10 @@ def test_an_input_that_is_left_out_needs_no_tensor():
     part = extract(read, [x], [y])
     assert [part.tensors[index].constant_bytes for index in (w, unused)] == [64, 0]
     assert [tensor.index for tensor in read.op_inputs(read.ops[0])] == [x, w]
+
+
+def test_exposed_tensors_are_those_of_the_main_subgraph():
+    graph = read_graph(with_second_subgraph()[0])
+    again = read_graph(exposed(graph, [graph.outputs[1]]).content)
+    assert (again.outputs, again.subgraphs) == ((graph.outputs[1],), 2)
+    assert list(tree.unpack(again.content).subgraphs[1].outputs) == [1]
