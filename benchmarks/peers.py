@@ -1,7 +1,9 @@
 """`edgekit convert` against the plain TFLiteConverter script: agreement, accuracy, seconds and memory of each.
 
     python -m benchmarks.peers MODEL... --data DIR [--verify-data DIR] [--labels-csv FILE] [--samples 100] [--rounds 1]
+                               [--onnx2tf PYTHON] [--litert LITERT]
 
+PYTHON is one that has tf2onnx, onnx2tf and Pillow, LITERT the command of litert-cli with ai-edge-quantizer beside it.
 Both calibrate on the same images, drawn from --data, and write full int8 with uint8 input and output. The plain
 script is told the preprocessing that edgekit found; where it fails, its error stands in its place. Both files are
 then judged in the same way, against the float model, on --verify-data, or without it on what is left of --data.
@@ -13,6 +15,7 @@ round, and the largest peak.
 import argparse
 import json
 import multiprocessing
+import shutil
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -40,6 +43,7 @@ from edgekit.tflite import read_graph
 from edgekit.tflite.model import Model
 
 PLAIN, EDGEKIT, UNVERIFIED = "plain", "edgekit", "edgekit --no-verify"
+ONNX2TF, LITERT = "onnx2tf", "litert"
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ def main() -> None:
         for model in arguments.models:
             with TemporaryDirectory() as folder:
                 usage = convert(model, images, Path(folder), arguments.rounds)
+                usage |= others(Path(folder), arguments.onnx2tf, arguments.litert)
                 judged = aside.submit(judge, model, images, Path(folder)).result()
             tell(f"{model.parent.name}/{model.name}", judged, usage)
 
@@ -103,9 +108,18 @@ def convert(model: Path, images: Images, folder: Path, rounds: int) -> dict[str,
     data, described = str(link(files, len(files), folder / "data")), folder / "input.json"
     ours = [sys.executable, "-m", "edgekit", "convert", str(model), "--data", data, "--samples", str(len(files))]
     script = str(Path(__file__).with_name("plain.py"))
+    made = (f"{folder}/plain.tflite", f"{folder}/float.tflite")
     commands = {
         EDGEKIT: [*ours, "--verify-data", str(images.judged), "-o", f"{folder}/edgekit.tflite"],
-        PLAIN: [sys.executable, script, str(model), data, str(described), f"{folder}/plain.tflite"],
+        PLAIN: [
+            sys.executable,
+            script,
+            str(model),
+            data,
+            str(described),
+            f"{folder}/plain.tflite",
+            f"{folder}/float.tflite",
+        ],
         UNVERIFIED: [*ours, "--no-verify", "-o", f"{folder}/unverified.tflite"],
     }
     usages: dict[str, Usage | CommandError] = {}
@@ -118,6 +132,20 @@ def convert(model: Path, images: Images, folder: Path, rounds: int) -> dict[str,
             if not described.exists():
                 described.write_text(json.dumps(found_input(folder / "edgekit.json").to_json()))
     return usages
+
+
+def others(folder: Path, onnx2tf: str | None, litert: str | None) -> dict[str, Usage | CommandError]:
+    """Makes onnx2tf.tflite and litert.tflite in `folder` of the plain script's float file, where asked for."""
+    script = Path(__file__).with_name("through_onnx.py")
+    commands = {}
+    if onnx2tf:
+        arguments = [f"{folder}/float.tflite", f"{folder}/data", f"{folder}/input.json", f"{folder}/onnx2tf.tflite"]
+        commands[ONNX2TF] = [onnx2tf, str(script), *arguments]
+    if litert:
+        shutil.copy(Path(__file__).with_name("litert_calibration.py"), folder / "calibration.py")
+        chosen = ["--recipe", "static_wi8_ai8", "--calibration-data", f"{folder}/calibration.py"]
+        commands[LITERT] = [litert, "quantize", f"{folder}/float.tflite", *chosen, "-o", f"{folder}/litert.tflite"]
+    return {name: extremes(None, command) for name, command in commands.items()}
 
 
 def extremes(before: Usage | CommandError | None, command: list[str]) -> Usage | CommandError:
@@ -143,7 +171,9 @@ def judge(model: Path, images: Images, folder: Path) -> Judged:
         source = load_source(model)
         original = export_float(replace(source, spec=wanted), wanted)
         held_out = images.held_out(wanted)
-        files = {PLAIN: ("plain.tflite", wanted), EDGEKIT: ("edgekit.tflite", takes)}
+        files = {name: (f"{name}.tflite", wanted) for name in (PLAIN, ONNX2TF, LITERT)} | {
+            EDGEKIT: ("edgekit.tflite", takes)
+        }
         runners = {
             name: Model(read_graph((folder / file).read_bytes()), spec, original.output)
             for name, (file, spec) in files.items()
@@ -170,7 +200,9 @@ def tell(model: str, judged: Judged, usage: Mapping[str, Usage | CommandError]) 
     print(f"{model:<26} {'float':<20} {'':<34} {share((judged.expected == judged.truth)[known]):>7}")
     agreeing = {name: found == judged.expected for name, found in judged.found.items()}
     right = {name: (found == judged.truth)[known] for name, found in judged.found.items()}
-    for name, other in ((PLAIN, EDGEKIT), (EDGEKIT, PLAIN)):
+    for name, other in ((PLAIN, EDGEKIT), (ONNX2TF, EDGEKIT), (LITERT, EDGEKIT), (EDGEKIT, PLAIN)):
+        if name not in usage:
+            continue
         if name not in agreeing:
             print(f"{'':<26} {name:<20} {str(usage[name])[:100]}")
             continue
@@ -205,6 +237,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--verify-data", type=Path)
     parser.add_argument("--labels-csv", type=Path, help="classes of the images to judge on: file,label")
     parser.add_argument("--samples", type=int, default=100)
+    parser.add_argument("--onnx2tf", metavar="PYTHON")
+    parser.add_argument("--litert", metavar="LITERT")
     parser.add_argument("--rounds", type=int, default=1)
     return parser.parse_args()
 

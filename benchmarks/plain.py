@@ -1,6 +1,6 @@
 """Full int8 as the tutorials write it: TFLiteConverter with a representative data set.
 
-    python benchmarks/plain.py MODEL IMAGES_DIR INPUT.json OUTPUT.tflite
+    python benchmarks/plain.py MODEL IMAGES_DIR INPUT.json OUTPUT.tflite [FLOAT.tflite]
 
 INPUT.json says how the model wants its images: an `edgekit.preprocess.InputSpec`, so that this script is told
 what its writer would have to know. Nothing of edgekit is imported.
@@ -16,7 +16,7 @@ import tensorflow as tf
 from PIL import Image
 
 
-def main(model: str, images: str, description: str, output: str) -> None:
+def main(model: str, images: str, description: str, output: str, unquantized: str = "") -> None:
     spec = json.loads(Path(description).read_text())
 
     def representative_data():
@@ -26,6 +26,8 @@ def main(model: str, images: str, description: str, output: str) -> None:
             yield [((pixels - np.float32(spec["mean"])) / np.float32(spec["std"]))[np.newaxis]]
 
     converter = tf.lite.TFLiteConverter.from_keras_model(load(model))
+    if unquantized:
+        Path(unquantized).write_bytes(converter.convert())
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = representative_data
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]

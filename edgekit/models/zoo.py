@@ -15,6 +15,8 @@ from edgekit.models.torchfile import read_torch_weights
 from edgekit.models.weights import from_torch
 
 CLASSES = 1000
+#: Of the weights: Google's repository has it, and so do the files LICENSE of the packages that carry them.
+LICENCE = "Apache-2.0"
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,17 @@ from typing import Dict, Iterator, List
 
 from edgekit.install import install_command
 from edgekit.models.packages import is_installed
-from edgekit.models.zoo import CLASSES, ZOO
+from edgekit.models.zoo import CLASSES, LICENCE, ZOO
 from edgekit.reports.text import columns
 
 _HEADER = ("name", "image", "parameters", "ImageNet top-1", "weights")
 
 
 def zoo_to_json() -> List[Dict[str, object]]:
-    """A list of `{"name", "size", "parameters", "classes", "top1", "package", "installed"}`; top1 in percent."""
+    """A list of `{"name", "size", "parameters", "classes", "top1", "licence", "package", "installed"}`.
+
+    `top1` is in percent, `licence` an SPDX identifier.
+    """
     return [
         {
             "name": name,
@@ -19,6 +22,7 @@ def zoo_to_json() -> List[Dict[str, object]]:
             "parameters": entry.parameters,
             "classes": CLASSES,
             "top1": entry.top1,
+            "licence": LICENCE,
             "package": entry.package.replace("_", "-"),
             "installed": is_installed(entry.package),
         }
@@ -39,4 +43,5 @@ def zoo_lines() -> Iterator[str]:
         for name, entry in ZOO.items()
     ]
     yield from columns(_HEADER, rows)
-    yield "\nEfficientNet-Lite; top-1 as Google published it (float). Build one: edgekit zoo lite0 -o lite0.h5"
+    yield "\nEfficientNet-Lite by Google, licence Apache 2.0 (docs/licences.md); top-1 as published, in float."
+    yield "Build one: edgekit zoo lite0 -o lite0.h5"

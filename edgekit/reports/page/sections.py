@@ -23,8 +23,8 @@ from edgekit.reports.page.reading import (
     texts,
 )
 
-#: Skipped images and class names that are told.
-_SKIPPED, _LABELS = 20, 40
+#: Skipped images and class names that are told; of more class names only a few.
+_SKIPPED, _LABELS, _FEW = 20, 40, 8
 
 
 @dataclass(frozen=True)
@@ -145,9 +145,10 @@ def _made(document: Document, record: Document) -> Iterator[Block]:
 def _class_names(document: Document) -> list[Cell]:
     """Each name by itself, since some are written from right to left."""
     labels = texts(document, "labels")
-    shown = [cell for label in labels[:_LABELS] for cell in (", ", label)][1:]
-    more = [", … ", f"{len(labels)} in all"] if len(labels) > _LABELS else []
-    return [*shown, *more] or [text(document, "labels_from")]
+    many = len(labels) > _LABELS
+    named = [cell for label in labels[: _FEW if many else _LABELS] for cell in (", ", label)][1:]
+    more = [", … ", f"({len(labels)})"] if many else []
+    return [*named, *more] or [text(document, "labels_from")]
 
 
 def _difference(document: Document) -> Iterator[Block]:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from math import isfinite, log1p
 
-from edgekit.reports.page.blocks import Block, Cell, Histogram, Histograms
-from edgekit.reports.page.reading import Document, number, numbers, share, shown, table, tables, text
+from edgekit.reports.page.blocks import Block, Cell, Histogram, Histograms, Number
+from edgekit.reports.page.reading import Document, number, numbers, shown, table, tables, text
 
 _NOTE = (
     "The shaded part is the range that the 256 steps cover; values beyond it are cut off. "
@@ -38,7 +38,7 @@ def _range(each: Document) -> list[Cell]:
 
 def _fit(each: Document) -> list[Cell]:
     clipped = number(each, "clipped")
-    cut: list[Cell] = [", clipped ", share(clipped)] if clipped else []
+    cut: list[Cell] = [", clipped ", Number(clipped, f"{100 * clipped:.2g} %")] if clipped else []
     return [*_range(each), ", SQNR ", shown(number(each, "sqnr_db"), "{:.1f} dB"), *cut]
 
 
