@@ -13,6 +13,7 @@ import datetime
 import json
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -128,9 +129,8 @@ def measure(name: str, given: Mapping[str, str]) -> None:
 
 
 def named(text: str) -> str:
-    """Without the folders of the machine."""
-    return "\n".join(" ".join(Path(word).name if word.startswith("/") and len(word) > 1 else word for word in line.split(" "))
-                     for line in text.splitlines())  # fmt: skip
+    """Files of the machine by their names alone."""
+    return re.sub(r"(?<!\S)/(?:[^\s/]+/)*([^\s/]+)", r"\1", text)
 
 
 def shown(words: list[str]) -> str:
