@@ -147,7 +147,8 @@ def main() -> None:
             with Classifier(str(found[0].path)) as classifier:
                 spec = classifier.spec
             images = [each.pixels for each in open_samples(arguments.verify_data, spec, count=arguments.images)]
-            files = sorted(folder.glob("*.tflite"))
+            read = [name for name, target in TARGETS.items() if target.io == "uint8"]  # MediaPipe takes no int8 input
+            files = [path for path in sorted(folder.glob("*.tflite")) if path.name.split("_")[0] in read]
             told = in_mediapipe(arguments.mediapipe, files, np.stack(images), folder)
     echo_lines(_table(found, told, folder))
 
