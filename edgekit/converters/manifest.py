@@ -11,7 +11,7 @@ from typing import TypedDict
 
 from edgekit.calibration import Ranges, Samples
 from edgekit.converters.export.find_preprocessing import Finding
-from edgekit.converters.quantization.corrections import AUTO, CORRECTIONS, NONE
+from edgekit.converters.quantization.corrections import AUTO, NONE, usual
 from edgekit.converters.quantization.search.search import Outcome, Step
 from edgekit.converters.sources.source import Source
 from edgekit.devices.admission import vouch
@@ -138,7 +138,7 @@ def tried(record: Mapping[str, object]) -> frozenset[str]:
         return frozenset()
     names = {str(step.get("ranges")) for step in steps if isinstance(step, Mapping) and not step.get("group")}
     given = str(recipe.get("corrections", NONE))
-    names |= {correction.name for correction in CORRECTIONS} if given == AUTO else set(given.split(","))
+    names |= set(usual()) if given == AUTO else set(given.split(","))
     return frozenset(names | {str(recipe.get("ranges"))})
 
 

@@ -7,7 +7,7 @@ from typing import Dict, FrozenSet, Iterable, Iterator, List, Mapping, Optional,
 from edgekit.edgetpu.outside import NPU_COMPILER, offers
 from edgekit.edgetpu.placement.placement import CPU, Accelerator, CompilerOptions, OpPlacement, Placement, Violation
 from edgekit.errors import CompilerError
-from edgekit.targets.tool import Ran, Tool, cause, producers, ran
+from edgekit.targets.tool import Ran, Tool, cause, producers, ran, refused_ops
 from edgekit.tflite.graph import Graph, Op
 
 CORAL_NPU = Accelerator(
@@ -37,7 +37,7 @@ def judge_coral_npu(graph: Graph) -> Placement:
     with ran(CONVERTER, graph, words) as found:
         refused = _refused(graph, found) if found.code else None
         left = frozenset() if refused else _left(name, graph, found.folder / "model.mlir")
-    ops = tuple(_placed(graph, op, refused is not None or op.index in left) for op in graph.ops)
+    ops = refused_ops(graph) if refused else tuple(_placed(graph, op, op.index in left) for op in graph.ops)
     return Placement(
         ops,
         subgraphs=int(not refused),

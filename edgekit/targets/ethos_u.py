@@ -17,7 +17,7 @@ from edgekit.edgetpu.placement.placement import (
 )
 from edgekit.errors import CompilerError, EdgekitError, UsageError
 from edgekit.sizes import size_text
-from edgekit.targets.tool import Ran, Tool, cause, producers, ran
+from edgekit.targets.tool import Ran, Tool, cause, producers, ran, refused_ops
 from edgekit.tflite.graph import Graph, Op
 from edgekit.tflite.reader import read_graph
 
@@ -58,7 +58,7 @@ def judge_ethos_u(graph: Graph, configuration: Optional[str] = None) -> Placemen
         refusal = _refusal(name, found) if found.code else None
         compiled = None if refusal else _compiled(name, found.folder)
         summary = {} if refusal else _summary(found.folder)
-        ops = _placed(graph, compiled, _reasons(found.output))
+        ops = _placed(graph, compiled, _reasons(found.output)) if compiled else refused_ops(graph)
     return Placement(
         ops,
         subgraphs=sum(op.custom == _COMPILED for op in compiled.ops) if compiled else 0,
@@ -116,11 +116,11 @@ def _said(text: str) -> str:
     return textwrap.shorten(re.sub(r" ?\(t\d+\)", "", joined).rstrip(";."), 220, placeholder=" …")
 
 
-def _placed(graph: Graph, compiled: Optional[Graph], reasons: Mapping[str, _Reason]) -> Tuple[OpPlacement, ...]:
+def _placed(graph: Graph, compiled: Graph, reasons: Mapping[str, _Reason]) -> Tuple[OpPlacement, ...]:
     """Where each op runs: those that are still in the compiled file run on the CPU."""
     makers = producers(graph)
-    left = {makers[name].index for name in _left(compiled) if name in makers} if compiled else None
-    return tuple(_op(op, left is None or op.index in left, reasons) for op in graph.ops)
+    left = {makers[name].index for name in _left(compiled) if name in makers}
+    return tuple(_op(op, op.index in left, reasons) for op in graph.ops)
 
 
 def _left(compiled: Graph) -> Iterator[str]:
@@ -134,6 +134,8 @@ def _op(op: Op, on_cpu: bool, reasons: Mapping[str, _Reason]) -> OpPlacement:
         return OpPlacement(op, ETHOS_U.name, "compiled by Vela", subgraph=0)
     told = [reasons[f"t{index}"] for index in op.outputs if f"t{index}" in reasons]
     reason = told[0] if told else _Reason("Vela leaves it on the CPU and does not say why", "")
+    if reason.value == "Unsupported opType":
+        reason = _Reason(f"The Ethos-U has no {op.custom or op.opcode}", "")
     limit = f"{reason.limit}." if reason.limit else ""
     found = Violation("vela", limit, reason.value, _remedy(op, reason), "documented", "left on the CPU")
     return OpPlacement(op, CPU, found.status, (found,))
@@ -142,8 +144,8 @@ def _op(op: Op, on_cpu: bool, reasons: Mapping[str, _Reason]) -> OpPlacement:
 #: What a reason says → what to do.
 _REMEDIES: Tuple[Tuple[str, str], ...] = (
     ("Float", "Quantize the whole model: `edgekit convert --target ethos-u`."),
-    (r"Int32|Int64|Bool", "Compute it in the program."),
-    ("opType", "Replace it by ops of `vela --supported-ops-report`, or compute it in the program."),
+    (r"Int32|Int64|Bool", "Compute this in the program."),
+    ("has no ", "Use ops of `vela --supported-ops-report` instead, or compute this in the program."),
     ("", "Change its sizes or options to keep to this limit."),
 )
 
@@ -180,7 +182,7 @@ def _figures(summary: Mapping[str, str]) -> Iterator[Figure]:
         yield Figure("cycles", "cycles", cycles, f"{cycles:,.0f}")
     if seconds:
         clock = _number(summary, "core_clock") / 1e6
-        yield Figure("inference_ms", "one inference", 1e3 * seconds, f"{1e3 * seconds:.1f} ms at {clock:.0f} MHz")
+        yield Figure("inference_ms", "one inference", 1e3 * seconds, f"{1e3 * seconds:.3g} ms at {clock:.0f} MHz")
 
 
 def _number(summary: Mapping[str, str], column: str) -> float:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Iterator, Mapping, Sequence
+from typing import Iterator, Mapping, Sequence, Tuple
 
 from edgekit.child import run_child
+from edgekit.edgetpu.placement.placement import CPU, NOT_JUDGED, OpPlacement
 from edgekit.errors import CompilerError
 from edgekit.install import not_importable
 from edgekit.tflite.editor import Editor
@@ -111,6 +112,11 @@ def _numbered(graph: Graph) -> bytes:
 def producers(graph: Graph) -> Mapping[str, Op]:
     """Name of a tensor in the copy → the op that makes it."""
     return {f"t{index}": op for op in graph.ops for index in op.outputs}
+
+
+def refused_ops(graph: Graph) -> Tuple[OpPlacement, ...]:
+    """The ops of a model that a tool refuses as a whole."""
+    return tuple(OpPlacement(op, CPU, NOT_JUDGED) for op in graph.ops)
 
 
 def cause(output: str) -> str:

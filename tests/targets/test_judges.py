@@ -60,7 +60,7 @@ def test_what_the_converter_refuses_is_a_refusal_that_names_the_op():
     found = judge(graph, Place("coral-npu"))
     assert found.refusal is not None and found.refusal[0].startswith("Op 0 PRELU: 'alpha'")
     assert verdict(found).startswith("tosa-converter-for-tflite ") and " refuses this model." in verdict(found)
-    assert found.mapped == 0
+    assert found.mapped == 0 and left(found) == {"PRELU": "It is not judged, since the model is refused."}
 
 
 def test_casts_at_float_ends_stay_on_the_cpu_of_an_ethos_u():

@@ -129,6 +129,11 @@ def rewrites(wanted: tuple[str, ...] | None) -> tuple[Rewrite, ...]:
     return tuple(each for each in known if (not each.asked if wanted is None else each.name in wanted))
 
 
+def usual() -> tuple[str, ...]:
+    """Names of all that help int8, in order: what "auto" tries."""
+    return tuple(each.name for each in CORRECTIONS if isinstance(each, Adjustment) or not each.asked)
+
+
 def adjustments(wanted: tuple[str, ...] | None) -> tuple[Adjustment, ...]:
     """The adjustments likewise."""
     return tuple(c for c in CORRECTIONS if isinstance(c, Adjustment) and (wanted is None or c.name in wanted))

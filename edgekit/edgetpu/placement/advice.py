@@ -115,12 +115,13 @@ def _float_ends(graph: Graph, placement: Placement) -> Optional[str]:
     """Float inputs or outputs around an 8-bit model."""
     cast_in = any(_casts(op, "QUANTIZE") for index in _floats(graph, graph.inputs) for op in graph.consumers(index))
     cast_out = any(_casts(graph.producer(index), "DEQUANTIZE") for index in _floats(graph, graph.outputs))
+    how = "--int8 --io uint8" if placement.accelerator == EDGE_TPU else f"--target {placement.accelerator.name}"
     ends = [text for text, cast in (("inputs", cast_in), ("outputs", cast_out)) if cast]
     if not ends:
         return None
     return (
         f"Its {' and '.join(ends)} are float, so the CPU converts them at each inference: "
-        "convert the float model that it was made from with 8-bit ones (`edgekit convert --int8 --io uint8`)."
+        f"convert the float model that it was made from with 8-bit ones (`edgekit convert {how}`)."
     )
 
 

@@ -12,7 +12,7 @@ SMALL_MEANS, SPREAD_GATES = "small-means", "spread-gates"
 _CORRECTIONS: Mapping[str, str] = {"MEAN": SMALL_MEANS, "AVERAGE_POOL_2D": SMALL_MEANS, "MUL": SPREAD_GATES}
 
 #: What a conversion does by itself, and goes on doing where corrections are named.
-_USUAL = ("split-swish", "rounding")
+_USUAL = ("split-swish", "rounding", "head")
 
 
 def largest_mean() -> int:

@@ -11,6 +11,9 @@ from edgekit.tflite.graph import Op
 
 EDGETPU, CPU = "edgetpu", "cpu"
 
+#: Status of the ops of a model that a compiler refuses as a whole.
+NOT_JUDGED = "not judged, since the model is refused"
+
 
 @dataclass(frozen=True)
 class Accelerator:

@@ -2,7 +2,7 @@
 
 from typing import Dict, List, Tuple
 
-from edgekit.edgetpu.placement.placement import CPU, OpPlacement, Placement
+from edgekit.edgetpu.placement.placement import CPU, NOT_JUDGED, OpPlacement, Placement
 from edgekit.edgetpu.statuses import OTHER_SUBGRAPH
 from edgekit.tflite.graph import Op
 
@@ -36,6 +36,8 @@ def name(op: Op) -> str:
 
 def reasons(placed: OpPlacement) -> Tuple[str, ...]:
     """Why an op is on the CPU, or why that is uncertain: one line for each rule."""
+    if placed.status == NOT_JUDGED:
+        return (f"It is {NOT_JUDGED}.",)
     if placed.violations or placed.device != CPU:
         told = tuple(f"{violation.reason} {violation.remedy}" for violation in placed.violations)
         return (*told, f"{NO_PRECEDENT} {placed.unseen}") if placed.unseen else told

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from edgekit.converters.quantization.corrections import CORRECTIONS, rewrites
+from edgekit.converters.quantization.corrections import HEAD, NAMES, parse_corrections, rewrites, usual
+from edgekit.converters.quantization.search.effort import EFFORTS
 from edgekit.converters.quantization.transforms.with_precedent import small_means, spread_gates
 from edgekit.edgetpu.placement.doubts import largest_mean, largest_pooling, without_doubt
 from edgekit.edgetpu.placement.mapping import map_ops
@@ -94,8 +95,20 @@ def test_they_are_made_only_where_they_are_named():
     assert [each.name for each in rewrites(("small-means", "spread-gates"))] == ["small-means", "spread-gates"]
 
 
+def test_no_effort_makes_them_unasked():
+    for effort in EFFORTS.values():
+        named = parse_corrections(effort.corrections)
+        assert [each.name for each in rewrites(named)] == ["split-swish"]
+
+
+def test_what_is_advised_holds_what_is_usual():
+    whole, gate = activation(1, 8, 8, 4), activation(1, 1, 1, 4)
+    named = without_doubt(map_ops(read_graph(one_op("MUL", whole, gate, options={}))))
+    assert set(named) == {*usual(), HEAD, "spread-gates"}
+
+
 def test_what_is_advised_can_be_asked_for():
     whole, gate = activation(1, 8, 8, 4), activation(1, 1, 1, 4)
     named = without_doubt(map_ops(read_graph(one_op("MUL", whole, gate, options={}))))
-    assert "spread-gates" in named and set(named) <= {each.name for each in CORRECTIONS}
+    assert "spread-gates" in named and set(named) <= set(NAMES)
     assert without_doubt(map_ops(read_graph(one_op("MUL", whole, whole, options={})))) == ()
