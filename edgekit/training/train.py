@@ -89,7 +89,7 @@ def train(
     if tuned and tuned.kept:
         found = measure(Subject(floating), labelled, progress=progress)
         top1, interval = found.top1, found.top1_interval
-    forget(_work_folder(kept))
+    forget(tuned)
     seconds = time.monotonic() - started
     return Trained(conversion, floating, dataset, choice, top1, interval, int8, base.spec, curve, seconds, tuned)
 

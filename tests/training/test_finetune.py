@@ -179,7 +179,21 @@ def test_fine_tuning_that_does_not_beat_the_probe_is_not_kept_and_says_so(traine
 
 def test_nothing_is_left_on_disk(trained):
     _, cache = trained
-    assert not cache.folder.with_name("finetuning").exists()
+    assert not list(cache.folder.with_name("finetuning").iterdir())
+
+
+def test_a_training_leaves_others_alone_but_for_those_of_long_ago(base, colours, tmp_path):
+    pytest.importorskip("tensorflow")
+    others = {name: tmp_path / "finetuning" / name / "pass-0.npy" for name in ("killed", "forgotten")}
+    for path in others.values():
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"")
+    for path in (others["forgotten"], others["forgotten"].parent):
+        os.utime(path, (1e9, 1e9))
+    for finetune in (False, True):
+        plan = edgekit.TrainingPlan(base=base, finetune=finetune, augment="none")
+        edgekit.train(colours, plan, cache=FeatureCache(tmp_path / "features"))
+        assert others["killed"].exists() and others["forgotten"].exists() is not finetune
 
 
 def test_what_fine_tuning_came_to_is_in_the_document(trained):

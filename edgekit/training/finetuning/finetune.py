@@ -7,9 +7,10 @@ epochs as were best. Everything on the way is kept in a folder of its own, and w
 
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path
 
@@ -31,6 +32,8 @@ from edgekit.training.reading import digest
 ENOUGH = 300
 #: Images that all epochs of a run show together, at most, and the fewest and most epochs that come of it.
 _SHOWN, _FEWEST, _MOST = 24_000, 4, 12
+#: For which a training that was killed is kept.
+_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Tuned:
       passes: augmented passes over the images.
       share: of the base's multiply-adds that were trained, 0–1.
       history: of each epoch, the mean over the turns.
+      folder: what it left on disk, to be deleted by `forget` once all is done.
     """
 
     model: Model | None = field(repr=False)
@@ -56,6 +60,7 @@ class Tuned:
     passes: int
     share: float
     history: tuple[Epoch, ...]
+    folder: Path | None = field(default=None, repr=False)
 
     @property
     def kept(self) -> bool:
@@ -120,13 +125,14 @@ def finetune(
             for number, turn in enumerate(turns)
         ]
         everything = Lesson("all", passes, given.labels, np.arange(len(given.labels)), np.arange(0), tail.weights)
-        return _tuned(tail, schedule, turns, [*lessons, everything], progress)
+        found = _tuned(tail, schedule, turns, [*lessons, everything], progress)
+        return replace(found, folder=folder if work else None)
 
 
-def forget(work: Path | None) -> None:
-    """Deletes what a training that is over has left behind."""
-    if work is not None:
-        shutil.rmtree(work, ignore_errors=True)
+def forget(tuned: Tuned | None) -> None:
+    """Deletes what a training that is over has left behind; others may be under way."""
+    if tuned is not None and tuned.folder is not None:
+        shutil.rmtree(tuned.folder, ignore_errors=True)
 
 
 def _tuned(
@@ -192,5 +198,14 @@ def _folder(work: Path | None, tail: Tail, dataset: Dataset, schedule: Schedule)
     key = digest(
         "\n".join([repr(schedule), repr(tail.model.spec), versions, *images]).encode() + tail.model.graph.content
     )
+    _forget_abandoned(work)
     make_folder(work / key)
     yield work / key
+
+
+def _forget_abandoned(work: Path) -> None:
+    """Deletes what was killed long ago and never taken up again."""
+    for folder in work.glob("*"):
+        with suppress(OSError):
+            if time.time() - max(path.stat().st_mtime for path in (folder, *folder.iterdir())) > _DAYS * 86400:
+                shutil.rmtree(folder, ignore_errors=True)
