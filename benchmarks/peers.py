@@ -74,7 +74,8 @@ class Images:
             )
         except DataError:
             return {}
-        return dict(zip(known.names, known.truths, strict=True))
+        (way, *_) = known.matching.ways
+        return {name: way.outputs[each] for name, each in zip(known.names, known.classes, strict=True)}
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ def named(runner: Model, samples: Samples) -> np.ndarray:
     """The class that a model names on each image."""
 
     def worker():
-        interpreter = open_interpreter(runner.content, threads=1)
+        interpreter = open_interpreter(runner.graph.content, threads=1)
         return lambda sample: decide(answer(interpreter, sample.input(runner.spec)), runner.output)
 
     return np.array([found for _, found in map_samples(worker, samples)])
