@@ -16,6 +16,7 @@ import argparse
 import json
 import multiprocessing
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -92,6 +93,10 @@ def main() -> None:
     images = Images(arguments.data, arguments.samples, arguments.verify_data, arguments.labels_csv)
     title = f"{'model':<26} {'by':<20} {'agreement':<22} {'alone':>5} {'p':>5} {'top-1':>7} {'alone':>5} {'p':>5}"
     print(f"{title} {'seconds':>8} {'MB':>6}")
+    for name, python in ((ONNX2TF, arguments.onnx2tf), ("litert-cli", litert_python(arguments.litert))):
+        if python:
+            said = f"import importlib.metadata as m; print({name!r}, m.version({name!r}))"
+            print(subprocess.run([python, "-c", said], capture_output=True, text=True).stdout.strip(), flush=True)
     # Judging loads TensorFlow, which must not count as memory of the commands: it has a process of its own.
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as aside:
         for model in arguments.models:
@@ -135,6 +140,11 @@ def convert(model: Path, images: Images, folder: Path, rounds: int) -> dict[str,
     return usages
 
 
+def litert_python(litert: str | None) -> str | None:
+    """The Python beside the litert command."""
+    return str(Path(litert).with_name("python")) if litert else None
+
+
 def others(folder: Path, onnx2tf: str | None, litert: str | None) -> dict[str, Usage | CommandError]:
     """Makes onnx2tf.tflite and litert.tflite in `folder` of the plain script's float file, where asked for."""
     script = Path(__file__).with_name("through_onnx.py")
@@ -145,7 +155,14 @@ def others(folder: Path, onnx2tf: str | None, litert: str | None) -> dict[str, U
     if litert:
         shutil.copy(Path(__file__).with_name("litert_calibration.py"), folder / "calibration.py")
         chosen = ["--recipe", "static_wi8_ai8", "--calibration-data", f"{folder}/calibration.py"]
-        commands[LITERT] = [litert, "quantize", f"{folder}/float.tflite", *chosen, "-o", f"{folder}/litert.tflite"]
+        commands[LITERT] = [
+            litert,
+            "quantize",
+            f"{folder}/float.tflite",
+            *chosen,
+            "--output",
+            f"{folder}/litert.tflite",
+        ]
     return {name: extremes(None, command) for name, command in commands.items()}
 
 
