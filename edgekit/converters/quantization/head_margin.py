@@ -2,9 +2,15 @@
 
 Synthetic images look like no class, so no class scores high on them: with a real user's classifier of flowers their
 scores ended at 12, those of photographs at 46. What an image may score follows from the last weights: features x
-that are R away from their mean m (the most that was seen) score at most w·m + b + R‖w‖ for a class of weights w, where
-x - m points along w (Cauchy and Schwarz). No image is all of one class, so that this end is too far as the one that was
-seen is too near; the range ends at their geometric mean, which is off by the same factor either way.
+that are R away from their mean m score at most w·m + b + R‖w‖ for a class of weights w, where x - m points along w
+(Cauchy and Schwarz). R is the largest distance of 19 in 20 images: the largest of all may be one odd image's. No image
+is all of one class, so that this end is too far as the one that was seen is too near; the range ends at their geometric
+mean, which is off by the same factor either way.
+
+Simulated on features of three backbones that served no choice (43 heads of 5 to 1000 classes, over-fitted and
+regularised), scores saturated on 0.5 % of images: on 4.8 % without the margin, on 1.0 % with ranges of real images. In
+agreement it cost a point on average, and up to twelve where a few features are far larger than the rest, as in a hard
+B0. Real images remain better.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,6 +27,9 @@ from edgekit.tflite.ops import facts
 from edgekit.tflite.patterns import computed_by
 from edgekit.tflite.reader import constant
 from edgekit.tflite.scores import score_tensor
+
+# Part of the images whose features count as usual.
+_MOST = 0.95
 
 #: What the fused or separate activation behind a layer leaves of its ends.
 _CUTS: dict[str, Bounds] = {"RELU": (0.0, np.inf), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
@@ -51,7 +60,8 @@ def head_margins(model: Model, observations: Observations, images: Sequence[Samp
     values = np.stack(list(outputs_of(model, features, list(images))))
     if values.shape[1] != layers[0].weights.shape[1]:  # several rows at once
         return {}
-    mean, radius = values.mean(axis=0), float(np.linalg.norm(values - values.mean(axis=0), axis=1).max())
+    mean = values.mean(axis=0)
+    radius = float(np.quantile(np.linalg.norm(values - mean, axis=1), _MOST))
     margins: dict[str, Bounds] = {}
     for layer in layers:
         middle = layer.weights @ mean + layer.bias
