@@ -46,7 +46,8 @@ def _getter(method: str, is_vector: bool) -> Getter:
     if is_vector:
         return lambda options: numbers(getattr(options, method + "AsNumpy")())
     if enum:
-        return lambda options: enum_names(enum).get(getattr(options, method)(), getattr(options, method)())
+        # A name always: an unknown number's is the number. What reads it need not expect both.
+        return lambda options: enum_names(enum).get(getattr(options, method)(), str(getattr(options, method)()))
     return lambda options: _plain(getattr(options, method)())
 
 

@@ -306,3 +306,10 @@ def test_a_negative_op_code_index_is_refused():
     graph.graph.operators[0].opcodeIndex = (1 << 32) - 1
     with pytest.raises(ModelFormatError, match="names operator code 4294967295 of 1"):
         read_graph(graph.finish([y]))
+
+
+def test_an_option_of_an_unknown_number_is_read_as_its_name():
+    graph = GraphBuilder()
+    x = graph.input((1, 2, 2, 3), "float32")
+    content = graph.finish([graph.op("ADD", [x, x], (1, 2, 2, 3), options={"fusedActivationFunction": 99})])
+    assert read_graph(content).ops[0].option("fused_activation_function", "") == "99"
