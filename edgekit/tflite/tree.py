@@ -162,13 +162,10 @@ def new_op(model: "ModelT", op: Op) -> "OperatorT":
         field = re.sub(r"_(.)", lambda match: match[1].upper(), name)
         assert hasattr(new.builtinOptions, field), f"{table} has no field {field}"
         enum = ENUM_OPTIONS.get(name)
-        setattr(new.builtinOptions, field, _number(getattr(schema, enum), str(value)) if enum else _plain(value))
+        setattr(
+            new.builtinOptions, field, int(getattr(getattr(schema, enum), str(value), value)) if enum else _plain(value)
+        )
     return new
-
-
-def _number(enum: type, name: str) -> int:
-    """The number of an enumeration's name; a name that the schema lacks is a number."""
-    return int(getattr(enum, name, name))
 
 
 def renamed(content: bytes, names: Mapping[str, str]) -> bytes:
