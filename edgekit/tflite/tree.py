@@ -161,10 +161,9 @@ def new_op(model: "ModelT", op: Op) -> "OperatorT":
     for name, value in op.options:
         field = re.sub(r"_(.)", lambda match: match[1].upper(), name)
         assert hasattr(new.builtinOptions, field), f"{table} has no field {field}"
-        enum = ENUM_OPTIONS.get(name)
-        setattr(
-            new.builtinOptions, field, int(getattr(getattr(schema, enum), str(value), value)) if enum else _plain(value)
-        )
+        if name in ENUM_OPTIONS:  # a name that the schema lacks is its number
+            value = int(getattr(getattr(schema, ENUM_OPTIONS[name]), str(value), value))
+        setattr(new.builtinOptions, field, _plain(value))
     return new
 
 
