@@ -161,9 +161,8 @@ def new_op(model: "ModelT", op: Op) -> "OperatorT":
     for name, value in op.options:
         field = re.sub(r"_(.)", lambda match: match[1].upper(), name)
         assert hasattr(new.builtinOptions, field), f"{table} has no field {field}"
-        if name in ENUM_OPTIONS:  # a name that the schema lacks is its number
-            value = int(getattr(getattr(schema, ENUM_OPTIONS[name]), str(value), value))
-        setattr(new.builtinOptions, field, _plain(value))
+        known = vars(getattr(schema, ENUM_OPTIONS[name])) if name in ENUM_OPTIONS else {}
+        setattr(new.builtinOptions, field, int(known.get(str(value), str(value))) if known else _plain(value))
     return new
 
 
