@@ -47,8 +47,8 @@ PARTS: Mapping[str, Part] = {
         "**onnx2tf** goes by way of ONNX; **litert** is `litert quantize --recipe static_wi8_ai8` of Google's litert "
         "CLI, with float input and output. They are told the preprocessing that edgekit finds. «alone»: images on "
         "which only this file is right, against edgekit's (edgekit's: against the plain one); p: McNemar's exact test. "
-        "onnx2tf stops at the normalization layer of this model. Seconds are those of processes; on a busy machine they "
-        "say little, and those of onnx2tf and litert count from a float `.tflite`.",
+        "onnx2tf stops at the normalization layer of this model. Seconds are those of processes; on a busy machine "
+        "they say little, and those of onnx2tf and litert count from a float `.tflite`.",
         "python -m benchmarks.peers {model} --data {data} --verify-data {judged} --samples 100 {peers}",
     ),
     "steps": Part(
