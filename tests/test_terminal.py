@@ -13,7 +13,7 @@ from edgekit.terminal import command, echo, echo_facts, echo_lines, hanging, pri
 PACKAGE = Path(terminal.__file__).parent
 #: Modules that write for the machine at the other end of a pipe, for a page of the docs, or for nobody's terminal.
 NOT_FOR_TERMINALS = ("devices/trial.py", "devices/first_run.py", "devices/doctor/page.py", "pycoral/learn/")
-NOT_FOR_TERMINALS += ("edgetpu/placement/supported_ops.py", "edgetpu/outside.py")
+NOT_FOR_TERMINALS += ("edgetpu/placement/supported_ops.py", "edgetpu/outside.py", "targets/phones.py")
 
 
 @pytest.mark.parametrize(
