@@ -149,7 +149,7 @@ def test_remarks_of_the_library_stand_above_the_bar(stream, as_json, verbose):
     ("words", "completed"),
     [
         (["comp"], {"compare", "compile"}),
-        (["convert", "m.h5", "--io", ""], {"uint8", "int8", "float"}),
+        (["convert", "m.h5", "--io", ""], {"auto", "uint8", "int8", "float"}),
         (["convert", "m.h5", "--ranges", "perc"], {"percentile"}),
         (["convert", "m.h5", "--corrections", "split-swish,ro"], {"split-swish,rounding"}),
         (["convert", "m.h5", "--interpolation", "b"], {"bilinear", "bicubic"}),
