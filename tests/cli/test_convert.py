@@ -175,7 +175,9 @@ def test_bad_input_is_told_in_words_and_leaves_nothing(place, capfd, arguments, 
 def test_an_error_for_people_is_a_line_or_two(place):
     result = convert("m.tflite", "--io", "int4")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == ("Error: There is no input and output type 'int4'.\nChoose one of: auto, uint8, int8, float.\n")
+    assert result.stderr == (
+        "Error: There is no input and output type 'int4'.\nChoose one of: auto, uint8, int8, float.\n"
+    )
 
 
 def test_what_is_said_of_a_conversion(place, capfd):

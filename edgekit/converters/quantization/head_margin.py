@@ -7,10 +7,10 @@ that are R away from their mean m score at most w·m + b + R‖w‖ for a class 
 is all of one class, so that this end is too far as the one that was seen is too near; the range ends at their geometric
 mean, which is off by the same factor either way.
 
-Simulated on features of three backbones, on which its percentile was chosen (44 heads of 5 to 1000 classes, over-fitted and
-regularised), scores saturated on 0.5 % of images: on 4.8 % without the margin, on 1.0 % with ranges of real images. In
-agreement it cost a point on average, and up to twelve where a few features are far larger than the rest, as in a hard
-B0. Real images remain better.
+Simulated on features of three backbones, on which its percentile was chosen (44 heads of 5 to 1000 classes, over-
+fitted and regularised), scores saturated on 0.5 % of images: on 4.8 % without the margin, on 1.0 % with ranges of
+real images. In agreement it cost a point on average, and up to twelve where a few features are far larger than the
+rest, as in a hard B0. Real images remain better.
 """
 
 from collections.abc import Iterator, Sequence
