@@ -18,7 +18,7 @@ from edgekit.cli.reporting import report_option
 from edgekit.cli.settings import suggest
 from edgekit.converters import Recipe, load_source, with_labels
 from edgekit.converters.quantization.backend import IO_TYPES
-from edgekit.converters.quantization.corrections import CORRECTIONS
+from edgekit.converters.quantization.corrections import NAMES
 from edgekit.converters.quantization.search.effort import EFFORTS
 from edgekit.converters.recipe import for_target
 from edgekit.converters.several import ForTarget, convert_for
@@ -89,8 +89,8 @@ from edgekit.units import fraction
     "--corrections",
     default="auto",
     show_default=True,
-    shell_complete=suggest("auto", "none", *(each.name for each in CORRECTIONS)),
-    help="Rewrites for int8: auto, none, split-swish, rounding, head.",
+    shell_complete=suggest("auto", "none", *NAMES),
+    help=f"Corrections for int8: auto, none, or some of {', '.join(NAMES)}.",
 )
 @click.option(
     "--effort",
