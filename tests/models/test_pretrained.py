@@ -1,5 +1,6 @@
 import csv
 import json
+import sys
 from importlib.util import find_spec
 
 import numpy as np
@@ -30,6 +31,7 @@ def package(tmp_path, monkeypatch):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
         monkeypatch.syspath_prepend(tmp_path / "packages")
+        monkeypatch.delitem(sys.modules, name, raising=False)  # another test may have imported the installed one
 
     return make
 
