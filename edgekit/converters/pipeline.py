@@ -180,12 +180,14 @@ def prepare(
     return Prepared(source, made, model, finding, calibration, held_out, judged_on, student, difference, verify)
 
 
-def search(ready: Prepared, recipe: Recipe, progress: Progress) -> Searched | None:
-    """Finds the ranges that an int8 recipe asks for; None for other precisions. Raises as `convert`."""
+def search(ready: Prepared, recipe: Recipe, progress: Progress, known: Searched | None = None) -> Searched | None:
+    """The ranges that an int8 recipe asks for: those `known` of another target, or searched. Raises as `convert`."""
     if recipe.precision != "int8":
         return None
     if not recipe.allow_float:
         refuse_float_ops(ready.model.graph, ready.made)
+    if known is not None:
+        return known
     risks = _risks(ready.made, ready.model, recipe)
     # Two threads share small matrices so poorly that they take five times as long as one; and on another machine
     # they would add up in another order, to other bytes.
@@ -198,7 +200,7 @@ def finish(ready: Prepared, recipe: Recipe, searched: Searched | None, progress:
     source, finding, model, made = ready.source, ready.finding, ready.model, ready.made
     progress("Quantizing", 0, None)
     outcome = searched.outcome if searched else None
-    graph = _int8(ready, recipe, outcome) if outcome else with_smaller_weights(model.graph, recipe.precision)
+    graph = _int8(recipe, outcome) if outcome else with_smaller_weights(model.graph, recipe.precision)
     smaller = replace(model, graph=graph)
     verdict = _judge(source, model, smaller, ready.held_out, progress) if ready.verify else None
     student = _judged_student(ready, smaller, progress) if ready.verify else ready.student
@@ -220,9 +222,7 @@ def finish(ready: Prepared, recipe: Recipe, searched: Searched | None, progress:
     return Conversion(artefact, noted, finding, risks, verdict, enough, skipped, ready.judged_on, student, fits, taken)
 
 
-def _int8(ready: Prepared, recipe: Recipe, outcome: Outcome) -> Graph:
-    if not recipe.allow_float:
-        refuse_float_ops(ready.model.graph, ready.made)
+def _int8(recipe: Recipe, outcome: Outcome) -> Graph:
     best = replace(outcome.best, form=replace(outcome.best.form, allow_float=recipe.allow_float))
     return best.quantized(io=recipe.io_type)
 

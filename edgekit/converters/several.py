@@ -56,8 +56,8 @@ def convert_for(
     int8: Searched | None = None
     for each in order:
         try:
-            int8 = int8 or search(ready, each, progress)
-            searched = int8 if each.precision == "int8" else None
+            searched = search(ready, each, progress, int8)
+            int8 = searched or int8
             found[each.target] = ForTarget(each.target, finish(ready, each, searched, progress))
         except EdgekitError as error:
             if len(recipes) == 1:
