@@ -26,7 +26,7 @@ from edgekit.training.cache import FeatureCache, usual_cache
 from edgekit.training.curve import learning_curve
 from edgekit.training.dataset import Dataset, Example, as_labelled, as_samples, open_dataset
 from edgekit.training.features import extract_features
-from edgekit.training.finetuning.finetune import Tuned, finetune, forget
+from edgekit.training.finetuning.finetune import Tuned, finetune, forget, way
 from edgekit.training.finetuning.gradient import import_keras
 from edgekit.training.finetuning.tail import tail_of
 from edgekit.training.head import Backbone, backbone, with_head
@@ -152,7 +152,7 @@ def _training(
 def _record(dataset: Dataset, plan: TrainingPlan, choice: Choice, tuned: Tuned | None) -> dict[str, object]:
     """How the model was trained, for its file and its manifest."""
     return {
-        "way": "finetune" if tuned and tuned.kept else "probe",
+        "way": way(tuned),
         **({"finetuning": tuned.to_json()} if tuned else {}),
         "base": Path(plan.base).name,
         "images": len(dataset.train),

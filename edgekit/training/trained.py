@@ -7,7 +7,7 @@ from edgekit.evaluation.accuracy import Evaluation
 from edgekit.preprocess import InputSpec
 from edgekit.training.curve import Curve
 from edgekit.training.dataset import Dataset
-from edgekit.training.finetuning.finetune import Tuned
+from edgekit.training.finetuning.finetune import Tuned, way
 from edgekit.training.probe import Choice
 
 
@@ -44,7 +44,7 @@ class Trained:
     @property
     def way(self) -> str:
         """How it was trained: "probe" or "finetune"."""
-        return "finetune" if self.tuned and self.tuned.kept else "probe"
+        return way(self.tuned)
 
     @property
     def expected(self) -> float:

@@ -177,20 +177,22 @@ def _strides(op: Op) -> dict[str, object]:
     return {"strides": strides, "padding": str(op.option("padding")).lower()}
 
 
+def _window(op: Op, height: int, width: int) -> dict[str, object]:
+    dilation = [int(op.option("dilation_h_factor", 1)), int(op.option("dilation_w_factor", 1))]
+    return {**_strides(op), "kernel_size": [height, width], "dilation_rate": dilation}
+
+
 def _convolution(writer: _Writer, op: Op) -> None:
     filters, height, width, channels = writer.shape(op.inputs[1])
-    dilation = [int(op.option("dilation_h_factor", 1)), int(op.option("dilation_w_factor", 1))]
-    options = {**_strides(op), "filters": filters, "kernel_size": [height, width], "dilation_rate": dilation}
+    options = {"filters": filters, **_window(op, height, width)}
     groups = writer.shape(op.inputs[0])[-1] // channels
     writer.with_kernel(op, "Conv2D", {**options, "groups": groups} if groups > 1 else options)
 
 
 def _depthwise(writer: _Writer, op: Op) -> None:
     _, height, width, filters = writer.shape(op.inputs[1])
-    dilation = [int(op.option("dilation_h_factor", 1)), int(op.option("dilation_w_factor", 1))]
     multiplier = filters // writer.shape(op.inputs[0])[-1]
-    options = {**_strides(op), "kernel_size": [height, width], "dilation_rate": dilation}
-    writer.with_kernel(op, "DepthwiseConv2D", {**options, "depth_multiplier": multiplier})
+    writer.with_kernel(op, "DepthwiseConv2D", {**_window(op, height, width), "depth_multiplier": multiplier})
 
 
 def _dense(writer: _Writer, op: Op) -> None:

@@ -130,7 +130,7 @@ def rewrites(wanted: tuple[str, ...] | None) -> tuple[Rewrite, ...]:
 
 
 def usual() -> tuple[str, ...]:
-    """Names of all that help int8, in order: what "auto" tries."""
+    """Names of all that help int8, in order, but for HEAD: what the effort "fast" does, and "auto" tries first."""
     return tuple(each.name for each in CORRECTIONS if isinstance(each, Adjustment) or not each.asked)
 
 

@@ -73,6 +73,11 @@ class Tuned:
         return {name: getattr(self, name) for name in named}
 
 
+def way(tuned: Tuned | None) -> str:
+    """How a classifier was trained: "finetune" where that was kept, else "probe"."""
+    return "finetune" if tuned and tuned.kept else "probe"
+
+
 @dataclass(frozen=True)
 class _Turn:
     """A part of the images kept aside while the others train, and how many of it the probe of these names rightly."""
