@@ -19,7 +19,7 @@ from edgekit.evaluation.intervals import wilson_interval
 from edgekit.evaluation.verdict import decibels, decide
 from edgekit.progress import Progress, silent
 from edgekit.tflite.graph import Tensor
-from edgekit.tflite.quant import dequantize, quantize
+from edgekit.tflite.quant import quantize, real_values
 
 
 @dataclass(frozen=True)
@@ -98,11 +98,16 @@ def agree_on_phone(
     Raises:
       DataError: the images cannot be used.
     """
-    found = []
+    if not session.gives_outputs:
+        return tuple(PhoneAgreement(turn, why_not=WITHOUT_OUTPUTS) for turn in turns)
+    found: list[PhoneAgreement] = []
+    known: dict[str, _Reference] = {}
     for number, turn in enumerate(turns):
         progress("Comparing answers", number, len(turns))
         try:
-            found.append(_agree(session, turn, data, count))
+            if turn.model not in known:
+                known[turn.model] = _reference(turn.model, data, count)
+            found.append(_agree(session, turn, known[turn.model]))
         except PreprocessingError as error:
             found.append(PhoneAgreement(turn, why_not=f"{error.message} Set it with `edgekit metadata set`."))
         except (UnsupportedModelError, DeviceError) as error:
@@ -110,26 +115,46 @@ def agree_on_phone(
     return tuple(found)
 
 
-def _agree(session: Session, turn: Turn, data: Data, count: int) -> PhoneAgreement:
-    if not session.gives_outputs:
-        return PhoneAgreement(turn, why_not=WITHOUT_OUTPUTS)
-    opened = open_model(turn.model, device="cpu")
+@dataclass(frozen=True)
+class _Reference:
+    """What a model answers here, one for all accelerators.
+
+    Attributes:
+      inputs: the images as the model stores them.
+      outputs: float64 (images, elements), the CPU interpreter's.
+      output: their tensor; `meaning`: what they are.
+      source: as of PhoneAgreement.
+    """
+
+    inputs: tuple[np.ndarray, ...]
+    outputs: np.ndarray
+    output: Tensor
+    meaning: str
+    source: str
+
+
+def _reference(model: str, data: Data, count: int) -> _Reference:
+    opened = open_model(model, device="cpu")
     source, sink = input_tensor(opened.graph), output_tensor(opened.graph)
     spec = input_spec(source, opened.metadata, None)
     samples = open_samples(data, spec, count=count)
-    inputs = [_stored(sample.input(spec), source) for sample in samples]
+    inputs = tuple(_stored(sample.input(spec), source) for sample in samples)
     here = np.array([opened.run(value)[0].ravel() for value in inputs])
-    there = session.answers(turn.there, turn.accelerator, inputs, sink, threads=turn.threads)
-    expected, found = _real(here, sink), _real(there, sink)
-    meaning = output_meaning(opened.graph, opened.metadata)
-    equal = sum(decide(a, meaning) == decide(b, meaning) for a, b in zip(expected, found, strict=True))
+    kind = "synthetic" if samples.kind == "synthetic" else "data"
+    return _Reference(inputs, _real(here, sink), sink, output_meaning(opened.graph, opened.metadata), kind)
+
+
+def _agree(session: Session, turn: Turn, known: _Reference) -> PhoneAgreement:
+    there = session.answers(turn.there, turn.accelerator, known.inputs, known.output, threads=turn.threads)
+    expected, found = known.outputs, _real(there, known.output)
+    equal = sum(decide(a, known.meaning) == decide(b, known.meaning) for a, b in zip(expected, found, strict=True))
     finite = np.nan_to_num(found, posinf=0, neginf=0)
     return PhoneAgreement(
         turn,
-        agreement=equal / len(inputs),
-        interval=wilson_interval(equal, len(inputs)),
-        images=len(inputs),
-        source="synthetic" if samples.kind == "synthetic" else "data",
+        agreement=equal / len(expected),
+        interval=wilson_interval(equal, len(expected)),
+        images=len(expected),
+        source=known.source,
         sqnr_db=decibels(float(np.square(expected).sum()), float(np.square(expected - finite).sum())),
         broken=broken(expected, there, found),
     )
@@ -162,6 +187,4 @@ def _stored(value: np.ndarray, tensor: Tensor) -> np.ndarray:
 
 def _real(values: np.ndarray, tensor: Tensor) -> np.ndarray:
     """Outputs as float64 numbers."""
-    if tensor.quant is not None and tensor.dtype != "float32":
-        return np.asarray(dequantize(values, tensor.quant.scale[0], tensor.quant.zero_point[0]), np.float64)
-    return np.asarray(values, np.float64)
+    return real_values(values, tensor).astype(np.float64)

@@ -8,6 +8,8 @@ from typing import Sequence, Tuple, Union
 
 import numpy as np
 
+from edgekit.tflite.graph import Tensor
+
 ArrayLike = Union[float, Sequence[float], np.ndarray]
 
 #: dtype name → (lowest, highest) quantized value of an activation.
@@ -49,6 +51,13 @@ def dequantize(values: np.ndarray, scale: ArrayLike, zero_point: ArrayLike, axis
     ahead = (-1,) + (1,) * (values.ndim - 1 - axis) if np.size(scale) > 1 else ()
     real: np.ndarray = (values.astype(np.float64) - np.reshape(zero_point, ahead)) * np.reshape(scale, ahead)
     return real.astype(np.float32)
+
+
+def real_values(values: np.ndarray, tensor: Tensor) -> np.ndarray:
+    """A tensor's stored values as float32 real ones: dequantized where they are integers that have a scale."""
+    if tensor.quant is None or values.dtype.kind not in "iu":
+        return values.astype(np.float32)
+    return dequantize(values, tensor.quant.scale, tensor.quant.zero_point, tensor.quant.axis)
 
 
 def fake_quantize(values: np.ndarray, scale: float, zero_point: int, dtype: str) -> np.ndarray:

@@ -9,7 +9,7 @@ from edgekit.tflite.graph import Graph, Op, Tensor
 from edgekit.tflite.ops import weights_of
 from edgekit.tflite.part import ops_between
 from edgekit.tflite.patterns import computed_by, fused, score_head
-from edgekit.tflite.quant import dequantize
+from edgekit.tflite.quant import real_values
 from edgekit.tflite.reader import constant
 
 #: A head has no more ops than this: what follows the patches of a transformer is no head, but the model.
@@ -126,9 +126,7 @@ def _matrix(graph: Graph, op: Op) -> np.ndarray | None:
         tensor = graph.tensors[before.inputs[0]]
     if not tensor.is_constant or (op.opcode == "CONV_2D" and not _covers_all(graph, op, tensor)):
         return None
-    values = constant(graph, tensor)
-    if tensor.quant is not None and values.dtype.kind in "iu":
-        values = dequantize(values, tensor.quant.scale, tensor.quant.zero_point, tensor.quant.axis)
+    values = real_values(constant(graph, tensor), tensor)
     return values.reshape(len(values), -1).astype(np.float64)
 
 

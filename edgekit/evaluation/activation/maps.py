@@ -27,7 +27,7 @@ from edgekit.evaluation.verdict import feed
 from edgekit.tflite.expose import exposed
 from edgekit.tflite.graph import Graph
 from edgekit.tflite.model import Model
-from edgekit.tflite.quant import dequantize
+from edgekit.tflite.quant import real_values
 from edgekit.tflite.unquantized import float_part
 
 CAM, GRAD_CAM, OCCLUSION = "cam", "grad-cam", "occlusion"
@@ -156,10 +156,7 @@ class _Slopes:
 
 def _real(interpreter: Interpreter, graph: Graph, index: int) -> np.ndarray:
     """A tensor's value, dequantized, float64."""
-    values, quant = interpreter.get_tensor(index), graph.tensors[index].quant
-    if quant is not None and values.dtype.kind in "iu":
-        values = dequantize(values, quant.scale, quant.zero_point, quant.axis)
-    return values.astype(np.float64)
+    return real_values(interpreter.get_tensor(index), graph.tensors[index]).astype(np.float64)
 
 
 def correlation(first: np.ndarray, second: np.ndarray) -> float | None:

@@ -18,7 +18,7 @@ from edgekit.tflite.graph import Graph, Op, QuantParams, Tensor
 from edgekit.tflite.ops import EDGETPU_OP, is_compiled
 from edgekit.tflite.part import extract
 from edgekit.tflite.patterns import computed_by, score_head
-from edgekit.tflite.quant import dequantize
+from edgekit.tflite.quant import real_values
 from edgekit.tflite.reader import constant, read_graph
 
 
@@ -134,12 +134,4 @@ def _embedding(graph: Graph, index: int) -> Tuple[int, bool]:
 
 def _real(graph: Graph, tensor: Tensor) -> np.ndarray:
     """A constant's real values, whatever its axis of quantization."""
-    stored = constant(graph, tensor)
-    if tensor.quant is None or tensor.dtype == "float32":
-        return stored.astype(np.float32)
-    if not tensor.quant.per_channel:
-        return dequantize(stored, tensor.quant.scale[0], tensor.quant.zero_point[0])
-    shape = [-1 if axis == tensor.quant.axis else 1 for axis in range(stored.ndim)]
-    scale, zero = (np.reshape(values, shape) for values in (tensor.quant.scale, tensor.quant.zero_point))
-    real: np.ndarray = ((stored.astype(np.float64) - zero) * scale).astype(np.float32)
-    return real
+    return real_values(constant(graph, tensor), tensor)
