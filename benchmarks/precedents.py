@@ -1,6 +1,6 @@
 """How often ops that are called certain are right, on repositories that the table of precedents does not know.
 
-    python benchmarks/precedents.py FOLDER [FOLDER …]
+    python -m benchmarks.precedents FOLDER [FOLDER …]
 
 Each repository in turn is set aside: the table is made of all others (scripts/precedents.py), and every op of its
 models is predicted with it. The rules were written with some of these open: what this measures is the table.
