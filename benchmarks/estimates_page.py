@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.estimates import (
+from benchmarks.published import (
     DEVELOPED_ON,
     HERE,
     UNEXPLAINED,

@@ -138,6 +138,18 @@ def test_no_circle_anywhere():
     assert _circle(graph) == ()
 
 
+def test_no_circle_among_the_benchmarks():
+    graph = {}
+    for path in PACKAGE.with_name("benchmarks").glob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        whole = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
+        parts = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+        whole |= {f"benchmarks.{alias.name}" for node in parts if node.module == "benchmarks" for alias in node.names}
+        graph[f"benchmarks.{path.stem}"] = whole | {str(node.module) for node in parts}
+    assert any(name in graph for names in graph.values() for name in names)
+    assert _circle(graph) == ()
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_no_module_names_one_of_an_upper_layer_in_a_string(module):
     here = _part(module)

@@ -2,7 +2,7 @@
 
 A tile multiplies 4 inputs by 64 outputs at a time; what does not fill the 64 is computed, and stored, all the same,
 but for layers of 16 or 32 outputs, which do 4 or 2 places of the image at once. The rules of storage reproduce the
-payload of real compiled files byte for byte (`edgetpu.parameters`, `benchmarks/estimates.py`).
+payload of real compiled files byte for byte (`edgetpu.parameters`, `benchmarks/published.py`).
 """
 
 import math

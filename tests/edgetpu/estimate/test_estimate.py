@@ -450,7 +450,7 @@ def _table(name):
 
 
 def test_printed_memory_is_met():
-    from benchmarks.estimates import estimated, memory_pairs
+    from benchmarks.published import estimated, memory_pairs
 
     rows = [row for row in _table("printed.csv") if not row["model"].startswith("mobilenet")]
     found = list(memory_pairs([(row, estimated(row["model"])) for row in rows]))
@@ -460,7 +460,7 @@ def test_printed_memory_is_met():
 
 
 def test_published_latencies_without_keras_models_are_met():
-    from benchmarks.estimates import LIKE, estimated, figures, milliseconds
+    from benchmarks.published import LIKE, estimated, figures, milliseconds
 
     rows = [
         figure
@@ -477,7 +477,7 @@ def test_published_latencies_without_keras_models_are_met():
 
 @pytest.mark.shared
 def test_parameters_of_real_compiled_files_are_met(shared):
-    from benchmarks.estimates import DEVELOPED_ON, memory_rows
+    from benchmarks.published import DEVELOPED_ON, memory_rows
 
     errors = {True: [], False: []}
     for _, repository, real, expected in memory_rows(shared / "edgetpu"):

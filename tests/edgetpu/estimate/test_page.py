@@ -27,8 +27,8 @@ def test_the_row_of_b0_is_what_inspect_prints():
 def test_the_page_is_up_to_date(shared):
     pytest.importorskip("keras")
     pytest.importorskip("scipy")
-    from benchmarks.estimates import figures
     from benchmarks.estimates_page import PAGE, page
+    from benchmarks.published import figures
 
     assert PAGE.read_text(encoding="utf-8") == page(figures(), shared / "edgetpu")
 
@@ -36,7 +36,7 @@ def test_the_page_is_up_to_date(shared):
 def test_the_interval_holds_nine_in_ten_figures_of_sources_left_out():
     pytest.importorskip("keras")
     pytest.importorskip("scipy")
-    from benchmarks.estimates import figures, fit, set_aside, spread
+    from benchmarks.published import figures, fit, set_aside, spread
 
     errors = set_aside(figures())
     assert spread([error for _, error in errors]) == pytest.approx(LATENCY_SPREAD, abs=0.02)
