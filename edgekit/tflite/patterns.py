@@ -136,21 +136,6 @@ def affine_step(graph: Graph, tensor: int) -> Optional[Affine]:
     return None
 
 
-def channel_turn(graph: Graph, tensor: int) -> Optional[Op]:
-    """The STRIDED_SLICE that alone reads a tensor and turns its last axis around, as RGB becomes BGR."""
-    op = _only_reader(graph, tensor)
-    if op is None or op.opcode != "STRIDED_SLICE" or len(op.inputs) < 4:
-        return None
-    source, steps = graph.tensors[tensor], graph.tensors[op.inputs[3]]
-    if not steps.is_constant or graph.tensors[op.outputs[0]].shape != source.shape:
-        return None
-    if any(op.option(mask, 0) for mask in ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask")):
-        return None
-    # Of the source's whole shape, so that nothing is left out.
-    ahead, last = [1] * (len(source.shape) - 1), -1
-    return op if constant(graph, steps).ravel().tolist() == [*ahead, last] else None
-
-
 def same_size(graph: Graph, tensor: int) -> Optional[Op]:
     """The op that alone reads an image and resizes it to the size that it has."""
     op = _only_reader(graph, tensor)

@@ -137,9 +137,11 @@ def _convert_first(path: Optional[Path]) -> str:
 
 def _data(buffer: "tflite.Buffer", content: bytes) -> np.ndarray:
     """A buffer's bytes, which large models (and litert-quantizer) keep behind the flatbuffer itself."""
-    if buffer.DataLength():
-        return np.asarray(buffer.DataAsNumpy())
     start, size = int(buffer.Offset()), int(buffer.Size())
+    if buffer.DataLength():
+        if start > 1:  # of which one reader takes these, another those
+            raise ModelFormatError("it is damaged: a buffer claims bytes within and behind the tables at once.")
+        return np.asarray(buffer.DataAsNumpy())
     if start <= 1:
         return np.zeros(0, np.uint8)
     if start + size > len(content):
@@ -185,7 +187,7 @@ def _tensor(index: int, raw: "tflite.Tensor", sizes: List[int]) -> Tensor:
         raise ModelFormatError(f"it is damaged: tensor {index} names buffer {buffer} of {len(sizes)}.")
     return Tensor(
         index=index,
-        name=_text(raw.Name()),
+        name=_name(index, raw.Name()),
         shape=shape,
         signature=signature,
         dtype=_dtype_name(raw.Type()),
@@ -195,6 +197,14 @@ def _tensor(index: int, raw: "tflite.Tensor", sizes: List[int]) -> Tensor:
         is_variable=bool(raw.IsVariable()),
         is_sparse=raw.Sparsity() is not None,
     )
+
+
+def _name(index: int, raw: Optional[bytes]) -> str:
+    """Of an input or output no interpreter's Python side gives a name that is no text, so that none could run it."""
+    try:
+        return raw.decode() if raw else ""
+    except UnicodeDecodeError:
+        raise ModelFormatError(f"it is damaged: the name of tensor {index} is no UTF-8 text.") from None
 
 
 def _quant(raw: "Optional[tflite.QuantizationParameters]") -> Optional[QuantParams]:

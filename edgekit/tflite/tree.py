@@ -210,7 +210,9 @@ def set_versions(model: "ModelT", versions: Sequence[int]) -> None:
 def signatures(model: "ModelT") -> Dict[str, Dict[str, int]]:
     """Signature of the main subgraph → name of an output → its tensor."""
     return {
-        signature.signatureKey.decode(): {one.name.decode(): int(one.tensorIndex) for one in signature.outputs or ()}
+        str(signature.signatureKey, "utf-8", "replace"): {
+            str(one.name or b"", "utf-8", "replace"): int(one.tensorIndex) for one in signature.outputs or ()
+        }
         for signature in model.signatureDefs or ()
         if signature.subgraphIndex == 0 and signature.signatureKey
     }

@@ -5,7 +5,6 @@ from edgekit.tflite import read_graph
 from edgekit.tflite.patterns import (
     affine_step,
     cast_to_bytes,
-    channel_turn,
     computed_by,
     excitations,
     first_conv,
@@ -160,35 +159,6 @@ def test_the_first_convolution_is_that_of_all_channels(channels, found):
     y = graph.op("CONV_2D", [x, weights, bias], (1, 4, 4, 3), options=options)
     read = read_graph(graph.finish([y]))
     assert (first_conv(read, x, 3) is not None) is found
-
-
-def turned(*, steps=(1, 1, 1, -1), masks=(), shape=(1, 4, 4, 3), computed=False, last=False):
-    """An image whose channels are turned around, and a TANH behind it."""
-    graph = GraphBuilder()
-    x = graph.input((1, 4, 4, 3))
-    slots = [graph.constant(np.array(value, np.int32), name=f"c{n}") for n, value in enumerate(((0,) * 4, (0,) * 4))]
-    step = graph.input((4,), "int32", name="steps") if computed else graph.constant(np.array(steps, np.int32))
-    options = dict.fromkeys(("beginMask", "endMask", *masks), 15)
-    y = graph.op("STRIDED_SLICE", [x, *slots, step], shape, options=options)
-    return read_graph(graph.finish([y if last else graph.op("TANH", [y], shape)]))
-
-
-@pytest.mark.parametrize(
-    ("graph", "found"),
-    [
-        (turned(), True),
-        (turned(steps=(1, 1, -1, 1)), False),
-        (turned(steps=(1, 1, 1, 1)), False),
-        (turned(steps=(1, 1, 1, -2)), False),
-        (turned(steps=(1, 2, 1, -1)), False),
-        (turned(shape=(1, 4, 4, 2)), False),
-        (turned(computed=True), False),
-        (turned(last=True), False),
-        *((turned(masks=(mask,)), False) for mask in ("ellipsisMask", "newAxisMask", "shrinkAxisMask")),
-    ],
-)
-def test_a_turn_of_the_channels_leaves_all_else_in_place(graph, found):
-    assert (channel_turn(graph, graph.inputs[0]) is not None) is found
 
 
 @pytest.mark.parametrize(

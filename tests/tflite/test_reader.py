@@ -248,6 +248,22 @@ def test_an_offset_of_0_or_1_means_that_there_are_no_weights(start):
     assert not graph.tensors[0].is_constant
 
 
+def test_weights_within_and_behind_the_flatbuffer_at_once_are_refused():
+    graph = GraphBuilder()
+    graph.constant(np.zeros(4, np.float32))
+    graph.model.buffers[1].offset = 20
+    with pytest.raises(ModelFormatError, match="within and behind the tables at once"):
+        read_graph(graph.finish([]))
+
+
+def test_a_name_that_is_no_text_is_refused():
+    graph = GraphBuilder()
+    y = graph.op("TANH", [graph.input((1, 4))], (1, 4))
+    graph.graph.tensors[y].name = "Ausgänge".encode("latin-1")
+    with pytest.raises(ModelFormatError, match="the name of tensor 1 is no UTF-8 text"):
+        read_graph(graph.finish([y]))
+
+
 def test_op_codes_beyond_127_are_read_from_the_wider_field():
     graph = GraphBuilder()
     y = graph.op("GELU", [graph.input((1, 4))], (1, 4), options={"approximate": True})

@@ -50,6 +50,13 @@ def test_a_signature_names_the_first_input_and_the_first_output():
     np.testing.assert_allclose(run(image=X)["scores"], np.tanh(X), rtol=1e-5)
 
 
+def test_a_signature_whose_names_are_no_text_is_read_all_the_same():
+    model = tree.unpack(signed(two_ends()))
+    model.signatureDefs[0].signatureKey, model.signatureDefs[0].outputs[0].name = b"caf\xe9", b"\xe9"
+    ((key, outputs),) = tree.signatures(model).items()
+    assert (key, list(outputs)) == ("caf\ufffd", ["\ufffd"])
+
+
 def test_a_new_signature_takes_the_place_of_others_and_those_of_other_subgraphs_are_not_told():
     model = tree.unpack(signed(with_second_subgraph()[0]))
     elsewhere, nameless = (tree.copied(model.signatureDefs[0]) for _ in range(2))

@@ -9,8 +9,8 @@ which is put where it is exact:
 - before a convolution that sees no padding, or with offset 0: into its weights and bias;
 - elsewhere (padding is zero *after* the map): one 1×1 depthwise convolution, quantized per channel.
 
-Channels turned around inside (STRIDED_SLICE with stride -1, of which no Edge TPU knows) go into the first
-convolution's weights, as does a model's wish for BGR. Resizing to the size that an image has already is left out, as
+Channels turned around inside (`tflite/turns.py`: mostly by ops that no Edge TPU knows) go into the first convolution's
+weights, as does a model's wish for BGR. Resizing to the size that an image has already is left out, as
 are casts of pixels to bytes and back.
 """
 
@@ -22,7 +22,8 @@ from edgekit.preprocess import InputSpec
 from edgekit.tflite import Graph, names
 from edgekit.tflite.editor import Editor
 from edgekit.tflite.graph import Op
-from edgekit.tflite.patterns import affine_step, cast_to_bytes, channel_turn, first_conv, same_size
+from edgekit.tflite.patterns import affine_step, cast_to_bytes, first_conv, same_size
+from edgekit.tflite.turns import channel_turn
 
 _RAW = (0.0, 1.0)
 _ONE_BY_ONE = {
@@ -101,12 +102,12 @@ def _head(graph: Graph, spec: InputSpec, *, turns: bool) -> _Head:
     head = _Head(gain, -np.asarray(spec.mean, np.float64) * gain, (), graph.inputs[0])
     while True:
         unchanged = _keeps_values(graph, head)
-        turn = channel_turn(graph, head.end) if turns else None
+        turn = channel_turn(graph, head.end) if turns else ()
         if unchanged:
             head = head.after(*unchanged)
             continue
-        if turn is not None:
-            head = head.after(turn).turn()
+        if turn:
+            head = head.after(*turn).turn()
             continue
         step = affine_step(graph, head.end)
         found = step.per_channel(spec.channels) if step else None

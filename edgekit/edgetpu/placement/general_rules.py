@@ -64,6 +64,8 @@ def eight_bits(case: Case) -> Optional[Finding]:
     if not wrong:
         return None
     otherwise = _NOT_QUANTIZED if not wrong & FLOATS else _IN_PART if _computes_in_integers(case.graph) else ""
+    if not any(tensor.dtype in wrong and not tensor.is_constant for tensor in judged):
+        otherwise = _PARAMETERS
     otherwise = _CUSTOM if case.op.custom else otherwise
     of_weights = case.op.opcode == "DEQUANTIZE" and all(given.is_constant for given in case.graph.op_inputs(case.op))
     remedy = otherwise if of_weights else REPLACEMENTS.get(case.op.opcode, otherwise)
@@ -74,6 +76,13 @@ def eight_bits(case: Case) -> Optional[Finding]:
 _NOT_QUANTIZED = (
     "Quantization changes floating point only: compute these numbers in the program, or make them constants before the "
     "conversion."
+)
+
+
+# An axis or indices of an operation that it does not know.
+_PARAMETERS = (
+    "These are the operation's own parameters, which stay integers: do without the operation, or move it to the end of "
+    "the model."
 )
 
 

@@ -310,6 +310,25 @@ class Turning(Net):
         self.end = self.graph.op("STRIDED_SLICE", inputs, self.shape, options=options)
         return self
 
+    def reverse(self, axis):
+        self.end = self.graph.op("REVERSE_V2", [self.end, self.graph.constant(np.array([axis], np.int32))], self.shape)
+        return self
+
+    def gather(self, places, axis=3):
+        indices = self.graph.constant(np.array(places, np.int32))
+        self.end = self.graph.op("GATHER", [self.end, indices], self.shape, options={"axis": axis})
+        return self
+
+    def stack(self):
+        """Three slices put together backwards, as Keras 3's `preprocess_input` of ResNet50 does."""
+        ones, parts = self.graph.constant(np.ones(4, np.int32)), []
+        for place in (2, 1, 0):
+            ends = (self.graph.constant(np.array([0, 0, 0, place + by], np.int32)) for by in (0, 1))
+            options = {"beginMask": 7, "endMask": 7, "shrinkAxisMask": 8}
+            parts.append(self.graph.op("STRIDED_SLICE", [self.end, *ends, ones], self.shape[:3], options=options))
+        self.end = self.graph.op("PACK", parts, self.shape, options={"valuesCount": 3, "axis": -1})
+        return self
+
     def resize(self, opcode, **options):
         size = self.graph.constant(np.array(self.shape[1:3], np.int32))
         self.end = self.graph.op(opcode, [self.end, size], self.shape, options=options)
@@ -329,6 +348,12 @@ CAFFE = (103.939, 116.779, 123.68)
         (Turning().step("SUB", CAFFE).turn().conv(VALID).finish(), ["CONV_2D"]),
         (Turning().turn().step("SUB", CAFFE).pad().conv(VALID).finish(), ["DEPTHWISE_CONV_2D", "PAD", "CONV_2D"]),
         (Turning().turn().finish(), ["STRIDED_SLICE"]),
+        (Turning().reverse(-1).step("SUB", CAFFE).conv(SAME).finish(), ["DEPTHWISE_CONV_2D", "CONV_2D"]),
+        (Turning().reverse(3).conv(SAME).finish(), ["CONV_2D"]),
+        (Turning().reverse(3).finish(), ["REVERSE_V2"]),
+        (Turning().gather([2, 1, 0]).conv(VALID).finish(), ["CONV_2D"]),
+        (Turning().stack().step("SUB", CAFFE).conv(SAME).finish(), ["DEPTHWISE_CONV_2D", "CONV_2D"]),
+        (Turning().gather([2, 1, 0], axis=-1).turn().conv(VALID).finish(), ["CONV_2D"]),
         (
             Turning().resize("RESIZE_BILINEAR", halfPixelCenters=True).step("MUL", 1 / 255).conv(SAME).finish(),
             ["CONV_2D"],
@@ -343,6 +368,12 @@ CAFFE = (103.939, 116.779, 123.68)
         "means first",
         "padded",
         "no convolution",
+        "caffe, reversed",
+        "reversed",
+        "reversed, no convolution",
+        "gathered",
+        "caffe, slices stacked",
+        "gathered and turned",
         "bilinear",
         "nearest",
     ],
@@ -352,6 +383,19 @@ def test_channels_turned_inside_go_into_the_first_convolution(content, expected,
     graph, spec = fold(content, spec_of(RAW, order=order))
     assert kinds(graph) == [*expected, "MEAN"]
     assert spec.order == ("rgb" if "CONV_2D" in expected else order)
+
+
+@pytest.mark.parametrize(
+    ("content", "kept"),
+    [
+        (Turning().reverse(2).conv(SAME).finish(), "REVERSE_V2"),
+        (Turning().gather([1, 2, 0]).conv(SAME).finish(), "GATHER"),
+        (Turning().gather([0, 1, 2]).conv(SAME).finish(), "GATHER"),
+    ],
+    ids=["an image mirrored", "channels rotated", "channels as they are"],
+)
+def test_what_turns_no_channels_stays(content, kept):
+    assert kinds(fold(content, spec_of(RAW))[0]) == [kept, "CONV_2D", "MEAN"]
 
 
 class Casting(Net):

@@ -176,6 +176,14 @@ def test_quantization_is_not_advised_for_what_is_not_float(dtype, opcode):
     assert "Quantization changes floating point only" in said + todo
 
 
+@pytest.mark.parametrize("numbers", [[3], [2, 1, 0]])
+def test_an_operations_own_parameters_are_not_to_be_computed_elsewhere(numbers):
+    model = one_op("REVERSE_V2", activation(1, 8, 8, 3), np.array(numbers, np.int32), out=activation(1, 8, 8, 3))
+    said, todo = told(model)
+    assert "Quantization changes floating point only" not in said + todo and "convert --int8" not in said + todo
+    assert "the operation's own parameters, which stay integers" in said + todo
+
+
 def test_quantization_is_advised_for_a_float_op_in_an_int8_model():
     graph = GraphBuilder()
     x = graph.input((1, 8), "int8", quant=Q)
