@@ -113,10 +113,10 @@ def _read(content: bytes) -> Graph:
     inputs, outputs = numbers(subgraph.InputsAsNumpy()), numbers(subgraph.OutputsAsNumpy())
     _check_indices(ops, inputs + outputs, len(tensors))
     metadata = tuple(
-        (_text(model.Metadata(i).Name()), int(model.Metadata(i).Buffer()))
+        (text(model.Metadata(i).Name()), int(model.Metadata(i).Buffer()))
         for i in range(_count(model.MetadataLength(), content, "metadata"))
     )
-    return Graph(tensors, ops, inputs, outputs, count, _text(model.Description()), metadata, len(content), content)
+    return Graph(tensors, ops, inputs, outputs, count, text(model.Description()), metadata, len(content), content)
 
 
 def _check_header(content: bytes, path: Optional[Path] = None) -> None:
@@ -223,7 +223,7 @@ def _opcode(raw: "tflite.OperatorCode") -> Tuple[str, str, int]:
     names = enum_names("BuiltinOperator")
     if code not in names:
         raise ModelFormatError(f"it uses operator {code}, which this schema does not know.", "Is it a newer file?")
-    return names[code], _text(raw.CustomCode()), int(raw.Version())
+    return names[code], text(raw.CustomCode()), int(raw.Version())
 
 
 def _op(index: int, raw: "tflite.Operator", codes: List[Tuple[str, str, int]]) -> Op:
@@ -258,5 +258,6 @@ def numpy_dtypes() -> Dict[str, "np.dtype[np.generic]"]:
     return {name: np.dtype(name) for name in names}
 
 
-def _text(value: Optional[bytes]) -> str:
+def text(value: Optional[bytes]) -> str:
+    """A string of the file; what is no UTF-8 in it is replaced."""
     return value.decode("utf-8", "replace") if value else ""

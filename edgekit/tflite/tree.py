@@ -13,6 +13,7 @@ import numpy as np
 from edgekit.errors import ModelFormatError
 from edgekit.install import not_importable
 from edgekit.tflite.graph import ENUM_OPTIONS, Op, OptionValue, QuantParams, Tensor
+from edgekit.tflite.reader import text
 
 if TYPE_CHECKING:
     from ai_edge_litert.schema_py_generated import ModelT, OperatorCodeT, OperatorT, TensorT
@@ -210,9 +211,7 @@ def set_versions(model: "ModelT", versions: Sequence[int]) -> None:
 def signatures(model: "ModelT") -> Dict[str, Dict[str, int]]:
     """Signature of the main subgraph → name of an output → its tensor."""
     return {
-        str(signature.signatureKey, "utf-8", "replace"): {
-            str(one.name or b"", "utf-8", "replace"): int(one.tensorIndex) for one in signature.outputs or ()
-        }
+        text(signature.signatureKey): {text(one.name): int(one.tensorIndex) for one in signature.outputs or ()}
         for signature in model.signatureDefs or ()
         if signature.subgraphIndex == 0 and signature.signatureKey
     }
