@@ -23,7 +23,7 @@ SchemaObject = TypeVar("SchemaObject")
 #: More than the tables of most models take; where it is not enough the builder grows.
 _TABLES_BYTES = 1 << 20
 
-#: A version that no op has: from here on it holds the number of the op that goes by another one's name.
+#: A version that no op has: from here on it holds the number of an op that goes by another's name.
 _RENAMED = 10_000
 
 #: Option tables that are named otherwise than their ops.
@@ -293,8 +293,7 @@ def _options_table(opcode: str) -> str:
     from ai_edge_litert.schema_py_generated import BuiltinOptions
 
     tables = {name.lower(): name for name in vars(BuiltinOptions) if name.endswith("Options")}
-    name: str = tables.get(_TABLES.get(opcode, opcode.replace("_", "")).lower() + "options", "")
-    return name
+    return str(tables.get(_TABLES.get(opcode, opcode.replace("_", "")).lower() + "options", ""))
 
 
 def _plain(value: OptionValue) -> OptionValue:
