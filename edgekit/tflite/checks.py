@@ -9,13 +9,12 @@ from typing import Iterator, Set
 import numpy as np
 
 from edgekit.errors import ModelFormatError
-from edgekit.tflite.graph import Graph, Op, Tensor
+from edgekit.tflite.graph import Graph, Op, QuantParams, Tensor
 from edgekit.tflite.op_bounds import bound_problems
 from edgekit.tflite.ops import facts
 
-# Beyond these, kernels abort or corrupt memory while preparing their multipliers. Real files lie well within:
-# converters give activations at least 4e-9, and dead channels have weights of any small scale.
-_SMALLEST_ACTIVATION_SCALE, _LARGEST_SCALE = 1e-10, 1e6
+#: Beyond it, kernels corrupt memory while preparing their multipliers; so do denormal numbers.
+_LARGEST_SCALE = 1e6
 #: Elements of the largest tensor: an interpreter asks for the memory of all at once, and a machine that has less ends
 #: the process. The largest of EfficientNet-B7 at 600x600 has a fifteenth of it.
 _MOST_ELEMENTS = 1 << 28
@@ -56,6 +55,7 @@ def _op_problems(graph: Graph, op: Op, ready: Set[int]) -> Iterator[str]:
     yield from _flow_problems(op, ready)
     yield from _sparse_problems(graph, op)
     yield from _type_problems(graph, op)
+    yield from _scale_problems(graph, op)
     yield from _size_problems(graph, op)
     yield from bound_problems(graph, op, _MOST_ELEMENTS)
 
@@ -65,10 +65,21 @@ def _tensor_problems(tensor: Tensor) -> Iterator[str]:
         yield f"tensor {tensor.index} has the shape {list(tensor.shape)}"
     if tensor.elements > _MOST_ELEMENTS:
         yield f"tensor {tensor.index} claims the size {list(tensor.shape)}"
-    smallest = _SMALLEST_NORMAL if tensor.is_constant else _SMALLEST_ACTIVATION_SCALE
     for scale in tensor.quant.scale if tensor.quant else ():
-        if not (smallest <= scale <= _LARGEST_SCALE or (scale == 0 and tensor.is_constant)):
+        if not (_SMALLEST_NORMAL <= scale <= _LARGEST_SCALE or (scale == 0 and tensor.is_constant)):
             yield f"tensor {tensor.index} has the scale {scale:g}"
+    if tensor.is_constant and tensor.quant is not None:
+        yield from _axis_problems(tensor, tensor.quant)
+
+
+def _axis_problems(tensor: Tensor, quant: QuantParams) -> Iterator[str]:
+    """One scale for all, or one for each index along its axis; zero points likewise."""
+    scales, zero_points = len(quant.scale), len(quant.zero_point)
+    along = tensor.shape[quant.axis] if 0 <= quant.axis < len(tensor.shape) else 0
+    if scales > 1 and scales != along:
+        yield f"tensor {tensor.index} has {scales} scales along axis {quant.axis} of {list(tensor.shape)}"
+    elif zero_points not in (1, scales):
+        yield f"tensor {tensor.index} has {zero_points} zero points for {scales} scales"
 
 
 def _ends_problems(graph: Graph, ready: Set[int]) -> Iterator[str]:
@@ -112,6 +123,17 @@ def _type_problems(graph: Graph, op: Op) -> Iterator[str]:
         yield f"mixes the types {', '.join(sorted({tensor.dtype for tensor in typed + outs}))}"
     if facts(op).elementwise and any(t.dtype in ("int8", "uint8") and t.quant is None for t in ins + outs):
         yield "works on 8-bit integers without a scale"
+
+
+def _scale_problems(graph: Graph, op: Op) -> Iterator[str]:
+    """The kernels of sums and squared differences end the process where their multiplier is not below 1."""
+    scales = [tensor.quant.scale[0] for tensor in (*graph.op_inputs(op)[:2], *graph.op_outputs(op)[:1]) if tensor.quant]
+    if len(scales) < 3 or op.opcode not in ("ADD", "SQUARED_DIFFERENCE"):
+        return
+    largest, output = 2 * max(scales[:2]), scales[2]
+    multiplier = largest / (output * 2**20) if op.opcode == "ADD" else largest**2 / (output * 2**14)
+    if not multiplier < 1:
+        yield f"has the scale {output:g} for inputs of scale {max(scales[:2]):g}"
 
 
 def _size_problems(graph: Graph, op: Op) -> Iterator[str]:

@@ -15,6 +15,7 @@ from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import EdgekitError, UnsupportedModelError
 from edgekit.labels import find_names
 from edgekit.preprocess import InputSpec
+from edgekit.tflite.checks import check_graph
 from edgekit.tflite.graph import Graph, Op, Tensor
 from edgekit.tflite.metadata import Metadata, read_metadata
 from edgekit.tflite.ops import facts, is_compiled, is_quantized
@@ -32,7 +33,9 @@ def load_tflite(
 ) -> TfliteSource:
     """Opens a float `.tflite`; see `edgekit.converters.sources.open.load_source` for errors."""
     name = str(path)
-    graph, about_weights = with_float_weights(read_graph(path))
+    graph = read_graph(path)
+    check_graph(graph, name)  # before weights are turned into float and an output is cut out
+    graph, about_weights = with_float_weights(graph)
     _refuse_quantized(name, graph)
     graph, choice = as_classifier(name, graph, output, signature)
     checks.single(name, "input", [graph.tensors[i].name for i in graph.inputs])
