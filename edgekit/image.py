@@ -41,7 +41,7 @@ def decode(image: ImageLike, *, least: int = 0) -> Image.Image:
     Arrays hold values from 0 to 255, whatever their type.
 
     Args:
-      image: see `ImageLike`.
+      image: see `ImageLike`. A Pillow image that is upright RGB already comes back as it is, not as a copy.
       least: how many pixels both sides need. A JPEG file that has far more is decoded at 1/2, 1/4 or
         1/8 of its size, which its format offers at a fraction of the time. 0: the full size.
 
@@ -159,7 +159,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return _by_strips(image, lambda strip: Image.fromarray(_grey_to_8_bits(np.asarray(strip), scale)))
     if image.mode in ("RGBA", "LA", "La", "PA", "RGBa") or "transparency" in image.info:
         return _by_strips(image, _over_white)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _by_strips(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:

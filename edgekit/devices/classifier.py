@@ -12,15 +12,15 @@ import numpy as np
 
 from edgekit.devices.failover import SteadyModel, open_steady
 from edgekit.devices.opening import Device, Model, OpenModel
-from edgekit.devices.prediction import Latency, Prediction, best_classes, unnamed
+from edgekit.devices.prediction import Latency, Prediction, named, unnamed
 from edgekit.devices.tensors import (
     check_classes,
-    decoder,
     encoder,
     input_spec,
     input_tensor,
     output_meaning,
     output_tensor,
+    ranker,
 )
 from edgekit.errors import DeviceError, ModelFormatError, UsageError
 from edgekit.image import ImageLike
@@ -85,7 +85,7 @@ class Classifier:
         self._input = input_tensor(opened.graph)
         self._output = output_tensor(opened.graph)
         self._values = self._output.elements
-        self._decode = decoder(self._output, output_meaning(opened.graph, metadata))
+        self._rank = ranker(self._output, output_meaning(opened.graph, metadata))
         self.spec = input_spec(self._input, metadata, preprocess)
         stated = metadata.input if preprocess is not None else None
         self.alarm = contradiction(self.spec, stated, "stated in its metadata") if stated else ""
@@ -115,8 +115,7 @@ class Classifier:
         model = self._model()
         raw = self._run(model, tensor)
         done = perf_counter()
-        scores = self._decode(raw)
-        classes = best_classes(scores, self.labels, k, threshold=threshold)
+        classes = named(self._rank(raw, k), self.class_names, threshold=threshold)
         end = perf_counter()
         latency = Latency(
             preprocess=1000 * (encoded - start), inference=1000 * (done - encoded), postprocess=1000 * (end - done)

@@ -70,7 +70,7 @@ class OpenModel:
             raise UsageError(f"The model does not take this input: {error}") from error
         try:
             self.interpreter.invoke()
-            return tuple(self.interpreter.get_tensor(index) for index in self.outputs)
+            return tuple([self.interpreter.get_tensor(index) for index in self.outputs])
         except (RuntimeError, ValueError) as error:
             reason = str(error).strip().rstrip(".")
             raise DeviceError(f"The model failed on the device {self.device}: {reason}.") from error

@@ -1,9 +1,7 @@
 """What a classifier predicts."""
 
 from dataclasses import dataclass
-from typing import Tuple
-
-import numpy as np
+from typing import Iterable, Sequence, Tuple
 
 
 @dataclass(frozen=True)
@@ -65,17 +63,11 @@ class Prediction:
     latency: Latency
 
 
-def best_classes(
-    scores: np.ndarray, labels: Tuple[str, ...], k: int, *, threshold: float = 0.0
+def named(
+    best: Iterable[Tuple[int, float]], names: Sequence[str], *, threshold: float = 0.0
 ) -> Tuple[ClassScore, ...]:
-    """The `k` highest of the scores (classes,), best first, the lower index first among equals.
-
-    Those below `threshold` are left out.
-    """
-    # Sorting all of 1000 costs less than the calls that pick the few to sort: 18 against 74 µs, measured.
-    order = (-scores).argsort(kind="stable")[:k]
-    best = [(i, score) for i, score in zip(order.tolist(), scores[order].tolist()) if score >= threshold]
-    return tuple(ClassScore(i, labels[i] if labels else unnamed(i), score) for i, score in best)
+    """Classes given as (index, probability), with what `names` has for them, without those below `threshold`."""
+    return tuple([ClassScore(index, names[index], score) for index, score in best if score >= threshold])
 
 
 def unnamed(index: int) -> str:

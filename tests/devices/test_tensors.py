@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekit.devices.prediction import best_classes
+from edgekit.devices.prediction import named
 from edgekit.devices.tensors import (
     check_classes,
     encoder,
@@ -12,6 +12,7 @@ from edgekit.devices.tensors import (
     output_meaning,
     output_tensor,
     probabilities,
+    ranker,
 )
 from edgekit.errors import ModelError, PreprocessingError, UnsupportedModelError
 from edgekit.preprocess import CONVENTIONS, InputSpec, normalize
@@ -278,19 +279,22 @@ def test_softmaxs_quantization_tells_probabilities(zero):
     assert output_meaning(_graph((1, 3), dtype="int8", quant=(1 / 256, -127)), Metadata()) == "logits"
 
 
-def test_best_classes_are_named_and_at_least_as_sure_as_asked():
-    scores = np.float32([0.25, 0.5, 0.125, 0.125])
-    found = best_classes(scores, ("a", "b", "c", "d"), 4, threshold=0.25)
+def test_classes_are_named_and_at_least_as_sure_as_asked():
+    found = named([(1, 0.5), (0, 0.25), (2, 0.125)], ("a", "b", "c"), threshold=0.25)
     assert [(c.index, c.label, c.score) for c in found] == [(1, "b", 0.5), (0, "a", 0.25)]
-    assert [c.index for c in best_classes(scores, (), 4)] == [1, 0, 2, 3]
-    assert [c.index for c in best_classes(np.float32([0.0, -1.0]), (), 2)] == [0]
 
 
-@given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=30), st.integers(1, 40))
-def test_best_classes_are_the_best_in_order(scores, k):
-    best = best_classes(np.array(scores, np.float32), (), k)
-    assert [c.score for c in best] == sorted(scores, reverse=True)[:k]
-    assert all(scores[c.index] == c.score and c.label == f"class {c.index}" for c in best)
+@pytest.mark.parametrize("meaning", ["probabilities", "logits"])
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "float32"])
+@given(data=st.data(), k=st.integers(1, 40))
+def test_the_best_classes_are_the_highest_scores_in_order(dtype, meaning, data, k):
+    low, high = (-4, 4) if dtype == "float32" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    raw = np.array([data.draw(st.lists(st.integers(low, high), min_size=1, max_size=30))], dtype)
+    quant = None if dtype == "float32" else QuantParams((1 / 64,), (3,))
+    tensor = Tensor(0, "y", raw.shape, raw.shape, dtype, quant, 0, 0)
+    scores = probabilities(raw, tensor, meaning).tolist()
+    expected = sorted(enumerate(scores), key=lambda item: (-item[1], item[0]))[:k]
+    assert ranker(tensor, meaning)(raw, k) == expected
 
 
 def _convolution_then(*ops):
