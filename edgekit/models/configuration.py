@@ -41,6 +41,28 @@ def configuration(name: str, layers: Sequence[Layer], outputs: Sequence[str] = (
     return {"class_name": "Functional", "config": {"name": name, "trainable": True, "layers": described, **ends}}
 
 
+def keras_order(layers: Sequence[Layer], outputs: Sequence[str]) -> list[Layer]:
+    """Layers as Keras lists them once it has the model: its files tell whose weights are whose by that order alone.
+
+    The farthest from the outputs come first; of those equally far, what a walk back from the outputs meets first.
+
+    Args:
+      layers: in an order in which each has what it reads.
+      outputs: names of the layers that the model ends with.
+    """
+    named, met, walk = {layer.name: layer for layer in layers}, dict[str, int](), list(reversed(outputs))
+    while walk:
+        name = walk.pop()
+        if name not in met:
+            met[name] = len(met)
+            walk += reversed(named[name].inputs)
+    away = dict.fromkeys(named, 0)
+    for layer in reversed(layers):
+        for name in layer.inputs:
+            away[name] = max(away[name], away[layer.name] + 1)
+    return sorted(layers, key=lambda layer: (-away[layer.name], met.get(layer.name, 0)))
+
+
 def _references(names: Sequence[str]) -> list[object]:
     """Layers' first outputs: one alone is no list."""
     found: list[object] = [[name, 0, 0] for name in names]

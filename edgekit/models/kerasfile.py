@@ -29,6 +29,7 @@ _PARTS: Mapping[str, tuple[str, ...]] = {
     "BatchNormalization": ("gamma", "beta", "moving_mean", "moving_variance"),
     "DepthwiseConv2D": ("depthwise_kernel", "bias"),
     "Normalization": ("mean", "variance", "count"),
+    "PReLU": ("alpha",),
 }
 
 

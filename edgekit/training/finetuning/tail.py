@@ -10,7 +10,8 @@ from math import prod
 
 import numpy as np
 
-from edgekit.converters.export.as_keras import KerasGraph, as_keras, graph_weights
+from edgekit.converters.export.as_keras import KerasGraph, as_keras
+from edgekit.converters.export.keras_writer import graph_weights
 from edgekit.errors import UnsupportedModelError
 from edgekit.tflite import Graph
 from edgekit.tflite.editor import Editor
