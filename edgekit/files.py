@@ -53,13 +53,20 @@ def open_regular(path: Union[str, Path], most: Optional[int]) -> BinaryIO:
 def read_bytes(path: Union[str, Path], most: int) -> bytes:
     """The content of a regular file of at most `most` bytes. Raises OSError as `open_regular`."""
     with open_regular(path, most) as stream:
-        pieces = [stream.read(os.fstat(stream.fileno()).st_size)]
+        pieces = [_read(stream, os.fstat(stream.fileno()).st_size)]
         # Files of the kernel claim a size of 0. By the piece: as much as is asked for is allocated, be there nothing.
-        for piece in iter(lambda: stream.read(_PIECE), b""):
+        for piece in iter(lambda: _read(stream, _PIECE), b""):
             pieces.append(piece)
             if sum(map(len, pieces)) > most:
                 raise _too_large(path, most)
     return b"".join(pieces) if len(pieces) > 1 else pieces[0]
+
+
+def _read(stream: BinaryIO, most: int) -> bytes:
+    piece: Optional[bytes] = stream.read(most)
+    if piece is None:  # some of the kernel's files have to be waited for
+        raise OSError(errno.EAGAIN, "it holds nothing now, and is not waited for")
+    return piece
 
 
 def read_text(path: Union[str, Path], most: int = MAX_TEXT_BYTES) -> str:

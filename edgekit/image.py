@@ -1,10 +1,11 @@
 """Any image → upright 8-bit RGB: formats, modes, orientation, transparency, depth, and what is refused."""
 
+import os
 import re
 import warnings
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Mapping, Tuple, Union
+from typing import Any, BinaryIO, Callable, List, Mapping, Tuple, Union
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -31,6 +32,13 @@ _UPRIGHT: Mapping[Any, Any] = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 _ORIENTATION = 0x0112
 
 _PILLOW = re.compile(r"PIL\.")
+
+
+def images_in(folder: Path) -> List[Path]:
+    """The files in and below a folder that are images by their suffix, in order; what cannot be read has none."""
+    suffixes = set(Image.registered_extensions())
+    files = (Path(place, name) for place, _, names in os.walk(str(folder)) for name in names)
+    return sorted(file for file in files if file.suffix.lower() in suffixes and file.is_file())
 
 
 def decode(image: ImageLike, *, least: int = 0) -> Image.Image:

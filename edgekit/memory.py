@@ -1,9 +1,14 @@
 """Want of memory, told apart from what it looks like: it comes as a damaged file, a missing package, a dead process."""
 
+import os
 import re
+import sys
 from typing import Iterator, Optional
 
 from edgekit.errors import EdgekitError, OutOfMemoryError
+
+#: Bytes of OpenBLAS' buffers, one for each core, and how many of them scipy's libraries take themselves.
+_BLAS_BUFFER, _SCIPY_PARTS = 32 << 20, 4
 
 # How loaders, threads and native libraries word it. The last two: what failed for it before it could say so.
 _WORDS = re.compile(
@@ -34,6 +39,26 @@ def limit() -> Optional[int]:
         return None
     soft = resource.getrlimit(resource.RLIMIT_AS)[0]
     return None if soft == resource.RLIM_INFINITY else soft
+
+
+def check_room_for_scipy() -> None:
+    """To be called before scipy is imported.
+
+    Its OpenBLAS asks for 32 MB for each core while it is loaded, and where a limit refuses, it asks again for ever.
+
+    Raises:
+      OutOfMemoryError: a limit of address space leaves too little for it.
+    """
+    bound = limit()
+    if bound is None or "scipy.linalg" in sys.modules:
+        return
+    try:
+        with open("/proc/self/statm") as stream:
+            taken = int(stream.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:  # not on Linux
+        return
+    if bound - taken < (_SCIPY_PARTS + len(os.sched_getaffinity(0))) * _BLAS_BUFFER:
+        raise short("scipy")
 
 
 def short(work: str = "this") -> OutOfMemoryError:

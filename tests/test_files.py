@@ -1,3 +1,4 @@
+import io
 import os
 import stat
 import subprocess
@@ -152,3 +153,16 @@ def test_a_disk_that_has_no_room_for_both_gets_neither_of_two_files(tmp_path):
     )
     assert "OutputError: model could not be written: File too large." in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_the_kernel_that_has_to_be_waited_for_is_refused(tmp_path, monkeypatch):
+    """/proc/kmsg, where nothing is logged: a regular file by its mode, of which a read gives nothing."""
+    (tmp_path / "kmsg").touch()
+
+    class Waiting(io.FileIO):
+        def read(self, size=-1):
+            return None
+
+    monkeypatch.setattr("edgekit.files.open_regular", lambda path, most: Waiting(path))
+    with pytest.raises(OSError, match="is not waited for"):
+        read_text(tmp_path / "kmsg")

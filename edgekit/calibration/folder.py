@@ -83,7 +83,7 @@ def _walk(root: Path) -> Iterator[str]:
     waiting = [""]
     while waiting:
         folder = waiting.pop()
-        entries = _entries(root / folder)
+        entries = _entries(root, folder)
         for entry in sorted(entries, key=lambda entry: entry.name):
             name = f"{folder}/{entry.name}" if folder else entry.name
             if os.path.isdir(entry.path):  # unlike entry.is_dir(), False for a link to itself
@@ -95,11 +95,14 @@ def _walk(root: Path) -> Iterator[str]:
                 yield name
 
 
-def _entries(folder: Path) -> list["os.DirEntry[str]"]:
+def _entries(root: Path, place: str) -> list["os.DirEntry[str]"]:
+    folder = root / place
     try:
         with os.scandir(folder) as entries:
             return [entry for entry in entries if not entry.name.startswith((".", "__MACOSX"))]
     except FileNotFoundError:
+        if place:  # gone since it was listed
+            return []
         raise DataError(f"There is no folder '{folder}'.", "Check the path given as data.") from None
     except OSError as error:
         raise DataError(f"The folder '{folder}' cannot be read: {error.strerror}.") from error

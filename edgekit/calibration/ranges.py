@@ -12,6 +12,7 @@ from edgekit.calibration.histogram import Histogram
 from edgekit.calibration.observe import TAILS, Ends, Observations, Statistics
 from edgekit.errors import DataError, UsageError
 from edgekit.files import read_text, write_text
+from edgekit.memory import check_room_for_scipy
 
 Bounds = tuple[float, float]
 
@@ -85,6 +86,7 @@ def kl_divergence(statistics: Statistics) -> Bounds:
 
 def _divergence(counted: Histogram, low: float, high: float) -> float:
     """How far the values, cut to [low, high], are from what 256 steps make of those that are not cut."""
+    check_room_for_scipy()
     from scipy.special import rel_entr
 
     inside = (counted.centres > low) & (counted.centres < high)

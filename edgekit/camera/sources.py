@@ -8,10 +8,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
-from PIL import Image
 
 from edgekit.errors import DataError, DeviceError, MissingDependencyError, UsageError
-from edgekit.image import decode
+from edgekit.image import decode, images_in
 from edgekit.install import install_command
 
 # Milliseconds that a stream may take to open, and to send its next frame.
@@ -76,9 +75,8 @@ class Folder:
 
     def __init__(self, folder: Path) -> None:
         """Finds the images. Raises DataError where there are none."""
-        suffixes = set(Image.registered_extensions())
         self.name = str(folder)
-        self._files = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in suffixes and file.is_file()]
+        self._files = images_in(folder)
         if not self._files:
             raise DataError(f"There are no images in the folder {folder}.")
 

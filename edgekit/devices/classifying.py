@@ -8,6 +8,7 @@ from typing import Iterable, Iterator, List, Optional, Union
 from edgekit.devices.classifier import Classifier
 from edgekit.devices.prediction import Prediction
 from edgekit.errors import DataError, UsageError
+from edgekit.image import images_in
 
 
 @dataclass(frozen=True)
@@ -59,15 +60,8 @@ def image_files(names: Iterable[str]) -> List[str]:
     """The files named, a folder standing for all the images in it. Raises UsageError where it holds none."""
     files: List[str] = []
     for name in names:
-        found = _images_in(Path(name)) if os.path.isdir(name) else [str(name)]
+        found = [str(file) for file in images_in(Path(name))] if os.path.isdir(name) else [str(name)]
         if not found:
             raise UsageError(f"There are no images in the folder {name}.")
         files += found
     return files
-
-
-def _images_in(folder: Path) -> List[str]:
-    from PIL import Image
-
-    suffixes = set(Image.registered_extensions())
-    return [str(file) for file in sorted(folder.rglob("*")) if file.suffix.lower() in suffixes and file.is_file()]

@@ -12,7 +12,7 @@ import pytest
 from numpy.lib import format as npy
 from PIL import Image
 
-from edgekit.calibration.folder import drawing_order
+from edgekit.calibration.folder import drawing_order, list_folder
 from edgekit.calibration.samples import Sample, open_samples
 from edgekit.errors import DataError, ImageError, UsageError
 from edgekit.preprocess import InputSpec, fit
@@ -208,6 +208,20 @@ def test_pipes_do_not_block(tmp_path):
     save(tmp_path / "a.png")
     os.mkfifo(tmp_path / "b.png")
     assert names(open_samples(tmp_path, SPEC)) == ["a.png"]
+
+
+def test_a_folder_that_goes_while_it_is_listed_is_passed_over(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    scandir = os.scandir
+
+    def going(path):
+        if os.path.basename(path) == "gone":
+            raise FileNotFoundError(2, "No such file or directory", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", going)
+    assert list_folder(tmp_path).names == ("a.png",)
 
 
 def test_names_that_are_not_unicode(tmp_path):

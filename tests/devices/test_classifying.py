@@ -1,5 +1,7 @@
 """classify(): files and folders, each answered on its own."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -58,3 +60,18 @@ def test_a_folder_stands_for_the_image_files_in_it_and_below(tmp_path):
     assert found == [str(tmp_path / name) for name in ("A.JPG", "b.png", "deep/c.webp")] + ["any name"]
     with pytest.raises(UsageError, match="no images in the folder"):
         image_files([str(tmp_path / "empty")])
+
+
+def test_a_folder_that_goes_while_images_are_looked_for_ends_nothing(tmp_path, monkeypatch):
+    """As those of processes below /proc do."""
+    (tmp_path / "gone").mkdir()
+    (tmp_path / "b.png").touch()
+    scandir = os.scandir
+
+    def going(path):
+        if os.path.basename(path) == "gone":
+            raise FileNotFoundError(2, "No such file or directory", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", going)
+    assert image_files([str(tmp_path)]) == [str(tmp_path / "b.png")]

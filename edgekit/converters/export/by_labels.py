@@ -11,6 +11,7 @@ from edgekit.calibration.samples import Sample, Samples
 from edgekit.converters.sources.source import Source
 from edgekit.evaluation.plausibility import plausibility
 from edgekit.evaluation.verdict import decide
+from edgekit.memory import check_room_for_scipy
 
 #: Labelled images looked at. A lead of 98.5 % over 94.5 % is significant on 200 of them, not on 100.
 IMAGES = 200
@@ -90,6 +91,7 @@ def _answers(source: Source, convention: str, images: Sequence[Sample]) -> Itera
 
 def _leads(first: np.ndarray, second: np.ndarray) -> bool:
     """Whether the first is right more often than chance explains, by the sign test on where the two differ."""
+    check_room_for_scipy()
     from scipy.stats import binomtest
 
     wins, losses = int(np.sum(first & ~second)), int(np.sum(second & ~first))

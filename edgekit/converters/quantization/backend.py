@@ -14,6 +14,7 @@ from edgekit.converters.quantization.overflow import fit_biases
 from edgekit.converters.quantization.stand_ins import STAND_INS, disguised, undisguised
 from edgekit.errors import ConversionError, DataError, UsageError
 from edgekit.install import not_importable
+from edgekit.memory import check_room_for_scipy
 from edgekit.preprocess import InputSpec
 from edgekit.tflite import Graph, QuantParams, read_graph
 from edgekit.tflite.editor import Editor
@@ -139,9 +140,9 @@ def without_int8(graph: Graph) -> tuple[Op, ...]:
 
 def _known_ops() -> frozenset[str]:
     """The ops that are quantized, by the quantizer or with a stand-in."""
+    _, qtyping = _library()
     from litert_quantizer.utils.tfl_flatbuffer_utils import TFL_OP_NAME_TO_CODE
 
-    _, qtyping = _library()
     numbers = set(TFL_OP_NAME_TO_CODE.values())
     return frozenset(STAND_INS).union(n for n, number in vars(qtyping.BuiltinOperator).items() if number in numbers)
 
@@ -172,6 +173,7 @@ def _recipe(io: str) -> list[dict[str, object]]:
 
 
 def _library() -> tuple[ModuleType, ModuleType]:
+    check_room_for_scipy()
     try:
         from litert_quantizer import qtyping, quantizer
     except ImportError as error:

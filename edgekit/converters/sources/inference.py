@@ -1,7 +1,8 @@
 """A model's inference as one traced TensorFlow function, which both prediction and export use."""
 
+import contextlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -40,13 +41,30 @@ def last_op(function: ConcreteFunction) -> str:
     return str(op.type)
 
 
-def traced(call: Call, spec: InputSpec) -> Traced:
-    """A `tf.function` of float32 tensors (1, height, width, channels), traced once, when it is first needed."""
+def traced(call: Call, spec: InputSpec, name: str) -> Traced:
+    """A `tf.function` of float32 tensors (1, height, width, channels), traced once.
+
+    Raises UnsupportedModelError, with the file's `name`, where the model cannot be called.
+    """
     import tensorflow as tf
 
     signature = [tf.TensorSpec((1, *spec.shape), tf.float32, name="image")]
     function: Traced = tf.function(call, input_signature=signature, autograph=False)
+    with _in_words(name, spec.shape):
+        function.get_concrete_function()
     return function
+
+
+@contextlib.contextmanager
+def _in_words(name: str, shape: Sequence[int]) -> Iterator[None]:
+    """What a model raises, which is whatever its layers do, as UnsupportedModelError."""
+    try:
+        yield
+    except Exception as error:
+        raise UnsupportedModelError(
+            f"{name} fails on an image of {'x'.join(map(str, shape))}: {_reason(error)}",
+            "Does it predict where it was made? Then export what it computes: `model.export('folder')`.",
+        ) from error
 
 
 def predictor(function: Call, name: str) -> Callable[[np.ndarray], np.ndarray]:
@@ -57,14 +75,8 @@ def predictor(function: Call, name: str) -> Callable[[np.ndarray], np.ndarray]:
     import tensorflow as tf
 
     def predict(images: np.ndarray) -> np.ndarray:
-        try:
+        with _in_words(name, images.shape[1:]):
             answers = [function(tf.constant(image[np.newaxis], tf.float32)).numpy() for image in images]
-        except Exception as error:  # a model raises whatever its layers do
-            size = "x".join(map(str, images.shape[1:]))
-            raise UnsupportedModelError(
-                f"{name} fails on an image of {size}: {_reason(error)}",
-                "Does it predict where it was made? Then export what it computes: `model.export('folder')`.",
-            ) from error
         return np.concatenate(answers).astype(np.float32)
 
     return predict

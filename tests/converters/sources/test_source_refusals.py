@@ -363,16 +363,20 @@ def test_a_float_tflite_that_ends_its_process_is_refused(tmp_path):
     refused(path, ModelFormatError, "evil.tflite", "ends the process that runs it")
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "word"),
+    [("dilation_rate", [1, 0], "dilation"), ("strides", [1, 10**30], "fails on an image of")],
+)
 @pytest.mark.parametrize("library", ["keras", "tf_keras"])
-def test_a_model_that_fails_when_it_runs_is_refused_in_its_own_words(library, tmp_path, request):
+def test_a_model_that_fails_when_it_runs_is_refused_in_its_own_words(library, option, value, word, tmp_path):
     keras = pytest.importorskip(library)
     path = save(classifier(keras), tmp_path / "m.h5")
     with h5py.File(path, "r+") as file:
         config = json.loads(file.attrs["model_config"])
         (conv,) = [layer for layer in config["config"]["layers"] if layer["class_name"] == "Conv2D"]
-        conv["config"]["dilation_rate"] = [1, 0]
+        conv["config"][option] = value
         file.attrs["model_config"] = json.dumps(config)
-    refused(path, UnsupportedModelError, "m.h5", "dilation")
+    refused(path, UnsupportedModelError, "m.h5", word)
 
 
 @pytest.mark.parametrize("depth", [120, 900, 50_000])

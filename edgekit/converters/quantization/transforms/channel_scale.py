@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgekit.memory import check_room_for_scipy
 from edgekit.tflite.quant import WEIGHT_LIMIT
 
 #: A channel smaller than this part of the largest counts as if it were of this size: it is as good as dead.
@@ -45,6 +46,7 @@ def channel_scale(carriers: Sequence[Carrier], weights: Sequence[np.ndarray] = (
         where all readers are depthwise, with a scale for each channel: no channel's error is worth more than another's
         then, and the mean of their logarithms is what becomes least.
     """
+    check_room_for_scipy()
     from scipy.optimize import minimize
 
     extremes = np.maximum(carriers[-1].below, carriers[-1].above)

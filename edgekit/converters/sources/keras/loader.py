@@ -61,7 +61,8 @@ def load_keras(
     model = _with_output(model, library, place=place)
     spec = checks.image_spec(name, tuple(inputs[0].shape), size, reshaped=reshapes_first(model))
     classes = checks.class_count(name, tuple(outputs[place].shape))
-    call = traced(as_row(without_channels(_inference(model, library), inputs[0].shape), outputs[place].shape), spec)
+    call = without_channels(_inference(model, library), inputs[0].shape)
+    call = traced(as_row(call, outputs[place].shape), spec, name)
     predict = predictor(call, name)
     meaning, output_notes = output_kind(last_op(call.get_concrete_function()), predict, spec)
     names = find_names(path, classes)
@@ -96,7 +97,7 @@ def with_model(source: KerasSource, model: KerasModel) -> KerasSource:
     """A Keras source with another model of the same ends in its place."""
     library = "tf_keras" if source.format == "keras2" else "keras"
     call = without_channels(_inference(model, library), model.inputs[0].shape)
-    call = traced(as_row(call, model.outputs[0].shape), source.spec)
+    call = traced(as_row(call, model.outputs[0].shape), source.spec, source.path)
     return replace(
         source,
         call=call,

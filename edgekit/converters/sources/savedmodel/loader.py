@@ -51,7 +51,7 @@ def load_savedmodel(
     classes = checks.class_count(name, ends[place].shape)
     _refuse_fixed_batch(given, name)
     call = without_channels(_inference(function, given, ends[place].name), shape)
-    call = traced(as_row(call, ends[place].shape), spec)
+    call = traced(as_row(call, ends[place].shape), spec, name)
     frozen = _frozen(call, name)
     if len(shape) == 3 and not reshapes_first(frozen):
         checks.image_spec(name, shape, size)
