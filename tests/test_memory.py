@@ -20,9 +20,7 @@ import scipy.linalg
 @pytest.mark.skipif(sys.platform != "linux", reason="address space is limited on Linux")
 @pytest.mark.parametrize("megabytes", [20, 60, 110, 160, 10_000])
 def test_scipy_is_not_loaded_where_it_would_ask_for_memory_for_ever(megabytes):
-    done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, str(megabytes)], capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", _PROGRAM, str(megabytes)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 or "OutOfMemoryError: There is not enough memory for scipy." in done.stderr
     assert (done.returncode == 0) is (megabytes == 10_000)
 
