@@ -2,8 +2,10 @@
 
     python -m benchmarks.targets MODEL --data DIR --verify-data DIR [--labels-csv FILE] [--mediapipe PYTHON]
 
-Every target is made in every precision that it takes. Agreement and accuracy are those on --verify-data; CPU time is
-the processor's time of one inference on one thread, the median of 5 × 20, so that other programs hardly count.
+Every target is made in every precision that it takes; targets that get the same model share a row. Agreement and
+accuracy are those on --verify-data; CPU time is the processor's time of one inference on one thread, the median of
+5 × 20, so that other programs hardly count. «left behind» counts the ops that do not run on the accelerator, by the
+word of each target's judge: edgekit's rules for the Edge TPU, Vela, the converter to TOSA, the GPU or Core ML delegate.
 --mediapipe names a Python in which MediaPipe is installed, and what edgekit needs: there ImageClassifier names
 --images images (already of the model's size, since each resizes in its own way), and its best class and score are
 compared with edgekit's. `python -m benchmarks.targets FILES --answers IMAGES.npy` is what runs in that Python.
@@ -16,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -29,7 +31,10 @@ from edgekit.converters.recipe import for_target
 from edgekit.quiet import tensorflow_quiet
 from edgekit.reports.text import columns, with_interval
 from edgekit.targets import PRECISIONS, TARGETS
+from edgekit.targets.judges import JUDGES, Place, judge
 from edgekit.terminal import echo_lines
+from edgekit.tflite.graph import Graph
+from edgekit.tflite.reader import read_graph
 
 #: Scores of both lie as near as a step of 8 bits.
 NEAR = 1 / 256
@@ -43,6 +48,7 @@ class Row:
     precision: str
     path: Path
     cells: tuple[str, ...]
+    left: tuple[str, ...] = ()
 
 
 def made(model: Path, data: Path, verify: Path, folder: Path) -> Iterator[tuple[str, str, Path, str]]:
@@ -79,19 +85,28 @@ def cpu_ms(path: Path) -> float:
 
 def rows(arguments: argparse.Namespace, folder: Path) -> list[Row]:
     """A row for each model; targets that get the same one, but for the record of its making, share it."""
-    found: dict[tuple[str, str, int], Row] = {}
+    found: dict[tuple[object, ...], Row] = {}
     for target, precision, path, agreement in made(arguments.model[0], arguments.data, arguments.verify_data, folder):
-        same = (precision, agreement, path.stat().st_size // 100)
-        known = found.get(same)
-        if known is None:
-            images = ImageSet(arguments.verify_data, arguments.labels_csv)
-            judged = evaluate(path, images)
-            top1 = with_interval(judged.top1, judged.top1_interval)
-            cells = (f"{path.stat().st_size / 1e6:.2f} MB", agreement, top1, f"{cpu_ms(path):.1f} ms")
-            found[same] = Row((target,), precision, path, cells)
-        else:
-            found[same] = Row((*known.targets, target), precision, known.path, known.cells)
+        graph = read_graph(path)
+        same = (precision, agreement, graph.tensors, graph.ops)
+        row = found.get(same) or Row((), precision, path, measured(path, agreement, arguments))
+        found[same] = replace(row, targets=(*row.targets, target), left=(*row.left, *left_behind(target, graph)))
     return list(found.values())
+
+
+def measured(path: Path, agreement: str, arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Size, agreement, accuracy and CPU time of a file, as texts."""
+    judged = evaluate(path, ImageSet(arguments.verify_data, arguments.labels_csv))
+    top1 = with_interval(judged.top1, judged.top1_interval)
+    return f"{path.stat().st_size / 1e6:.2f} MB", agreement, top1, f"{cpu_ms(path):.1f} ms"
+
+
+def left_behind(target: str, graph: Graph) -> Iterator[str]:
+    """How many of a model's ops do not run on a target's accelerator, where it has one."""
+    if target in JUDGES:
+        placement = judge(graph, Place(target))
+        total = len(placement.ops)
+        yield f"{target} {total - placement.mapped} of {total}"
 
 
 # In the Python that has MediaPipe.
@@ -161,6 +176,7 @@ def _table(found: Sequence[Row], told: Mapping[str, list[int]], folder: Path) ->
         "agreement",
         "top-1",
         "CPU time",
+        "left behind",
         "MediaPipe: class, score",
         "who opens it",
     )
@@ -169,7 +185,9 @@ def _table(found: Sequence[Row], told: Mapping[str, list[int]], folder: Path) ->
         answered = [told.get(str(folder / f"{target}_{row.precision}.tflite")) for target in row.targets]
         equal = "; ".join(dict.fromkeys(f"{same}, {near} of {total}" for same, near, total in filter(None, answered)))
         opens = "; ".join(dict.fromkeys(TARGETS[target].opens for target in row.targets))
-        lines.append((", ".join(row.targets), row.precision, *row.cells, equal or "not asked", opens))
+        lines.append(
+            (", ".join(row.targets), row.precision, *row.cells, "; ".join(row.left), equal or "not asked", opens)
+        )
     yield from columns(header, lines)
 
 

@@ -10,6 +10,9 @@ from typing import Iterable, Match, Optional, TextIO, Tuple
 #: Columns of the titles before facts.
 _TITLE = 14
 
+#: Facts that are bad news.
+_BAD = ("Not met", "Alarm", "Low agreement")
+
 #: Facts that are prose, and how much of it is shown unless asked for.
 _PROSE, PROSE_LINES = ("Expect", "Note"), 3
 
@@ -99,7 +102,7 @@ def echo_facts(facts: Iterable[Tuple[str, str]], *, verbose: bool = False) -> No
     for title, text in facts:
         most = PROSE_LINES if title in _PROSE and not verbose else None
         row = hanging(printable(text), title=f"{title:<{_TITLE}}", width=width, most=most)
-        echo(row[_TITLE:], title=row[:_TITLE], colour="red" if title in ("Not met", "Alarm") else "cyan")
+        echo(row[_TITLE:], title=row[:_TITLE], colour="red" if title in _BAD else "cyan")
 
 
 def echo_lines(lines: Iterable[str]) -> None:

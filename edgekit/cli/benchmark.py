@@ -2,23 +2,28 @@
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Callable, Dict, List, Optional, Tuple
 
 import click
 
 from edgekit.cli.common import command_options, echo_json, progress_bar
+from edgekit.cli.reporting import check_report, report_option, write_report
 from edgekit.cli.settings import DEVICES, gather, suggest
 from edgekit.devices.benchmarking.baseline import Baseline, Slowdown, Timed, read_baseline, slowdowns
 from edgekit.devices.benchmarking.baseline import unmet as too_slow
 from edgekit.devices.benchmarking.benchmark import BLOCKS
 from edgekit.devices.benchmarking.benchmark import benchmark as run_benchmark
-from edgekit.errors import UsageError
+from edgekit.errors import EdgekitError, UsageError
 from edgekit.progress import Progress
 from edgekit.quiet import tensorflow_quiet
 from edgekit.reports.benchmark import benchmark_facts, benchmark_lines, benchmark_to_json, slowdown_facts
 from edgekit.reports.text import Facts
 from edgekit.terminal import echo_facts, echo_lines
 from edgekit.units import fraction
+
+#: No device is named: which ones are run is ours to choose.
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,14 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """What a run is compared with: the options of the same names."""
+
+    against: Optional[str]
+    max_slowdown: Optional[str]
+
+
+@dataclass(frozen=True)
 class Outcome:
     """A run, ready to be printed.
 
@@ -52,6 +65,7 @@ class Outcome:
       processor: of the machine or phone.
       document: from the slowdowns to the JSON document.
       facts, lines: for people.
+      failed: how many measurements that were asked for could not be made.
       unmet: what is plainly wrong, or None.
     """
 
@@ -60,6 +74,7 @@ class Outcome:
     document: Callable[[List[Slowdown]], Dict[str, object]]
     facts: Facts
     lines: List[str]
+    failed: int
     unmet: Optional[str] = None
 
 
@@ -67,7 +82,7 @@ class Outcome:
 @click.argument("models", nargs=-1, required=True, type=click.Path(), metavar="MODEL...")
 @click.option(
     "--device",
-    default="auto",
+    default=AUTO,
     show_default=True,
     help="One or more, as cpu,usb; with --adb cpu, gpu, gpu-fp32, nnapi, hexagon, npu.",
     shell_complete=suggest(*DEVICES),
@@ -85,13 +100,15 @@ class Outcome:
 @click.option("--max-slowdown", help="With --against: slowdown allowed, such as 5%; more is exit code 1.")
 @gather(PhoneOptions, "phone")
 @gather(Timing, "timing")
+@gather(Earlier, "earlier")
+@report_option
 @command_options
 def benchmark(
     models: Tuple[str, ...],
     timing: Timing,
     phone: PhoneOptions,
-    against: Optional[str],
-    max_slowdown: Optional[str],
+    earlier: Earlier,
+    report: Optional[Path],
     as_json: bool,
     verbose: bool,
 ) -> None:
@@ -109,21 +126,21 @@ def benchmark(
       edgekit benchmark model.tflite --against baseline.json --max-slowdown 5%
       edgekit benchmark model.tflite --adb --binary android_aarch64_benchmark_model --device cpu,gpu
     """
-    allowed = fraction("--max-slowdown", max_slowdown)
-    if allowed is not None and against is None:
-        raise UsageError("--max-slowdown needs something to compare with.", "Name an earlier run with --against.")
     _check(phone, timing)
-    baseline = read_baseline(against) if against else None
+    check_report(report)
+    allowed, baseline = _allowed(earlier)
     run = _on_phone if phone.adb else _here
     with tensorflow_quiet(verbose) as stream, progress_bar(stream, as_json=as_json, verbose=verbose) as progress:
         found = run(models, timing, phone, progress)
     slower = slowdowns(found.timed, baseline) if baseline else []
     unmet = found.unmet or (too_slow(slower, allowed) if allowed is not None else None)
+    document = {**found.document(slower), "accepted": unmet is None, "unmet": unmet}
+    write_report(report, document)
     if as_json:
-        echo_json({**found.document(slower), "accepted": unmet is None, "unmet": unmet})
+        echo_json(document)
     else:
         _print(found, slower, baseline, unmet)
-    sys.exit(1 if unmet else 0)
+    sys.exit(1 if unmet else EdgekitError.exit_code if found.failed else 0)
 
 
 def _print(found: Outcome, slower: List[Slowdown], baseline: Optional[Baseline], unmet: Optional[str]) -> None:
@@ -133,6 +150,14 @@ def _print(found: Outcome, slower: List[Slowdown], baseline: Optional[Baseline],
         echo_facts(slowdown_facts(slower, baseline, found.processor))
     if unmet:
         echo_facts([("Not met", unmet)])
+
+
+def _allowed(earlier: Earlier) -> Tuple[Optional[float], Optional[Baseline]]:
+    """The slowdown allowed, and what it is against."""
+    allowed = fraction("--max-slowdown", earlier.max_slowdown)
+    if allowed is not None and earlier.against is None:
+        raise UsageError("--max-slowdown needs something to compare with.", "Name an earlier run with --against.")
+    return allowed, read_baseline(earlier.against) if earlier.against else None
 
 
 def _check(phone: PhoneOptions, timing: Timing) -> None:
@@ -166,6 +191,7 @@ def _here(models: Tuple[str, ...], timing: Timing, phone: PhoneOptions, progress
         lambda slower: benchmark_to_json(found, slower),
         benchmark_facts(found),
         list(benchmark_lines(found)),
+        len(found.failed),
     )
 
 
@@ -190,6 +216,7 @@ def _on_phone(models: Tuple[str, ...], timing: Timing, phone: PhoneOptions, prog
         lambda slower: phone_to_json(found, agreements, slower),
         phone_facts(found, agreements),
         list(phone_lines(found, agreements)),
+        len(found.failed) if timing.device != AUTO else 0,
         unmet(agreements),
     )
 

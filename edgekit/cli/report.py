@@ -17,7 +17,8 @@ from edgekit.terminal import echo_lines
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Default: the first document's name, .html.")
 @command_options
 def report(documents: Tuple[Path, ...], output: Optional[Path], as_json: bool, verbose: bool) -> None:
-    """Make a page to send round from DOCUMENTS: what convert, evaluate, compare, inspect or train print with --json.
+    """Make a page to send round from DOCUMENTS: what other commands print with --json: convert, evaluate,
+    compare, inspect, train, benchmark, verify.
 
     A manifest (NAME.json beside a model) will do as well. The page is one HTML file that needs no network.
 

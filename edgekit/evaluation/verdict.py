@@ -21,6 +21,9 @@ from edgekit.tflite.model import Model
 from edgekit.tflite.patterns import score_head
 from edgekit.tflite.quant import LIMITS, dequantize, quantize
 
+#: Models that 8 bits suit keep 97 to 99 % (docs/benchmarks.md, docs/targets.md); what surely lies below is told.
+LOW_AGREEMENT = 0.97
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -63,6 +66,11 @@ class Verdict:
         if self.top1_reference is None or self.top1_candidate is None:
             return None
         return self.top1_reference - self.top1_candidate
+
+    @property
+    def low(self) -> bool:
+        """Whether the agreement is surely lower than that of models which suffer little."""
+        return self.interval[1] < LOW_AGREEMENT
 
     @property
     def p_value(self) -> float:

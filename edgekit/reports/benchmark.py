@@ -8,7 +8,8 @@ import numpy as np
 from edgekit.devices.benchmarking.baseline import Baseline, Slowdown
 from edgekit.devices.benchmarking.benchmark import Benchmark, Measurement
 from edgekit.devices.benchmarking.ratio import Ratio
-from edgekit.reports.text import Facts, columns
+from edgekit.devices.benchmarking.subject import Configuration
+from edgekit.reports.text import Facts, columns, error_to_json
 from edgekit.sizes import size_text
 
 _HEADER = (
@@ -28,7 +29,7 @@ _HEADER = (
 
 
 def benchmark_to_json(found: Benchmark, slower: Optional[List[Slowdown]] = None) -> Dict[str, object]:
-    """`{"machine", "image", "warm_up", "results"}`; times in milliseconds, memory in bytes."""
+    """`{"machine", "image", "warm_up", "results", "failed", "notes"}`; times in milliseconds, memory in bytes."""
     then = {each.timed.key: each.ratio for each in slower or ()}
     return {
         "machine": {
@@ -43,8 +44,13 @@ def benchmark_to_json(found: Benchmark, slower: Optional[List[Slowdown]] = None)
         "image": found.image,
         "warm_up": found.warm_up,
         "results": [_result(each, found.ratio(each), then.get(each.timed.key)) for each in found.measurements],
+        "failed": [{**_asked(each.configuration), **error_to_json(each.error)} for each in found.failed],
         "notes": list(_notes(found)),
     }
+
+
+def _asked(each: Configuration) -> Dict[str, object]:
+    return {"model": each.model, "device": each.device, "threads": each.threads}
 
 
 def _result(each: Measurement, ratio: Ratio, slowdown: Optional[Ratio]) -> Dict[str, object]:
@@ -133,6 +139,9 @@ def ratio_text(ratio: Ratio) -> str:
 
 
 def _notes(found: Benchmark) -> Iterator[str]:
+    for lost in found.failed:
+        asked = lost.configuration
+        yield f"{Path(asked.model).name} on {asked.device} could not be timed. {lost.error}"
     yield from found.conditions.notes()
     for each in found.measurements:
         if each.only_inference:

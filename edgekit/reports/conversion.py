@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgekit.converters import Conversion
 from edgekit.converters.manifest import Exported
+from edgekit.converters.remedies import remedies
 from edgekit.converters.several import ForTarget
 from edgekit.converters.sources.source import Source
 from edgekit.converters.surgery.student import Student
@@ -118,6 +119,7 @@ def conversion_to_json(
         "ranges": [fit.to_json() for fit in conversion.fits],
         "provenance": conversion.artefact.provenance,
         "alarms": list(conversion.alarms),
+        "remedies": list(remedies(conversion)),
         "notes": list(conversion.source.notes),
         "skipped": [{"image": name, "reason": reason} for name, reason in conversion.skipped.items()],
         "compiled": compiled.outputs[0] if isinstance(compiled, CompileReport) else None,
@@ -148,6 +150,7 @@ def conversion_facts(conversion: Conversion, written: Written) -> Facts:
     rows += [("Class names", _names(conversion.source))]
     rows += _judged(conversion)
     rows += [("Verdict", f"not full int8: {left}, with casts around; for phones and CPUs")] if left else []
+    rows += [("Low agreement", line) for line in remedies(conversion)]
     rows += [("Alarm", line) for line in conversion.alarms]
     rows += _placed(written)
     rows += [("Note", note) for note in conversion.source.notes]

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+from edgekit.converters.remedies import remedies
 from edgekit.converters.several import ForTarget
 from edgekit.reports.conversion import Written, conversion_facts
 from edgekit.reports.evaluation import class_to_json, evaluation_tables, outcome_to_json
@@ -43,6 +44,7 @@ def training_to_json(trained: Trained, path: Path, manifest: Path, floating: Pat
         "cross_validation": {"top1": trained.choice.accuracy, "loss": trained.choice.loss},
         "ranges": [fit.to_json() for fit in trained.conversion.fits],
         "alarms": list(trained.alarms),
+        "remedies": list(remedies(trained.conversion)),
         "seconds": round(trained.seconds, 1),
         "verdict": trained.conversion.artefact.provenance["verdict"],
         "notes": [*dataset.notes, *trained.conversion.source.notes],

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from edgekit.cli import main
+from edgekit.reports.page import render
 from tests.support.build import colour_model
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmark.md"
@@ -57,6 +58,26 @@ def test_the_document_holds_every_figure(here):
     low, high = second["ratio_interval"]
     assert 0 < low <= second["ratio"] <= high
     assert document["accepted"] is True
+
+
+def test_a_missing_device_is_named_and_the_others_are_measured(here):
+    result = edgekit("model.tflite", "--device", "cpu,usb", "--runs", 25, "--json")
+    document = json.loads(result.stdout)
+    assert (result.exit_code, result.stderr) == (2, "")
+    assert [row["device"] for row in document["results"]] == ["cpu"]
+    (failed,) = document["failed"]
+    assert (failed["model"], failed["device"], failed["error"]) == ("model.tflite", "usb", "UsageError")
+    assert any(note.startswith("model.tflite on usb could not be timed.") for note in document["notes"])
+    plain = edgekit("model.tflite", "--device", "cpu,usb", "--runs", 25)
+    assert plain.exit_code == 2 and "model.tflite on usb could not be timed." in plain.output
+
+
+def test_a_report_is_what_the_document_makes(here):
+    pytest.importorskip("jinja2")
+    document = json.loads(edgekit("model.tflite", "--runs", 25, "--report", "times.html", "--json").stdout)
+    assert (here / "times.html").read_text(encoding="utf-8") == render([document])
+    refused = edgekit("model.tflite", "--report", "no/such/folder/times.html")
+    assert refused.exit_code == 2 and "Machine" not in refused.output
 
 
 def test_the_table_has_a_row_for_each(here):

@@ -10,8 +10,10 @@ from click.testing import CliRunner
 
 from edgekit.cli import main
 from edgekit.preprocess import InputSpec
+from edgekit.reports.page import render
 from edgekit.tflite.metadata import Metadata, write_metadata
 from tests.support.build import colour_classifier
+from tests.support.page import Page, numbers
 from tests.support.phone import FakePhone, binary
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmark.md"
@@ -115,7 +117,7 @@ def test_the_same_scores_for_every_image_or_class_are_told():
 
 def test_the_table_and_the_notes(here, phone):
     result = edgekit("model.tflite", "--images", 2, "--device", "cpu,gpu-fp32,nnapi")
-    assert result.exit_code == 0
+    assert result.exit_code == 2  # NNAPI takes nothing of it
     told = " ".join(result.stdout.split())
     assert "Phone Maker Fone 3, SC1000, Android 14, arm64-v8a, armeabi-v7a (FAKE1)" in told
     assert re.search(
@@ -128,7 +130,9 @@ def test_the_table_and_the_notes(here, phone):
 
 def test_an_accelerator_that_fails_leaves_the_others(here, phone):
     phone.behave(fails={"gpu": "FAILED"})
-    document = json.loads(edgekit("model.tflite", "--images", 2, "--device", "cpu,gpu", "--json").stdout)
+    result = edgekit("model.tflite", "--images", 2, "--device", "cpu,gpu", "--json")
+    assert result.exit_code == 2  # since it was named
+    document = json.loads(result.stdout)
     assert [row["device"] for row in document["results"]] == ["cpu"]
     (failed,) = document["failed"]
     assert failed["device"] == "gpu" and "Can not open OpenCL library" in failed["message"]
@@ -154,6 +158,23 @@ def test_a_short_output_is_told(here, phone):
     phone.behave(wrong={"cpu": "short"})
     document = json.loads(edgekit("float.tflite", "--device", "cpu", "--images", 1, "--json").stdout)
     assert "bytes for an output of" in document["results"][0]["agreement"]["why_not"]
+
+
+def test_a_page_of_the_phone(here, phone):
+    pytest.importorskip("jinja2")
+    phone.behave(fails={"nnapi": "FAILED"})
+    result = edgekit("model.tflite", "--images", 2, "--report", "phone.html", "--json")
+    assert result.exit_code == 0  # none was named
+    document, page = json.loads(result.stdout), (here / "phone.html").read_text(encoding="utf-8")
+    assert page == render([document]) and "FAKE1" not in page
+    (here / "phone.json").write_text(result.stdout, encoding="utf-8")
+    assert CliRunner().invoke(main, ["report", "phone.json", "-o", "again.html"]).exit_code == 0
+    assert (here / "again.html").read_text(encoding="utf-8") == page
+    shown = {json.loads(value) for value in Page(page).data}
+    typical = {row["inference_ms"]["p50"] or row["inference_ms"]["mean"] for row in document["results"]}
+    assert typical <= shown <= numbers(document)
+    told = " ".join("".join(Page(page).text).split())
+    assert "Answers beside the CPU interpreter's" in told and "Could not be timed" in told
 
 
 def test_a_baseline_from_the_phone_is_compared_with(here, phone):

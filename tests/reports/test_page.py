@@ -17,6 +17,7 @@ from tests.support.reported import (
     INSPECTION,
     LAYER,
     OPS,
+    PHONE,
     SPREAD,
     TRAINING,
 )
@@ -57,6 +58,7 @@ def test_every_figure_is_one_of_the_document_exactly(kind):
             "benchmark",
             {13.625, 15.25, 18.5, 231.5, 10.75, 6.125, 111169536, 0.467, 0.391, 0.504, 1.0312, 1.0109, 10, 0.25},
         ),
+        ("benchmark on a phone", {8.9375, 1.5312, 0.9375, 0.8281, 48, 31.25, 62464000, 3.5}),
         ("verify", {5300000, 0.8125}),
         ("manifest", {0.9850000000000001, 123, 5.33}),
         ("evaluate", {0.8811881188118812, 0.8034, 0.9306, 0.9123, 0.8456, 0.9712, 50, 51, 46, 7, 44}),
@@ -97,6 +99,15 @@ def test_nothing_is_loaded_from_elsewhere():
     assert "url(" not in text and "@import" not in text and "http://" not in text and "https://" not in text
     policy = next(attrs["content"] for tag, attrs in page.tags if attrs.get("http-equiv") == "Content-Security-Policy")
     assert "default-src 'none'" in policy
+
+
+def test_a_phones_page_tells_what_failed_and_what_answers_wrongly():
+    told = " ".join("".join(Page(render([PHONE])).text).split())
+    assert "p50 or mean, ms" in told
+    assert "mean inference of" in render([{**PHONE, "results": PHONE["results"][:1]}])
+    assert "a part of it" in told and "on the CPU: ARG_MAX" in told and f"answers with {HOSTILE}" in told
+    assert f"b.tflite, nnapi, 4 threads{HOSTILE}" in told
+    assert "SECRET1" not in told and "640×480" not in told
 
 
 def test_images_have_a_text_in_their_place():

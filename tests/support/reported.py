@@ -78,6 +78,22 @@ BENCHMARK = {
     "image": HOSTILE, "warm_up": 10, "notes": [HOSTILE], "accepted": False, "unmet": "slower by 3.1 %",
     "results": [MEASUREMENT, {**MEASUREMENT, "model": "b.tflite", "ratio": 0.467, "ratio_interval": [0.391, 0.504]}],
 }  # fmt: skip
+PHONE = {
+    "machine": {
+        "processor": HOSTILE, "system": "Android 14", "abis": ["arm64-v8a"], "serial": "SECRET1", "binary": HOSTILE,
+        "governors": ["schedutil"], "load": 3.5,
+    },
+    "warm_up": 10, "notes": [HOSTILE], "accepted": True, "unmet": None,
+    "results": [
+        {**MEASUREMENT, "device": "gpu", "inference_ms": {"p50": None, "mean": 8.9375, "p95": None, "p99": None},
+         "peak_memory_bytes": None, "delegated": "a part of it", "on_cpu": ["ARG_MAX"],
+         "agreement": {"agreement": 0.9375, "interval": [0.8281, 0.9844], "images": 48, "source": "data",
+                       "sqnr_db": 31.25, "broken": HOSTILE, "why_not": None}},
+        {**MEASUREMENT, "ratio": 1.5312, "ratio_interval": [1.5, 1.5625], "agreement": None},
+    ],
+    "failed": [{"model": "b.tflite", "device": "nnapi", "threads": 4, "error": "DeviceError", "message": HOSTILE,
+                "hint": None}],
+}  # fmt: skip
 VERIFICATION = {
     "model": "m.tflite", "accepted": False,
     "gates": [
@@ -87,6 +103,7 @@ VERIFICATION = {
 }  # fmt: skip
 DOCUMENTS = {
     "benchmark": BENCHMARK,
+    "benchmark on a phone": PHONE,
     "verify": VERIFICATION,
     "convert": CONVERSION,
     "manifest": RECORD,

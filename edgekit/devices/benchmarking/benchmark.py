@@ -18,7 +18,8 @@ from edgekit.devices.benchmarking.ratio import Ratio, paired_ratio
 from edgekit.devices.benchmarking.start import Start, measure_start
 from edgekit.devices.benchmarking.subject import Configuration, Subject, burst, open_subject
 from edgekit.devices.interpreter import allowed_cores
-from edgekit.errors import UsageError
+from edgekit.devices.request import parse_device
+from edgekit.errors import DeviceError, EdgekitError, UsageError
 from edgekit.progress import Progress, silent
 
 #: Blocks of a run: the interval of their median ratio goes from the 8th to the 18th and holds in 95.7 %.
@@ -65,6 +66,14 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class Failed:
+    """What could not be timed, and why."""
+
+    configuration: Configuration
+    error: EdgekitError
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """A run.
 
@@ -73,12 +82,14 @@ class Benchmark:
       image: the file that was classified, or None for a frame in memory.
       warm_up: inferences before the first block that were not counted.
       measurements: in the order in which they were asked for.
+      failed: what could not be begun: the device is not there, or the model is not compiled for it.
     """
 
     conditions: Conditions
     image: Optional[str]
     warm_up: int
     measurements: Tuple[Measurement, ...]
+    failed: Tuple[Failed, ...] = ()
 
     def ratio(self, measurement: Measurement) -> Ratio:
         """How many times as long a measurement's inference takes as the first one's."""
@@ -95,7 +106,7 @@ def benchmark(
     warm_up: int = 10,
     progress: Progress = silent,
 ) -> Benchmark:
-    """Times every model on every device with every number of threads.
+    """Times every model on every device with every number of threads; a device that is not there leaves the others.
 
     Args:
       models: `.tflite` files; the first one is what the others are compared with.
@@ -108,27 +119,34 @@ def benchmark(
 
     Raises:
       EdgekitError: a model cannot be opened or fails, see `Classifier`.
+      DeviceError: no device that was asked for is there.
     """
     if runs < BLOCKS:
         raise UsageError(f"{runs} runs are too few for {BLOCKS} blocks.", f"Ask for {BLOCKS} or more.")
     configurations = _configurations(models, devices, threads)
     before = conditions()
-    opened, starts = [], []
+    turns: List[_Turn] = []
+    failed: List[Failed] = []
     for number, each in enumerate(configurations):
         progress("Starting each anew", number, len(configurations))
-        plain = _why_plain(each, image)
-        starts.append(measure_start(each, image, plain))
-        opened.append(_Turn(each, image, plain))
-    for turn in opened:
+        try:
+            turns.append(_Turn(each, image))
+        except (DeviceError, UsageError) as error:  # not there, or the model is not compiled for it
+            failed.append(Failed(each, error))
+    if not turns:
+        raise failed[0].error
+    for turn in turns:
         turn.warm_up(warm_up)
-    _take_turns(opened, runs // BLOCKS, progress)
-    return Benchmark(before, image, warm_up, tuple(turn.result(start) for turn, start in zip(opened, starts)))
+    _take_turns(turns, runs // BLOCKS, progress)
+    return Benchmark(before, image, warm_up, tuple(turn.result() for turn in turns), tuple(failed))
 
 
 def _configurations(
     models: Iterable[str], devices: Sequence[str], threads: Sequence[Optional[int]]
 ) -> List[Configuration]:
     cores = allowed_cores()
+    for device in devices:
+        parse_device(device)
     made = [
         Configuration(model, device, cores if count is None else min(count, cores))
         for model in models
@@ -162,8 +180,10 @@ def _take_turns(turns: "List[_Turn]", runs: int, progress: Progress) -> None:
 class _Turn:
     """One configuration's part in the run."""
 
-    def __init__(self, configuration: Configuration, image: Optional[str], plain: str) -> None:
-        self._configuration, self._image, self._plain = configuration, image, plain
+    def __init__(self, configuration: Configuration, image: Optional[str]) -> None:
+        self._configuration, self._image = configuration, image
+        self._plain = _why_plain(configuration, image)
+        self._start = measure_start(configuration, image, self._plain)
         self._times: List[np.ndarray] = []
         self._subject = self._open()
 
@@ -180,10 +200,10 @@ class _Turn:
         burst(self._subject, 3)  # another model's data are in the cache
         self._times.append(burst(self._subject, runs))
 
-    def result(self, start: Start) -> Measurement:
+    def result(self) -> Measurement:
         device, reason = self._subject.place()
         self._subject.close()
-        return Measurement(self._configuration, device, reason, start, np.stack(self._times), self._plain)
+        return Measurement(self._configuration, device, reason, self._start, np.stack(self._times), self._plain)
 
     def _open(self) -> Subject:
         return open_subject(self._configuration, self._image, plain=self._plain)

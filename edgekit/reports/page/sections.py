@@ -67,7 +67,8 @@ _Parts = Iterator[tuple[str, Iterator[Block]]]
 
 def _converted(document: Document) -> _Parts:
     record, verdict = table(document, "provenance"), table(document, "verdict")
-    names = {"agreement": "top-1 agreement", "top1_float": "top-1, float", "top1_int8": "top-1, int8"}
+    precision = text(table(record, "recipe"), "precision", "int8")
+    names = {"agreement": "top-1 agreement", "top1_float": "top-1, float", "top1_int8": f"top-1, {precision}"}
     yield "How good it is", judged.accuracy(verdict, names)
     yield "How it was made", _made(document, record)
     yield "Steps of the search", judged.steps(record)
@@ -105,6 +106,7 @@ def _trained(document: Document) -> _Parts:
 
 def _timed(document: Document) -> _Parts:
     yield "Times and memory", measured.times(document)
+    yield "Answers", measured.answers(document)
     yield "How it was measured", measured.machine(document)
 
 
@@ -171,7 +173,8 @@ def _training(document: Document) -> Iterator[Block]:
 
 def _alarms(document: Document) -> tuple[str, ...]:
     unmet = text(document, "unmet")
-    return (*([f"Not met: {unmet}."] if unmet else []), *texts(document, "alarms"))
+    low = [f"Low agreement: {each}." for each in texts(document, "remedies")]
+    return (*([f"Not met: {unmet}."] if unmet else []), *low, *texts(document, "alarms"))
 
 
 def _notes(document: Document) -> Iterator[Block]:

@@ -12,6 +12,7 @@ from edgekit.devices import Classifier
 from edgekit.devices.benchmarking import benchmark as module
 from edgekit.devices.benchmarking import start
 from edgekit.devices.benchmarking import subject as subject_module
+from edgekit.devices.benchmarking.benchmark import Failed
 from edgekit.devices.benchmarking.start import measure_start, peak_memory
 from edgekit.devices.benchmarking.subject import Configuration, Subject, burst, open_subject
 from edgekit.devices.interpreter import allowed_cores
@@ -127,6 +128,28 @@ def test_models_are_opened_anew_for_each_block_and_accelerators_are_not(recorded
     assert (opened.count("a"), opened.count("accelerated")) == (2 + 25, 2)
     closed = [name for name, done in recorded if done == "close"]
     assert (closed.count("a"), closed.count("accelerated")) == (2 + 25, 2)
+
+
+def test_a_device_that_is_not_there_leaves_the_others(recorded, monkeypatch):
+    opened = module.open_subject
+
+    def missing(configuration, image=None, *, plain=""):
+        if configuration.device == "usb":
+            raise error
+        return opened(configuration, image, plain=plain)
+
+    monkeypatch.setattr(module, "open_subject", missing)
+    for error in (DeviceError("No Edge TPU is attached."), UsageError("The model is not compiled.")):
+        found = benchmark(["a", "b"], devices=["usb", "cpu"], threads=[1], runs=25)
+        assert [each.configuration for each in found.measurements] == [Configuration(m, "cpu", 1) for m in "ab"]
+        assert found.failed == tuple(Failed(Configuration(m, "usb", 1), error) for m in "ab")
+        assert found.ratio(found.measurements[0]).value == 1
+        with pytest.raises(type(error)):
+            benchmark(["a"], devices=["usb"], runs=25)
+    recorded.clear()
+    with pytest.raises(UsageError, match="toaster"):
+        benchmark(["a"], devices=["cpu", "toaster"], runs=25)
+    assert recorded == []
 
 
 def test_the_warm_up_is_as_long_as_asked_for(recorded):
