@@ -16,7 +16,7 @@ def remedies(conversion: Conversion) -> tuple[str, ...]:
     recipe = conversion.artefact.provenance["recipe"]
     doubt = "judge it on images of your own first (--verify-data)" if verdict.source == "synthetic" else ""
     others = "; ".join(filter(None, (doubt, *_REMEDIES[str(recipe["precision"])](recipe))))
-    return (f"the {recipe['precision']} model often names another class than its float original: {others}",)
+    return (f"the {recipe['precision']} model often predicts another class than its float original: {others}",)
 
 
 def _of_int8(recipe: Mapping[str, object]) -> Iterator[str]:
