@@ -20,6 +20,9 @@ from edgekit.reports.page.reading import (
     texts,
 )
 
+_TIMES = ("load, ms", "first, ms", "preprocess, ms", "postprocess, ms")
+_BESIDE = ("model, device, threads", *_TIMES, "peak memory", "memory of the model")
+
 
 def benchmark_headline(document: Document) -> Headline:
     """Of several measurements the first comparison, of one its median."""
@@ -65,9 +68,7 @@ def times(document: Document) -> Iterator[Block]:
         yield Bars("Inference", header, bars)
     rows = [[_title(each), *_beside(each)] for each in results]
     if rows:
-        times = ("load, ms", "first, ms", "preprocess, ms", "postprocess, ms")
-        header = ("model, device, threads", *times, "peak memory", "memory of the model")
-        yield Table("Start, preprocess and postprocess, memory", header, rows, numeric=[1, 2, 3, 4, 5, 6])
+        yield Table("Start, preprocess and postprocess, memory", _BESIDE, rows, numeric=[1, 2, 3, 4, 5, 6])
     slower: list[list[Cell]] = [[_title(each), _ratio(each, "slowdown")] for each in results]
     if _slower(results):
         yield Table("Time against the baseline's", ("model, device, threads", "ratio"), slower, numeric=[1])
@@ -91,7 +92,7 @@ def _answered(each: Document) -> list[Cell]:
     on_cpu = ", ".join(texts(each, "on_cpu"))
     remarks = (broken, text(found, "why_not"), synthetic, f"on the CPU: {on_cpu}" if on_cpu else "")
     return [
-        [share(number(found, "agreement")), " ", *bounds(interval(found, "interval"))],
+        (share(number(found, "agreement")), " ", *bounds(interval(found, "interval"))),
         count(number(found, "images")),
         shown(number(found, "sqnr_db"), "{:.1f} dB"),
         text(each, "delegated") or "–",
