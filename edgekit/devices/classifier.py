@@ -6,7 +6,7 @@ import weakref
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -75,11 +75,13 @@ class Classifier:
           DeviceError: there is no interpreter, or the model needs another device.
           UsageError, DataError: the labels given, or their file, are not as many as the classes.
         """
-        self._open = partial(open_steady, model, device=device, threads=threads)
+        self._open: Callable[[], _Model] = partial(open_steady, model, device=device, threads=threads)
         self._file, self._stamp = model, _stamp(model)
         self._closed, self._own, self._listing = False, threading.local(), threading.Lock()
         self._all: List[weakref.ref[_Model]] = []
         opened = self._model()
+        if isinstance(opened, OpenModel) and opened.device == "cpu":
+            self._open = opened.opener(threads)
         metadata = opened.metadata
         self.device, self.reason = opened.device, opened.reason
         self._input = input_tensor(opened.graph)

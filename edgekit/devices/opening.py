@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Tuple, Union
+from typing import Callable, Optional, Tuple, Union
 
 import numpy as np
 
@@ -74,6 +74,19 @@ class OpenModel:
         except (RuntimeError, ValueError) as error:
             reason = str(error).strip().rstrip(".")
             raise DeviceError(f"The model failed on the device {self.device}: {reason}.") from error
+
+    def opener(self, threads: Optional[int]) -> Callable[[], "OpenModel"]:
+        """What opens a model of the CPU once more, for another thread: it has been read, checked and admitted.
+
+        It does not keep this one's interpreter alive.
+        """
+        graph, metadata, inputs, outputs, reason = self.graph, self.metadata, self.inputs, self.outputs, self.reason
+
+        def opened() -> "OpenModel":
+            interpreter = open_interpreter(graph.content, threads=threads)
+            return OpenModel(graph, metadata, interpreter, inputs, outputs, "cpu", reason)
+
+        return opened
 
     def close(self) -> None:
         """Nothing to do: the device is free when nobody holds the model any more."""

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -143,9 +144,10 @@ def evaluate(
     """
     images = data if isinstance(data, ImageSet) else ImageSet(data)
     with Classifier(str(model), threads=1, labels=labels, preprocess=preprocess) as classifier:
-        names, contradicted = classifier.names, classifier.alarm
+        names, contradicted, outputs = classifier.names, classifier.alarm, len(classifier.class_names)
     subject = Subject(read_graph(model).content, names.labels, preprocess)
-    found = measure(subject, open_labelled(images, *subject.classes()), scheduler=scheduler, progress=progress)
+    labelled = open_labelled(images, names.labels, outputs)
+    found = measure(subject, labelled, scheduler=scheduler, progress=progress)
     origin = names.origin if names.labels else found.names_from
     return replace(found, names_from=origin, notes=names.notes, contradicted=contradicted)
 
@@ -169,34 +171,34 @@ def measure(
       DeviceError: the model, or the cluster, failed.
       MissingDependencyError: a scheduler was given and Dask is not installed.
     """
-    labels, outputs = subject.classes()
     answers = []
-    for given in _answers(subject, images, scheduler):
-        answers.append(given)
-        progress("Evaluating", len(answers), len(images.names))
-    return summarize(images, answers, labels or images.matching.labels, outputs)
+    with subject.open() as classifier:
+        for given in _answers(subject, classifier, images, scheduler):
+            answers.append(given)
+            progress("Evaluating", len(answers), len(images.names))
+        labels, outputs = classifier.labels or images.matching.labels, len(classifier.class_names)
+    return summarize(images, answers, labels, outputs)
 
 
-def _answers(subject: Subject, images: Labelled, scheduler: str | None) -> Iterator[Answer]:
+def _answers(
+    subject: Subject, classifier: Classifier, images: Labelled, scheduler: str | None
+) -> Iterator[Answer]:
     paths = [images.root / name for name in images.names]
     if scheduler is not None:
         from edgekit.evaluation.cluster import spread
 
         yield from spread(subject, paths, scheduler)
         return
-    for _, found in map_samples(lambda: _Worker(subject), paths):
+    # One classifier, of which each thread opens an interpreter of its own: reading and checking the model, which is
+    # Python's work and so one core's, is done once.
+    for _, found in map_samples(lambda: partial(_answer, classifier), paths):
         yield found
 
 
-class _Worker:
-    """A classifier for one thread: decodes, prepares and runs, so that all of that uses all cores."""
-
-    def __init__(self, subject: Subject) -> None:
-        self._classifier = subject.open()
-
-    def __call__(self, path: Path) -> Answer:
-        encoded = read_image(path)
-        return encoded if isinstance(encoded, Answer) else answer(self._classifier, encoded)
+def _answer(classifier: Classifier, path: Path) -> Answer:
+    """Reads, decodes, prepares and runs, so that all of that uses all cores."""
+    encoded = read_image(path)
+    return encoded if isinstance(encoded, Answer) else answer(classifier, encoded)
 
 
 def summarize(images: Labelled, answers: Sequence[Answer], labels: Sequence[str], outputs: int) -> Evaluation:

@@ -4,11 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgekit.devices import Classifier
-from edgekit.devices.tensors import output_tensor
 from edgekit.errors import ImageError
 from edgekit.files import MAX_IMAGE_BYTES, read_bytes
 from edgekit.preprocess import InputSpec
-from edgekit.tflite import read_graph
 
 #: How many classes count as «among the best».
 BEST = 5
@@ -29,12 +27,13 @@ class Subject:
     preprocess: str | InputSpec | None = None
 
     def open(self) -> Classifier:
-        """The model on one thread: there is one of it for each core. Raises as `Classifier`."""
+        """The model, with one thread for each image: there are as many images at a time as cores. Raises as `Classifier`."""
         return Classifier(self.content, threads=1, labels=self.labels, preprocess=self.preprocess)
 
     def classes(self) -> tuple[tuple[str, ...], int]:
         """(class names or (), number of classes); a single sigmoid output tells two apart."""
-        return self.open().labels, max(2, output_tensor(read_graph(self.content)).elements)
+        classifier = self.open()
+        return classifier.labels, len(classifier.class_names)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from PIL import Image
 
 from edgekit.devices import Classifier, ClassScore, Prediction
 from edgekit.devices import classifier as classifier_module
+from edgekit.devices import opening
 from edgekit.errors import (
     DataError,
     DeviceError,
@@ -430,6 +431,13 @@ def test_a_shared_classifier_answers_each_thread_rightly():
         names = [name for _ in range(100) for name in colours]
         found = pool.map(lambda name: classifier.classify(_colour(*colours[name]), k=1).classes[0].label, names)
         assert list(found) == names
+
+
+def test_a_second_thread_does_not_read_the_model_again(monkeypatch):
+    with Classifier(_model("int8"), threads=1) as classifier, ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(opening, "read_graph", None)
+        found = pool.submit(classifier.classify, _colour(9, 200, 9), k=1).result()
+        assert found.classes == classifier.classify(_colour(9, 200, 9), k=1).classes
 
 
 def test_a_closed_classifier_is_closed_for_all_threads():
