@@ -180,9 +180,7 @@ def measure(
     return summarize(images, answers, labels, outputs)
 
 
-def _answers(
-    subject: Subject, classifier: Classifier, images: Labelled, scheduler: str | None
-) -> Iterator[Answer]:
+def _answers(subject: Subject, classifier: Classifier, images: Labelled, scheduler: str | None) -> Iterator[Answer]:
     paths = [images.root / name for name in images.names]
     if scheduler is not None:
         from edgekit.evaluation.cluster import spread

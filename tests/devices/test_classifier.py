@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgekit.devices import Classifier, ClassScore, Prediction
+from edgekit.devices import Classifier, ClassScore, Prediction, opening
 from edgekit.devices import classifier as classifier_module
-from edgekit.devices import opening
 from edgekit.errors import (
     DataError,
     DeviceError,
