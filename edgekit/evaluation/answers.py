@@ -27,7 +27,7 @@ class Subject:
     preprocess: str | InputSpec | None = None
 
     def open(self) -> Classifier:
-        """The model, with one thread for each image: there are as many images at a time as cores. Raises as `Classifier`."""
+        """The model; each of its threads runs one image on one core. Raises as `Classifier`."""
         return Classifier(self.content, threads=1, labels=self.labels, preprocess=self.preprocess)
 
     def classes(self) -> tuple[tuple[str, ...], int]:
