@@ -1,6 +1,7 @@
 """Models and their compiled files, made by hand: what `edgetpu_compiler` would return for them."""
 
 import numpy as np
+from flatbuffers import flexbuffers
 
 from edgekit.tflite.metadata import Metadata, write_metadata
 from edgekit.tflite.reader import read_graph
@@ -8,6 +9,7 @@ from tests.support.build import GraphBuilder
 from tests.support.recordings import custom_options, typical_package
 
 PIXEL, PROBABILITY = (1 / 255, 0), (1 / 256, 0)
+_FOUND = ((1, 5, 4), (1, 5), (1, 5), (1,))
 POOL = {"padding": 1, "strideW": 2, "strideH": 2, "filterWidth": 2, "filterHeight": 2}
 
 
@@ -48,6 +50,29 @@ def compiled(kind="whole"):
         pooled = graph.op("LOGISTIC", [pooled], (1, 4, 4, 3), "uint8", quant=PROBABILITY, name="squashed")
     _custom(graph, [pooled], [soft])
     return graph.finish([soft])
+
+
+def detector(kind="compiled"):
+    """An image's 16 places as boxes, the CPU's detection post-process behind them: "compiled" or its "twin"."""
+    graph = GraphBuilder()
+    x = graph.input((1, 8, 8, 4), "uint8", quant=PIXEL, name="image")
+    if kind == "compiled":
+        boxes = graph.tensor((1, 16, 4), "uint8", quant=PIXEL, name="boxes")
+        scores = graph.tensor((1, 16, 4), "uint8", quant=PROBABILITY, name="scores")
+        _custom(graph, [x], [boxes, scores])
+    else:
+        shape = graph.constant(np.array([1, 16, 4], np.int32), name="places")
+        pooled = graph.op("MAX_POOL_2D", [x], (1, 4, 4, 4), "uint8", quant=PIXEL, options=POOL, name="pooled")
+        boxes = graph.op("RESHAPE", [pooled, shape], (1, 16, 4), "uint8", quant=PIXEL, name="boxes")
+        scores = graph.op("LOGISTIC", [boxes], (1, 16, 4), "uint8", quant=PROBABILITY, name="scores")
+    told = {"max_detections": 5, "max_classes_per_detection": 1, "detections_per_class": 5, "use_regular_nms": False}
+    told.update(nms_score_threshold=0.1, nms_iou_threshold=0.5, num_classes=3)
+    told.update(y_scale=10.0, x_scale=10.0, h_scale=5.0, w_scale=5.0)
+    anchors = graph.constant(np.full((16, 4), 0.5, np.float32), name="anchors")
+    found = [graph.tensor(shape, name=name) for name, shape in zip(("where", "what", "sure", "count"), _FOUND)]
+    options = bytes(flexbuffers.Dumps(told))
+    graph.raw_op("CUSTOM:TFLite_Detection_PostProcess", [boxes, scores, anchors], found, options=options)
+    return graph.finish(found)
 
 
 def write_pair(folder, kind="whole", *, digest=None, labels=("red", "green", "blue")):

@@ -29,6 +29,9 @@ _OK, _ERROR = 0, 1
 _ALLOW_DYNAMIC = 1
 
 # TfLiteType numbers of the types that the Edge TPU's ops exchange.
+#: Most tensors that a kernel adds.
+_MOST_ADDED = 16
+
 _TYPE_CODES = {"float32": 1, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 7, "int8": 9}
 
 
@@ -226,7 +229,9 @@ def _check_layout(context: _Context, graph: Graph) -> None:
 
     From the safest read to the boldest: a count, then plain numbers, then what a pointer leads to.
     """
-    if context.tensors_size != len(graph.tensors) or not context.tensors:
+    # Some kernels add tensors of their own before a delegate is asked, as that of a detection's boxes does.
+    most = len(graph.tensors) + _MOST_ADDED * len(graph.ops)
+    if not len(graph.tensors) <= context.tensors_size <= most or not context.tensors:
         raise _unknown_layout("its number of tensors")
     found = [_tensor_at(context.tensors, tensor.index) for tensor in graph.tensors]
     for tensor, raw in zip(graph.tensors, found):

@@ -14,7 +14,7 @@ from edgekit.edgetpu.estimate.profiles import HOSTS
 from edgekit.errors import DeviceError, UnsupportedModelError, UsageError
 from edgekit.tflite.reader import read_graph
 from tests.support.build import GraphBuilder
-from tests.support.pairs import PIXEL, PROBABILITY, compiled, images, twin, write_pair
+from tests.support.pairs import PIXEL, PROBABILITY, compiled, detector, images, twin, write_pair
 from tests.support.recordings import custom_options, typical_package
 
 KINDS = ("whole", "apart", "neighbours")
@@ -38,6 +38,18 @@ def test_answers_are_the_twins_bit_for_bit(tmp_path, kind):
     for answer, expected in zip(answers, _twins_answers(inputs)):
         np.testing.assert_array_equal(answer, expected)
     assert model.device == "emulated" and "no hardware is involved" in model.reason
+
+
+def test_a_detection_whose_post_process_stays_on_the_cpu_answers_as_its_twin(tmp_path):
+    """Its kernel adds tensors that no file has."""
+    (tmp_path / "net.tflite").write_bytes(detector("twin"))
+    (tmp_path / "net_edgetpu.tflite").write_bytes(detector())
+    model, expected = (open_model(tmp_path / "net_edgetpu.tflite", device=device) for device in ("emulated", "cpu"))
+    image = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 4)).astype(np.uint8)
+    answers = model.run(image)
+    assert len(answers) == 4 and answers[3] > 0
+    for answer, other in zip(answers, expected.run(image)):
+        np.testing.assert_array_equal(answer, other)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -123,8 +135,8 @@ def test_an_interpreter_of_an_unknown_release_is_refused(monkeypatch):
         EmulatedEdgeTpu().open(read_graph(compiled()), read_graph(twin()))
 
 
-@pytest.mark.parametrize("change", ["scale", "shape", "type", "count"])
-def test_a_layout_that_reads_back_wrong_is_refused(change):
+@pytest.mark.parametrize("change", ["scale", "shape", "type", "count", "far more"])
+def test_a_layout_that_reads_back_wrong_is_refused(change, monkeypatch):
     """The file says one thing and the interpreter's memory another: as on an interpreter of another layout."""
     graph = read_graph(compiled())
     first = graph.tensors[0]
@@ -132,9 +144,10 @@ def test_a_layout_that_reads_back_wrong_is_refused(change):
         "scale": replace(first, quant=replace(first.quant, scale=(0.5,))),
         "shape": replace(first, shape=(1, 8, 8, 4)),
         "type": replace(first, dtype="int8"),
-        "count": first,
-    }[change]
+    }.get(change, first)
     tensors = (changed, *graph.tensors[1:]) + ((first,) if change == "count" else ())
+    if change == "far more":
+        monkeypatch.setattr(native, "_MOST_ADDED", -1)
     delegate = native.NativeDelegate(replace(graph, tensors=tensors), "edgetpu-custom-op", lambda ops: None)
     with pytest.raises(UnsupportedModelError, match="edgetpu-custom-op"):
         open_interpreter(graph.content, delegates=[delegate])
