@@ -22,6 +22,7 @@ from edgekit.converters.export.direct.topology import (
     Call,
     Config,
     Reference,
+    Topology,
     is_model,
     name_of,
     references,
@@ -80,7 +81,10 @@ def input_shape(configuration: Config) -> tuple[int | None, ...]:
 
     Raises UnknownLayerError where it is not said, or there are several inputs.
     """
-    plan = topology(configuration)
+    return _input_shape(topology(configuration))
+
+
+def _input_shape(plan: Topology) -> tuple[int | None, ...]:
     starts = [plan.layers.get(found.layer) for found in plan.inputs]
     if len(starts) != 1:
         raise UnknownLayerError(f"A model of {len(starts)} inputs is not known here.")
@@ -109,15 +113,15 @@ def draw(network: Network, image: Sequence[int]) -> Drawn:
     # What tells the two apart: how an input spells its shape.
     keras = 3 if "'batch_shape'" in str(network.configuration) else 2
     builder = _Builder(draft, network.weights, keras)
-    start = given
-    if len(input_shape(network.configuration)) == 3:
+    start, plan = given, topology(network.configuration)
+    if len(_input_shape(plan)) == 3:
         bare = Layer("Input", {"name": "image"}, (), draft=draft, keras=keras)
         start = shape.reshaped(bare, given, given.shape[:3])
-    answers = builder.model(network.configuration, [start], "")
+    answers = builder.model(plan, [start], "")
     unused = sorted(set(network.weights) - builder.used)
     if unused:
         raise ModelFormatError(f"The weights of {', '.join(unused[:3])} belong to no layer.", "Save the model again.")
-    titles = [found.layer for found in topology(network.configuration).outputs]
+    titles = [found.layer for found in plan.outputs]
     return Drawn(draft, given, tuple(zip(titles, answers, strict=True)), keras)
 
 
@@ -132,8 +136,7 @@ class _Builder:
         self.used: set[str] = set()
         self._draft, self._weights, self._keras = draft, weights, keras
 
-    def model(self, described: Config, given: Sequence[Value], path: str) -> list[Value]:
-        plan = topology(described)
+    def model(self, plan: Topology, given: Sequence[Value], path: str) -> list[Value]:
         if len(plan.inputs) != len(given):
             raise UnknownLayerError(f"A model of {len(plan.inputs)} inputs, called on {len(given)}, is not known here.")
         values: dict[tuple[str, int], list[Value]] = {}
@@ -148,7 +151,7 @@ class _Builder:
         kind, inner = applications.own_name(str(described.get("class_name"))), path + name_of(described)
         if is_model(described):
             read.check_usual(kind, inner)
-            return self.model(described, read.values(), inner + "/")
+            return self.model(topology(described), read.values(), inner + "/")
         config = described.get("config")
         if not isinstance(config, Mapping):
             raise ModelFormatError(f"Layer {inner!r} has no configuration.", "Copy or download it again.")

@@ -67,10 +67,11 @@ def _in_groups(file: "h5py.File", configuration: Config) -> Weights:
     layers = {name_of(layer): layer for layer in layers_of(configuration)}
     found: Weights = {}
     for group in _texts(root.attrs, "layer_names"):
-        names = _texts(_group(root, group).attrs, "weight_names")
+        stored = _group(root, group)  # once: finding a thing by its name takes longer than reading it
+        names = _texts(stored.attrs, "weight_names")
         if not names:
             continue
-        values = {name: _array(root[group][name], name) for name in names}
+        values = {name: _array(stored[name], name) for name in names}
         layer = layers.get(group)
         if layer is not None and is_model(layer):
             found.update(_attributed(values, _names(layer, (group,))))
@@ -82,9 +83,10 @@ def _in_groups(file: "h5py.File", configuration: Config) -> Weights:
 def _group(parent: "h5py.Group", name: str) -> "h5py.Group":
     import h5py
 
-    if not isinstance(parent.get(name), h5py.Group):
+    found = parent.get(name)
+    if not isinstance(found, h5py.Group):
         raise ModelFormatError(f"Among the weights {name[:60]!r} is no group, as it would be.", _AGAIN)
-    return parent[name]
+    return found
 
 
 def _texts(attributes: Mapping[str, object], name: str) -> list[str]:
