@@ -10,12 +10,16 @@ from edgekit.tflite.graph import Graph
 from edgekit.tflite.scores import centred, score_tensor
 
 
+def disturbable(graph: Graph, tensors: Sequence[int]) -> bytes:
+    """A float model that adds errors to these activations, for any number of `Disturbed`."""
+    return disturbed(graph, tensors, score_tensor(graph).index).content
+
+
 class Disturbed:
     """A float model that adds errors to what its ops compute, for one thread."""
 
-    def __init__(self, graph: Graph, tensors: Sequence[int]) -> None:
-        """Args: the float model, and its activations that errors will be added to."""
-        content = disturbed(graph, tensors, score_tensor(graph).index).content
+    def __init__(self, content: bytes, tensors: Sequence[int]) -> None:
+        """Takes what `disturbable` makes of the activations `tensors`."""
         self._interpreter = open_interpreter(content, threads=1)
         image, *added = self._interpreter.get_input_details()
         self._image, self._output = image["index"], self._interpreter.get_output_details()[0]["index"]

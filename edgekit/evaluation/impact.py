@@ -14,7 +14,7 @@ import numpy as np
 from edgekit.calibration.parallel import map_samples
 from edgekit.calibration.samples import Sample, Samples
 from edgekit.evaluation.diagnosis import FIXED
-from edgekit.evaluation.disturb import Disturbed
+from edgekit.evaluation.disturb import Disturbed, disturbable
 from edgekit.evaluation.layers import Layer, Pair, Watcher, match_ops
 from edgekit.evaluation.verdict import decibels
 from edgekit.progress import Progress, silent
@@ -38,15 +38,22 @@ def with_impact(
     if not pairs:
         return tuple(layers)
     progress("Measuring each layer's cost", 0, None)
-    rows = [row for _, row in map_samples(lambda: _worker(reference, candidate, pairs), samples.take(IMAGES))]
+    content = disturbable(reference.graph, _outputs(pairs))
+    rows = [row for _, row in map_samples(lambda: _worker(content, reference, candidate, pairs), samples.take(IMAGES))]
     found = dict(zip((pair.reference.index for pair in pairs), np.mean(rows, axis=0).tolist(), strict=True))
     return tuple(replace(layer, scores_db=found.get(layer.index)) for layer in layers)
 
 
-def _worker(reference: Model, candidate: Model, pairs: Sequence[Pair]) -> Callable[[Sample], list[float]]:
+def _outputs(pairs: Sequence[Pair]) -> list[int]:
+    return [pair.reference.outputs[0] for pair in pairs]
+
+
+def _worker(
+    content: bytes, reference: Model, candidate: Model, pairs: Sequence[Pair]
+) -> Callable[[Sample], list[float]]:
     """A function from an image to the scores' SQNR under each pair's error alone, for one thread."""
-    tensors = [pair.reference.outputs[0] for pair in pairs]
-    model, watcher = Disturbed(reference.graph, tensors), Watcher(reference, candidate, pairs)
+    tensors = _outputs(pairs)
+    model, watcher = Disturbed(content, tensors), Watcher(reference, candidate, pairs)
 
     def measure(sample: Sample) -> list[float]:
         expected, ratios = model.show(sample.input(reference.spec)), []

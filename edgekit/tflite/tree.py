@@ -23,9 +23,6 @@ SchemaObject = TypeVar("SchemaObject")
 #: More than the tables of most models take; where it is not enough the builder grows.
 _TABLES_BYTES = 1 << 20
 
-#: A version that no op has: from here on it holds the number of an op that goes by another's name.
-_RENAMED = 10_000
-
 #: Option tables that are named otherwise than their ops.
 _TABLES = {
     "AVERAGE_POOL_2D": "Pool2D",
@@ -165,32 +162,6 @@ def new_op(model: "ModelT", op: Op) -> "OperatorT":
         known = vars(getattr(schema, ENUM_OPTIONS[name])) if name in ENUM_OPTIONS else {}
         setattr(new.builtinOptions, field, int(known.get(str(value), str(value))) if known else _plain(value))
     return new
-
-
-def renamed(content: bytes, names: Mapping[str, str]) -> bytes:
-    """The file with some kinds of ops called by the names of others; `restored` gives them their own again.
-
-    Their options stay, so that only a reader who asks for names alone can take such a file.
-    """
-    from ai_edge_litert.schema_py_generated import BuiltinOperator
-
-    model = unpack(content)
-    numbers = {getattr(BuiltinOperator, old): getattr(BuiltinOperator, new) for old, new in names.items()}
-    changed = [code for code in model.operatorCodes if code.builtinCode in numbers]
-    for code in changed:
-        code.version = _RENAMED + code.builtinCode
-        code.builtinCode = code.deprecatedBuiltinCode = numbers[code.builtinCode]
-    return pack(model) if changed else content
-
-
-def restored(content: bytes) -> bytes:
-    """The file with the ops that `renamed` renamed under their own names, at version 1."""
-    model = unpack(content)
-    changed = [code for code in model.operatorCodes if code.version >= _RENAMED]
-    for code in changed:
-        code.builtinCode, code.version = code.version - _RENAMED, 1
-        code.deprecatedBuiltinCode = code.builtinCode
-    return pack(model) if changed else content
 
 
 def set_versions(model: "ModelT", versions: Sequence[int]) -> None:

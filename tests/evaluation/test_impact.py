@@ -5,7 +5,7 @@ import pytest
 
 from edgekit.calibration import open_samples
 from edgekit.devices.interpreter import open_interpreter
-from edgekit.evaluation.disturb import Disturbed
+from edgekit.evaluation.disturb import Disturbed, disturbable
 from edgekit.evaluation.impact import IMAGES as MEASURED
 from edgekit.evaluation.impact import with_impact
 from edgekit.evaluation.layers import layer_report
@@ -100,7 +100,11 @@ def test_an_error_is_added_to_the_scores_of_one_image_and_taken_back():
     z = net.op("ADD", [y, y], (1, 4), options={}, name="z")
     other = net.op("ABS", [y], (1, 4), options={}, name="other")
     graph = read_graph(net.finish([z, other]))
-    model, value, error = Disturbed(graph, [y]), np.float32([[1, -1, 0.5, 0]]), np.float32([[0.1, 0.2, 0, 0]])
+    model, value, error = (
+        Disturbed(disturbable(graph, [y]), [y]),
+        np.float32([[1, -1, 0.5, 0]]),
+        np.float32([[0.1, 0.2, 0, 0]]),
+    )
     plain = model.show(value)
     np.testing.assert_allclose(plain, centred(2 * np.tanh(value))[0], atol=1e-6)
     np.testing.assert_allclose(model.scores({y: error}), centred(2 * (np.tanh(value) + error))[0], atol=1e-6)

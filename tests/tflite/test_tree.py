@@ -127,26 +127,6 @@ def test_a_new_model_is_what_the_format_asks_for():
     assert (model.version, len(model.subgraphs), len(model.buffers), model.buffers[0].data) == (3, 1, 1, None)
 
 
-@pytest.mark.parametrize("names", [{"RELU": "ABS"}, {"TANH": "GELU"}, {"GELU": "ABS"}])
-def test_renamed_ops_are_restored(names):
-    content = two_ends()
-    renamed = tree.renamed(content, names)
-    opcodes = [op.opcode for op in read_graph(content).ops]
-    assert [op.opcode for op in read_graph(renamed).ops] == [names.get(opcode, opcode) for opcode in opcodes]
-    again = read_graph(tree.restored(renamed))
-    assert [(op.opcode, op.version) for op in again.ops] == [(opcode, 1) for opcode in opcodes]
-    if "GELU" in names:
-        assert renamed is content and tree.restored(renamed) is renamed
-
-
-@pytest.mark.parametrize("version", [9_999, 10_000])
-def test_only_what_was_renamed_is_restored(version):
-    model = tree.unpack(two_ends())
-    model.operatorCodes[0].version = version
-    restored = read_graph(tree.restored(tree.pack(model))).ops[0]
-    assert (restored.opcode, restored.version) == (("RELU", 9_999) if version < 10_000 else ("ADD", 1))
-
-
 @pytest.mark.parametrize(("opcode", "narrow"), [("TANH", 28), ("GELU", 127)])
 def test_packed_op_codes_are_in_the_narrow_field_too_where_they_fit(opcode, narrow):
     graph = GraphBuilder()

@@ -6,7 +6,7 @@ each there is an op that is quantized in the same way: it stands in while the qu
 
 from collections.abc import Mapping
 
-from edgekit.tflite.tree import renamed, restored
+from edgekit.tflite.renaming import renamed, restored
 
 #: op → one that the quantizer knows and that wants the same of scales; by TFLite's 8-bit quantization specification
 #: and the checks in the kernels' `Prepare` (TensorFlow 2.21). ELU, EXP and LOG are not here: they have int8

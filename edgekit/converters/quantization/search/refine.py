@@ -18,7 +18,7 @@ from edgekit.converters.quantization.search.effort import Effort
 from edgekit.converters.quantization.search.search import Search
 from edgekit.converters.quantization.search.tensor_groups import tensor_groups, tied
 from edgekit.devices.interpreter import open_interpreter
-from edgekit.evaluation.disturb import Disturbed
+from edgekit.evaluation.disturb import Disturbed, disturbable
 from edgekit.evaluation.verdict import feed
 from edgekit.tflite.expose import exposed
 from edgekit.tflite.model import Model
@@ -95,19 +95,22 @@ def group_sensitivities(
         to nothing, no other is tried.
       images: each with the power of all that its scores suffer at present; 0 to try everything.
     """
-    rows = [row for _, row in map_samples(lambda: _worker(model, groups, methods), images)]
+    wanted = {name for names in groups.values() for name in names}
+    places = {tensor.name: tensor.index for tensor in model.graph.tensors if tensor.name in wanted}
+    content = disturbable(model.graph, [*places.values()])
+    rows = [row for _, row in map_samples(lambda: _worker(content, model, places, groups, methods), images)]
     return {key: np.array([row[key] for row in rows]) for key in rows[0]}
 
 
 def _worker(
-    model: Model, groups: Mapping[str, Sequence[str]], methods: Mapping[str, Ranges]
+    content: bytes,
+    model: Model,
+    places: Mapping[str, int],
+    groups: Mapping[str, Sequence[str]],
+    methods: Mapping[str, Ranges],
 ) -> Callable[[tuple[Sample, float]], dict[tuple[str, str], float]]:
-    graph = model.graph
-    wanted = {name for names in groups.values() for name in names}
-    tensors = [tensor for tensor in graph.tensors if tensor.name in wanted]
-    indices = [tensor.index for tensor in tensors]
-    watched, disturbed = open_interpreter(exposed(graph, indices).content, threads=1), Disturbed(graph, indices)
-    places = {tensor.name: tensor.index for tensor in tensors}
+    indices = [*places.values()]
+    watched, disturbed = open_interpreter(exposed(model.graph, indices).content, threads=1), Disturbed(content, indices)
 
     def measure(image: tuple[Sample, float]) -> dict[tuple[str, str], float]:
         sample, noise = image
