@@ -21,6 +21,10 @@ _NAME, _DIGEST = "cpu_twin", "cpu_twin_sha256"
 _SEGMENT = re.compile(r"(?P<source>.+)_segment_\d+_of_\d+_edgetpu")
 _COMPILED = re.compile(r"(?P<source>.+?)(_cocompiled_with_.+)?_edgetpu")
 
+#: What programs that many copy call a compiled file and the model beside it: the Raspberry Pi detection scripts of
+#: EdjeElectronics, Frigate. Whether it is the one, its ends and contents tell, as of any twin.
+_BY_CUSTOM = {"edgetpu.tflite": "detect.tflite", "edgetpu_model.tflite": "cpu_model.tflite"}
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -54,7 +58,7 @@ def read_origin(path: Union[str, Path], compiled: Graph) -> Origin:
     path, record = Path(path), _record(compiled)
     segment = _SEGMENT.fullmatch(path.stem)
     by_name = segment or _COMPILED.fullmatch(path.stem)
-    names = [record.get(_NAME), by_name.group("source") + path.suffix if by_name else None]
+    names = [record.get(_NAME), by_name.group("source") + path.suffix if by_name else _BY_CUSTOM.get(path.name)]
     digest = record.get(_DIGEST)
     return Origin(
         names=tuple(dict.fromkeys(name for name in names if isinstance(name, str) and _is_plain(name))),

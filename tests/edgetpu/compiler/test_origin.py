@@ -69,3 +69,10 @@ def test_a_record_of_another_kind_tells_nothing():
 )
 def test_the_compiler_names_its_files_after_the_model(segments, names):
     assert output_names(Path("/somewhere/net.tflite"), **segments) == names
+
+
+@pytest.mark.parametrize(
+    ("name", "twin"), [("edgetpu.tflite", "detect.tflite"), ("m/edgetpu_model.tflite", "cpu_model.tflite")]
+)
+def test_the_names_of_programs_that_many_copy_are_known(name, twin):
+    assert read_origin(name, read_graph(compiled_model())).names == (twin,)
