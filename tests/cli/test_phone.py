@@ -9,7 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from edgekit.cli import main
+from edgekit.devices.phone import benchmark as phone_benchmark
 from edgekit.preprocess import InputSpec
+from edgekit.reports import phone as phone_report
 from edgekit.reports.page import render
 from edgekit.tflite.metadata import Metadata, write_metadata
 from tests.support.build import colour_classifier
@@ -20,7 +22,15 @@ PAGE = Path(__file__).parents[2] / "docs" / "benchmark.md"
 
 
 @pytest.fixture
-def phone(tmp_path, monkeypatch):
+def whole():
+    """For a test of the run's length: all of its blocks."""
+
+
+@pytest.fixture
+def phone(tmp_path, monkeypatch, request):
+    if "whole" not in request.fixturenames:  # each block starts two processes for each measurement
+        for module in (phone_benchmark, phone_report):
+            monkeypatch.setattr(module, "BLOCKS", 3)
     folder = tmp_path / "phone"
     folder.mkdir()
     return FakePhone(folder, monkeypatch)
@@ -49,7 +59,7 @@ def failure(*arguments):
     return " ".join(result.stderr.split())
 
 
-def test_times_and_answers_of_each_accelerator(here, phone):
+def test_times_and_answers_of_each_accelerator(whole, here, phone):
     result = edgekit("model.tflite", "--images", 3, "--device", "cpu,gpu", "--json")
     assert (result.exit_code, result.stderr) == (0, "")
     document = json.loads(result.stdout)
@@ -66,7 +76,7 @@ def test_times_and_answers_of_each_accelerator(here, phone):
     assert phone.left == ["notes.txt"]  # what was put there is gone, what was there is not
 
 
-def test_accelerators_take_turns_in_blocks(here, phone):
+def test_accelerators_take_turns_in_blocks(whole, here, phone):
     edgekit("model.tflite", "float.tflite", "--images", 1, "--device", "cpu,gpu", "--threads", "1,2", "--runs", 90)
     timed = [
         (device, flags["graph"][-8], flags["num_threads"])
