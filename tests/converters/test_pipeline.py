@@ -281,34 +281,34 @@ def test_lite0_is_converted_without_data_and_names_what_is_in_photographs(lite0,
 
 @pytest.fixture(scope="module")
 def imagenet(shared, lite0):
-    """(validation images with their classes, conversion with data, conversion without)."""
+    """Validation images with their classes, the float model through TensorFlow, conversions with data and without."""
     source = load_source(lite0)
-    with_data = convert(source, shared / "imagenet/calibration", verify=False)
-    without = convert(source, verify=False)
-    return shared / "imagenet/validation", with_data, without
+    made = {
+        "data": convert(source, shared / "imagenet/calibration", verify=False),
+        "none": convert(source, verify=False),
+    }
+    spec = made["data"].preprocessing.spec
+    assert made["none"].preprocessing.spec == spec
+    return labelled(shared / "imagenet/validation", spec), export_float(source, spec), made
 
 
 @needs_weights
 @pytest.mark.shared
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "agreement", "sqnr_db"), [("data", 0.98, 27.0), ("none", 0.97, 24.0)])
-def test_lite0_on_photographs(imagenet, kind, agreement, sqnr_db, lite0):
-    folder, with_data, without = imagenet
-    conversion = with_data if kind == "data" else without
-    verdict = judged(load_source(lite0), conversion, folder)
+def test_lite0_on_photographs(imagenet, kind, agreement, sqnr_db):
+    images, reference, made = imagenet
+    model = made[kind].artefact.model
+    candidate = model_of(model.graph.content, model.spec)
+    verdict = compare(reference, candidate, images, matching=Matching((Way(tuple(range(1000)), "by number"),)))
     assert (verdict.images, verdict.labelled) == (500, 500)
     assert verdict.agreement >= agreement
     assert verdict.sqnr_db >= sqnr_db
     assert verdict.drop <= 0.01 + 1e-9  # five images: differences of fewer are chance
 
 
-def judged(source, conversion, folder):
-    """The int8 model against the float export on labelled images."""
+def labelled(folder, spec):
+    """Images of known class, at the model's size."""
     with (folder.parent / "validation.csv").open(newline="") as file:
         labels = {Path(row["file"]).name: int(row["label"]) for row in csv.DictReader(file)}
-    spec = conversion.preprocessing.spec
-    samples = open_samples(folder, spec, count=None)
-    labelled = (replace(sample, label=labels[Path(sample.name).name]) for sample in samples)
-    reference = export_float(source, spec)
-    candidate = model_of(conversion.artefact.model.graph.content, conversion.artefact.model.spec)
-    return compare(reference, candidate, labelled, matching=Matching((Way(tuple(range(1000)), "by number"),)))
+    return [replace(each, label=labels[Path(each.name).name]) for each in open_samples(folder, spec, count=None)]

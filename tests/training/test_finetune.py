@@ -251,12 +251,13 @@ def in_the_midst(path):
 def test_a_training_that_was_killed_twice_ends_as_if_it_had_not_been(base, colours, tmp_path):
     pytest.importorskip("tensorflow")
     whole, killed = tmp_path / "whole.tflite", tmp_path / "killed.tflite"
-    finish(start(colours, base, tmp_path / "cache1", whole), whole)
+    undisturbed = start(colours, base, tmp_path / "cache1", whole)
     cache = tmp_path / "cache2"
     kill_once(start(colours, base, cache, killed), cache, lambda path: path.name == "pass-1.npy")
     kill_once(start(colours, base, cache, killed), cache, in_the_midst)
     assert not killed.exists()
     finish(start(colours, base, cache, killed), killed)
+    finish(undisturbed, whole)
     assert killed.read_bytes() == whole.read_bytes()
     assert killed.with_suffix(".float.tflite").read_bytes() == whole.with_suffix(".float.tflite").read_bytes()
     assert read_metadata(whole.read_bytes()).provenance["training"]["way"] == "finetune"
