@@ -17,18 +17,22 @@ from PIL import Image
 
 import edgekit
 from edgekit.converters.export.as_keras import ROWS
+from edgekit.converters.making import file_bytes, input_of
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import MissingDependencyError, UnsupportedModelError
+from edgekit.models import FAMILY
+from edgekit.models.architecture import member
 from edgekit.preprocess import InputSpec
 from edgekit.reports.curves import curves_png
 from edgekit.reports.training import about_tuning, training_facts, training_to_json
 from edgekit.tflite import read_graph, read_metadata
 from edgekit.tflite.model import Model
 from edgekit.training.cache import FeatureCache
+from edgekit.training.dataset import Example
 from edgekit.training.finetuning.checkpoint import load_state, save_state
-from edgekit.training.finetuning.descent import Epoch, Schedule, best_epoch, class_weights, judged
+from edgekit.training.finetuning.descent import Descent, Epoch, Lesson, Schedule, best_epoch, class_weights, judged
 from edgekit.training.finetuning.finetune import Tuned
-from edgekit.training.finetuning.passes import pass_count
+from edgekit.training.finetuning.passes import Passes, pass_count
 from edgekit.training.finetuning.tail import tail_of, with_weights
 from tests.support.float_nets import bottleneck_net, save_images
 
@@ -67,10 +71,11 @@ def model():
 
 
 def test_the_tail_has_the_last_of_the_work_and_few_numbers_pass_the_cut():
-    tail = tail_of(model())
-    assert 1 / 3 <= tail.share <= 1 / 2
-    assert tail.shapes == ((8, 8, 4),) and tail.width == 256
-    assert {kernel.kind for kernel in tail.keras.kernels.values()} == {"Conv2D", "Dense"}
+    lite0 = FAMILY["lite0"]
+    tail = tail_of(Model(read_graph(file_bytes(member(lite0, 7), ".tflite", input_of(lite0))), input_of(lite0)))
+    assert 1 / 2 <= tail.share <= 3 / 4
+    assert tail.shapes == ((14, 14, 80),) and tail.width == 15_680
+    assert {kernel.kind for kernel in tail.keras.kernels.values()} == {"Conv2D", "DepthwiseConv2D", "Dense"}
 
 
 def test_the_tail_in_keras_computes_what_the_whole_does_after_its_front(tmp_path):
@@ -117,6 +122,27 @@ def test_the_learning_rate_rises_for_an_epoch_and_falls_to_nothing():
     assert rates[9] == pytest.approx(0.1) and max(rates) == pytest.approx(0.1)
     assert rates[0] == pytest.approx(0.01) and rates[-1] < 0.001
     assert rates[29] > rates[30] > rates[31]
+
+
+def test_what_is_judged_and_kept_lies_between_the_start_and_the_end(tmp_path):
+    pytest.importorskip("tensorflow")
+    tail, labels = tail_of(model()), np.arange(8) % 5
+    examples = tuple(Example(tmp_path / f"{number}", "", 0, "train", "", "") for number in labels)
+    passes, everything = Passes(tmp_path, tail, examples, 1, 0), np.arange(8)
+    for number in range(2):
+        rows = np.random.default_rng(number).normal(0, 1, (8, tail.width)).astype(np.float16)
+        np.save(tmp_path / f"pass-{number}.npy", rows)
+    found = {}
+    for blend in (0.0, 0.5, 1.0):
+        lesson = Lesson(f"blend{blend}", passes, labels, everything, everything, tail.weights)
+        descent = Descent(tail, Schedule(epochs=2, rate=0.01, batch=4, blend=blend), 5)
+        found[blend] = descent.run(lesson, 2, lambda done: None)
+    assert found[0.0][1][0].aside_loss == found[0.0][1][1].aside_loss != found[1.0][1][1].aside_loss
+    for name, start in tail.weights.items():
+        for first, between, last in zip(start, found[0.5][0][name], found[1.0][0][name], strict=True):
+            assert np.allclose(between, (first + last) / 2, atol=1e-6) and not np.allclose(first, last, atol=1e-4)
+    losses = {blend: [epoch.loss for epoch in history] for blend, (_, history) in found.items()}
+    assert losses[0.0] == losses[0.5] == losses[1.0]
 
 
 def test_the_best_epoch_is_the_last_of_those_with_most_images_right():
@@ -235,11 +261,15 @@ def finish(process, output):
 def kill_once(process, cache, condition):
     """SIGKILL as soon as the state on disk is so."""
     while process.poll() is None:
-        if any(condition(path) for path in cache.glob("finetuning/*/*")):
+        if any(condition(path) for path in cache.glob("*/*/*")):
             process.send_signal(signal.SIGKILL)
             break
         time.sleep(0.005)
     assert process.wait() == -signal.SIGKILL
+
+
+def features_come(path):
+    return path.parent.parent.name == "features"
 
 
 def in_the_midst(path):
@@ -247,14 +277,20 @@ def in_the_midst(path):
     return state is not None and int(state["epoch"]) == 1 and int(state["step"]) > 0
 
 
+def after_training(path):
+    """Whatever is under way then: the last epochs on all images, or the conversion."""
+    state = load_state(path) if path.name == "all.npz" else None
+    return state is not None and int(state["epoch"]) > 0
+
+
 @pytest.mark.slow
-def test_a_training_that_was_killed_twice_ends_as_if_it_had_not_been(base, colours, tmp_path):
+def test_a_training_that_was_killed_at_every_stage_ends_as_if_it_had_not_been(base, colours, tmp_path):
     pytest.importorskip("tensorflow")
     whole, killed = tmp_path / "whole.tflite", tmp_path / "killed.tflite"
     undisturbed = start(colours, base, tmp_path / "cache1", whole)
     cache = tmp_path / "cache2"
-    kill_once(start(colours, base, cache, killed), cache, lambda path: path.name == "pass-1.npy")
-    kill_once(start(colours, base, cache, killed), cache, in_the_midst)
+    for stage in (features_come, lambda path: path.name == "pass-1.npy", in_the_midst, after_training):
+        kill_once(start(colours, base, cache, killed), cache, stage)
     assert not killed.exists()
     finish(start(colours, base, cache, killed), killed)
     finish(undisturbed, whole)

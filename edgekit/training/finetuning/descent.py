@@ -34,15 +34,18 @@ class Schedule:
       batch: images for each step.
       patience: a run ends when for so many epochs no more of the images kept aside were named rightly. Their loss would
         end it early: smoothed labels make scores less sure of themselves while more of them become right.
+      blend: how far to go from the weights that a run starts from to those it ends with, 0–1: what lies between is
+        better than either on images that trained nothing (Wortsman et al. 2022, arXiv 2109.01903).
       seed: of the order of the images.
     """
 
     epochs: int = 12
-    rate: float = 2e-4
+    rate: float = 4e-4
     decay: float = 0.05
     smoothing: float = 0.1
     batch: int = 32
     patience: int = 5
+    blend: float = 0.75
     seed: int = 0
 
     def rate_at(self, step: int, steps: int) -> float:
@@ -130,7 +133,7 @@ class Descent:
           tick: called with the number of steps done.
 
         Returns:
-          The weights after the last epoch, and what came of each.
+          The blended weights after the last epoch, and what came of each.
         """
         path, saved = lesson.passes.folder / f"{lesson.name}.npz", time.monotonic()
         state = self._resumed(lesson, path)
@@ -144,6 +147,7 @@ class Descent:
                 save_state(path, _packed(replace(state, tensors=self._tensors())))
                 saved = time.monotonic()
             tick(state.epoch * steps + state.step)
+        self._load(self._blended(lesson))
         return self._weights(), state.history
 
     def _stepped(self, state: Run, lesson: Lesson, steps: int) -> Run:
@@ -160,11 +164,13 @@ class Descent:
         return replace(state, step=state.step + 1, total=state.total + loss)
 
     def _judged(self, state: Run, lesson: Lesson, steps: int) -> Run:
-        rows, loss, right = lesson.passes.rows(0), 0.0, 0
+        rows, loss, right, trained = lesson.passes.rows(0), 0.0, 0, self._tensors()
+        self._load(self._blended(lesson))
         for at in range(0, len(lesson.aside), _JUDGED_AT_ONCE):  # a few at a time: there may be thousands of classes
             images = lesson.aside[at : at + _JUDGED_AT_ONCE]
             found = judged(self._scores(rows[images].astype(np.float32)).numpy(), lesson.labels[images])
             loss, right = loss + found[0], right + found[1]
+        self._load(trained)
         aside = len(lesson.aside) or float("nan")
         epoch = Epoch(state.total / steps, loss / aside, right / aside)
         return replace(state, epoch=state.epoch + 1, step=0, total=0.0, history=(*state.history, epoch))
@@ -173,8 +179,17 @@ class Descent:
         stored = load_state(path)
         if stored is not None:
             return _unpacked(stored)
-        start = [value for name in self._names for value in lesson.start[name]]
-        return Run(0, 0, 0.0, (), (*start, *self._fresh))
+        return Run(0, 0, 0.0, (), (*self._start(lesson), *self._fresh))
+
+    def _start(self, lesson: Lesson) -> list[np.ndarray]:
+        return [value for name in self._names for value in lesson.start[name]]
+
+    def _blended(self, lesson: Lesson) -> tuple[np.ndarray, ...]:
+        """Between the weights that the run starts from and those it has come to; AdamW's variables as they are."""
+        start, tensors = self._start(lesson), self._tensors()
+        share = np.float32(self._schedule.blend)
+        between = [first + share * (last - first) for first, last in zip(start, tensors)]
+        return (*between, *tensors[len(start) :])
 
     def _load(self, tensors: tuple[np.ndarray, ...]) -> None:
         for variable, value in zip([*self._model.weights, *self._optimizer.variables], tensors, strict=True):

@@ -20,8 +20,8 @@ from edgekit.tflite.model import Model
 from edgekit.tflite.part import extract, ops_between
 from edgekit.tflite.patterns import score_head
 
-#: Share of the multiply-adds that the tail has, at least and at most. On Lite0 this is its last two stages.
-_LEAST, _MOST = 1 / 3, 1 / 2
+#: Share of the multiply-adds that the tail has, at least and at most. On Lite0 this is its last three stages.
+_LEAST, _MOST = 1 / 2, 3 / 4
 _WITH_WEIGHTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 #: Weights by layer, in Keras' order.
