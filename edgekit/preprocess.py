@@ -255,9 +255,12 @@ def normalize(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
     """uint8 pixels (…, height, width, channels) in RGB → float32 in the model's order and scale."""
     if spec.order == "bgr":
         pixels = pixels[..., ::-1]
-    mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
-    scaled: np.ndarray = (pixels.astype(np.float32) - mean) / std
-    return scaled
+    # A whole row at a time: numpy takes eight times as long for an array whose last axis is short.
+    width = pixels.shape[-2]
+    scaled: np.ndarray = pixels.astype(np.float32, order="C").reshape(-1, width * spec.channels)
+    scaled -= np.tile(np.array(spec.mean, np.float32), width)
+    scaled /= np.tile(np.array(spec.std, np.float32), width)
+    return scaled.reshape(pixels.shape)
 
 
 def apply(image: ImageLike, spec: InputSpec) -> np.ndarray:
