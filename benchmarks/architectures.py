@@ -50,10 +50,11 @@ def work_of(name):
 
 
 def keras_work(name):
-    from keras import applications
+    from keras import StatelessScope, applications
 
     build, size, options = KERAS[name]
-    model = getattr(applications, build)(weights=None, input_shape=(size, size, 3), **options)
+    with StatelessScope(initialize_variables=False):  # shapes are all that is asked for; weights take most of the time
+        model = getattr(applications, build)(weights=None, input_shape=(size, size, 3), **options)
     for layer in model.layers[1:]:
         source, output = (_shape(x[0] if isinstance(x, list) else x) for x in (layer.input, layer.output))
         kind = type(layer).__name__
