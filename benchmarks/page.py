@@ -56,11 +56,6 @@ PARTS: Mapping[str, Part] = {
         "Every correction and range method, judged on images kept apart.",
         "python benchmarks/b0.py {model} --data {data} --verify-data {judged} --samples 100",
     ),
-    "frigate": Part(
-        "Training beside Frigate's recipe",
-        "Frigate's own recipe on the same images and the same backbone; see [Frigate](frigate.md).",
-        "python benchmarks/frigate.py {data} {judged}",
-    ),
     "interval": Part(
         "Whether the verdict's interval holds",
         "How often the 95 % interval holds the truth, over images drawn again and again.",

@@ -52,6 +52,10 @@ def test_every_figure_is_one_of_the_document_exactly(kind):
                 5.33,
                 17.78,
                 12.45,
+                5312345,
+                14.875,
+                0.53125,
+                0.5625,
             },
         ),
         (
@@ -61,6 +65,7 @@ def test_every_figure_is_one_of_the_document_exactly(kind):
         ("benchmark on a phone", {8.9375, 1.5312, 0.9375, 0.8281, 48, 31.25, 62464000, 3.5}),
         ("verify", {5300000, 0.8125}),
         ("manifest", {0.9850000000000001, 123, 5.33}),
+        ("manifest without calibration", {0.9850000000000001, 0.8795}),
         ("evaluate", {0.8811881188118812, 0.8034, 0.9306, 0.9123, 0.8456, 0.9712, 50, 51, 46, 7, 44}),
         ("compare", {-4.5, 8.25, 0.9850000000000001, 25.15, 21.25, 11.5, 13.75}),
         ("inspect", {5357056, 6205568, 1024, 5.243, 6.816, 8.9, 0.3432, 3612672, 1664}),
@@ -99,6 +104,12 @@ def test_nothing_is_loaded_from_elsewhere():
     assert "url(" not in text and "@import" not in text and "http://" not in text and "https://" not in text
     policy = next(attrs["content"] for tag, attrs in page.tags if attrs.get("http-equiv") == "Content-Security-Policy")
     assert "default-src 'none'" in policy
+
+
+def test_a_model_without_calibration_has_none_on_its_page():
+    text = render([DOCUMENTS["manifest without calibration"]])
+    assert "Calibrated on" not in text and "top-1, dynamic" in text
+    assert "Calibrated on" in render([DOCUMENTS["manifest"]])
 
 
 def test_a_phones_page_tells_what_failed_and_what_answers_wrongly():

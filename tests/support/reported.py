@@ -16,7 +16,18 @@ RECORD = {
 }  # fmt: skip
 SPREAD = {"first": -3.0, "width": 0.5, "counts": [2, 0, 40, 900, 70, 1]}
 FIT = {"tensor": HOSTILE, "low": -2.25, "high": 0.75, "clipped": 0.0125, "sqnr_db": 19.75, "distribution": SPREAD}
+COST = {
+    "bytes": [16123456, 5312345],
+    "inference_ms": [28.125, 14.875],
+    "ratio": 0.53125,
+    "ratio_interval": [0.5, 0.5625],
+}
+DYNAMIC = {
+    **{key: value for key, value in RECORD.items() if key not in ("calibration", "steps")},
+    "recipe": {"precision": "dynamic"},
+}  # fmt: skip
 CONVERSION = {
+    "cost": COST,
     "ranges": [FIT, {**FIT, "tensor": "second", "clipped": 0.0}],
     "model": f"/home/somebody/{HOSTILE}", "accepted": True, "unmet": None, "verdict": VERDICT, "preprocess": "raw",
     "provenance": RECORD, "labels": ["cat", HOSTILE], "notes": [HOSTILE], "alarms": [HOSTILE], "skipped": [],
@@ -42,7 +53,7 @@ LAYER = {
     "low": -4.5, "high": 8.25, "distribution": SPREAD,
 }  # fmt: skip
 COMPARISON = {
-    "a": "/x/a.h5", "b": "/x/b.tflite", **VERDICT, "sqnr_db": 25.15, "significance": "no difference",
+    "cost": COST, "a": "/x/a.h5", "b": "/x/b.tflite", **VERDICT, "sqnr_db": 25.15, "significance": "no difference",
     "matching": "by name",
     "layers": [LAYER, {**LAYER, "index": 4, "scores_db": None, "distribution": None}], "alarms": [], "skipped": [],
 }  # fmt: skip
@@ -107,6 +118,7 @@ DOCUMENTS = {
     "verify": VERIFICATION,
     "convert": CONVERSION,
     "manifest": RECORD,
+    "manifest without calibration": DYNAMIC,
     "evaluate": EVALUATION,
     "compare": COMPARISON,
     "inspect": INSPECTION,

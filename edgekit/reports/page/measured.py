@@ -11,6 +11,7 @@ from edgekit.reports.page.reading import (
     flag,
     interval,
     number,
+    numbers,
     share,
     shown,
     size,
@@ -48,6 +49,15 @@ def benchmark_tiles(document: Document) -> Iterator[Tile]:
         if taken is not None:
             rest += [", memory ", size(taken)]
         yield Tile(_title(each), shown(_typical(each), "{:.3g} ms"), rest)
+
+
+def cost_tiles(cost: Document, before: str) -> Iterator[Tile]:
+    """Size and time of one model beside another, which is called `before`."""
+    sizes, milliseconds = numbers(cost, "bytes"), numbers(cost, "inference_ms")
+    if len(sizes) == len(milliseconds) == 2:
+        yield Tile("Size", size(sizes[1]), [f"{before} ", size(sizes[0])])
+        rest: list[Cell] = [f"{before} ", shown(milliseconds[0], "{:.3g} ms"), ": ", _ratio(cost, "ratio"), " times"]
+        yield Tile("Inference on one CPU core", shown(milliseconds[1], "{:.3g} ms"), rest)
 
 
 def times(document: Document) -> Iterator[Block]:

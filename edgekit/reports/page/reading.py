@@ -121,5 +121,5 @@ _KINDS = {
     "convert": {"provenance", "preprocess"},
     "benchmark": {"results", "machine"},
     "verify": {"gates", "accepted"},
-    "manifest": {"tool", "recipe", "calibration"},
+    "manifest": {"tool", "recipe", "preprocessing"},
 }

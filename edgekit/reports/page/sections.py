@@ -130,18 +130,16 @@ def _made(document: Document, record: Document) -> Iterator[Block]:
     rows: list[tuple[str, Sequence[Cell]]] = [
         ("Made from", [" ".join(filter(None, (text(source, "file"), text(source, "architecture"))))]),
         ("Preprocessing", [f"{text(preprocessing, 'name')}: {text(preprocessing, 'how')}"]),
-        (
-            "Calibrated on",
-            [
-                count(number(calibration, "images")),
-                f" images ({text(calibration, 'origin') or text(calibration, 'kind')}), ranges by ",
-                text(calibration, "method"),
-            ],
-        ),
-        ("Corrections", [", ".join(texts(calibration, "corrections")) or "none"]),
+        *(_calibrated(calibration) if calibration else ()),
         ("Class names", _class_names(document)),
     ]
     yield Facts([(title, cells) for title, cells in rows if any(cells)])
+
+
+def _calibrated(calibration: Document) -> Iterator[tuple[str, Sequence[Cell]]]:
+    images = f" images ({text(calibration, 'origin') or text(calibration, 'kind')}), ranges by "
+    yield "Calibrated on", [count(number(calibration, "images")), images, text(calibration, "method")]
+    yield "Corrections", [", ".join(texts(calibration, "corrections")) or "none"]
 
 
 def _class_names(document: Document) -> list[Cell]:
@@ -235,7 +233,13 @@ class _Kind:
 
 
 def _verdict_tiles(document: Document) -> Iterator[Tile]:
-    return judged.verdict_tiles(table(document, "verdict"))
+    yield from judged.verdict_tiles(table(document, "verdict"))
+    yield from measured.cost_tiles(table(document, "cost"), "float")
+
+
+def _compared_tiles(document: Document) -> Iterator[Tile]:
+    yield from judged.verdict_tiles(document)
+    yield from measured.cost_tiles(table(document, "cost"), "A")
 
 
 _KINDS: Mapping[str, _Kind] = {
@@ -246,7 +250,7 @@ _KINDS: Mapping[str, _Kind] = {
         _evaluated_tiles,
         _evaluated,
     ),
-    "compare": _Kind(_compared_headline, judged.verdict_tiles, _compared),
+    "compare": _Kind(_compared_headline, _compared_tiles, _compared),
     "inspect": _Kind(_inspected_headline, inside.tiles, _inspected),
     "train": _Kind(
         lambda d: judged.top1(d, "Training", None, "top1_int8", "images_judged"),
