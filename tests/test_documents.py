@@ -120,3 +120,16 @@ def test_the_first_model_is_made_as_printed(tmp_path, monkeypatch):
     (code,) = blocks(DOCS / "first-model.md", "python")
     exec(compile(code, "first-model.md", "exec"), {})
     assert (tmp_path / "lite0.html").is_file() and (tmp_path / "lite0_int8.json").is_file()
+
+
+#: What a guide's commands need beyond the plain installation.
+EXTRAS = {name: name for name in ("convert", "train", "zoo", "camera", "serve", "report")} | {"compare": "convert"}
+
+
+@pytest.mark.parametrize("page", ["first-model.md", "live.md"])
+def test_a_guide_installs_what_its_commands_need(page):
+    lines = re.findall(r"^pip install .*\[(.*)\]", (DOCS / page).read_text(encoding="utf-8"), re.M)
+    used = [*commands(DOCS / page)]
+    needed = {EXTRAS[words[0]] for words in used if words[0] in EXTRAS}
+    needed |= {"report" for words in used if "--report" in words}
+    assert needed and needed <= {extra for line in lines for extra in line.split(",")}
