@@ -53,8 +53,8 @@ PARTS: Mapping[str, Part] = {
     ),
     "steps": Part(
         "What each step of the conversion brings",
-        "Every correction and range method, judged on images kept apart. SQNR is the measure that the search goes by, on "
-        "calibration images; seconds on a busy machine say little.",
+        "Every correction and range method, judged on images kept apart. SQNR is the measure that the search goes by, "
+        "on calibration images; seconds on a busy machine say little.",
         "python benchmarks/b0.py {model} --data {data} --verify-data {judged} --samples 100",
     ),
     "interval": Part(
