@@ -10,7 +10,9 @@ mean, which is off by the same factor either way.
 Simulated on features of three backbones, on which its percentile was chosen (44 heads of 5 to 1000 classes, over-
 fitted and regularised), scores saturated on 0.5 % of images: on 4.8 % without the margin, on 1.0 % with ranges of
 real images. In agreement it cost a point on average, and up to twelve where a few features are far larger than the
-rest, as in a hard B0. Real images remain better.
+rest, as in a hard B0. Measured on a backbone on which nothing was chosen (Lite1, whole conversions; flowers, leaves and
+X-rays, each over-fitted and regularised): agreement 96.9 % without, 97.9 % with it; its ImageNet head 99.0 % either
+way; heads of random weights, whose scores lie close together, 3 points less. Real images remain better.
 """
 
 from collections.abc import Iterator, Sequence
