@@ -32,6 +32,14 @@ def test_a_version_leaves_out_what_no_longer_fits():
     assert len(offers(DRIVER)) > len(names)
 
 
+def test_corals_own_driver_is_offered_for_the_kernels_it_builds_on():
+    """google-coral/edgetpu issues 808 and 822: it builds on 6.2 and fails on 6.5, by a change of 6.4."""
+    names = [
+        {offer.name for offer in offers(DRIVER, version)} for version in ((6, 2, 16), (6, 3, 99), (6, 4, 0), (6, 5))
+    ]
+    assert ["gasket-dkms from Coral's Debian repository" in each for each in names] == [True, True, False, False]
+
+
 def test_the_page_is_what_the_table_says():
     stored = Path(__file__).resolve().parents[2] / "docs" / "outside.md"
     assert stored.read_text(encoding="utf-8") == page() + "\n", (

@@ -424,6 +424,13 @@ def test_savings_name_idle_lanes_and_large_outputs():
     assert text.startswith("Input and output, 1.00MiB, take 31.2 ms")
 
 
+def test_the_largest_saving_is_told_first_and_three_layers_at_most():
+    sizes = (56, 52, 60, 64)
+    layers = {number: layer_work("CONV_2D", (n, n, 256), (n, n, 66), kernel=(3, 3)) for number, n in enumerate(sizes)}
+    texts = savings(estimate_work(layers, 1000, 1000))
+    assert [text.split()[1] for text in texts] == ["3", "2", "0"]
+
+
 def test_what_saves_less_than_a_tenth_is_not_told():
     work = layer_work("CONV_2D", (56, 56, 64), (56, 56, 64))
     total = estimate_work({0: work}, 0, 0).latency["usb3"].expected
