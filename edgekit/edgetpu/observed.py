@@ -65,7 +65,7 @@ def observe(model: Union[str, Path], compiled: Union[str, Path], options: Compil
             "Give the model that it was compiled from.",
         )
     mapped = tuple(op.index for op in mapped_ops(real, graph))
-    packages = [package for op in real.edgetpu_ops for package in op.packages[:1]]
+    packages = (package for op in real.edgetpu_ops for package in op.packages)
     return Observed(
         graph=graph,
         mapped=mapped,

@@ -11,7 +11,7 @@ from edgekit.edgetpu.placement.precedents import Precedent
 from edgekit.edgetpu.placement.traits import Trait
 from edgekit.errors import ModelFormatError, OutputError
 from tests.support import compiled_nets
-from tests.support.recordings import compiled_model, int8_model
+from tests.support.recordings import VERSION, compiled_model, int8_model
 
 NUMBERS = compiled_nets.numbers()
 
@@ -31,6 +31,7 @@ def test_the_two_files_tell_what_was_mapped(pair):
     observed = observe(*pair, CompilerOptions())
     assert observed.mapped == (0, 1)
     assert observed.surprises == () and observed.runtime == 14
+    assert observed.compiler == VERSION
 
 
 def test_ops_elsewhere_than_predicted_are_named(tmp_path, pair):
