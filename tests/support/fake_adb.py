@@ -1,19 +1,17 @@
 """A stand-in for adb and a phone, for tests: a folder is the phone's disk, and commands run in this machine's shell.
 
 EDGEKIT_FAKE_PHONE names a folder: `phone.json` says how it behaves, `disk` is its disk. What is pushed as
-`benchmark_model` becomes a call of tests/support/fake_benchmark.py.
+`benchmark_model` becomes a call of tests/support/fake_benchmark.py. It is started some hundred times: what few calls
+need is imported there.
 """
 
 import json
 import os
-import shutil
-import subprocess
 import sys
-from pathlib import Path
 
-HOME = Path(os.environ["EDGEKIT_FAKE_PHONE"])
-DISK = HOME / "disk"
-BINARY = Path(__file__).with_name("fake_benchmark.py")
+HOME = os.environ["EDGEKIT_FAKE_PHONE"]
+DISK = os.path.join(HOME, "disk")
+BINARY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fake_benchmark.py")
 
 
 def _here(text):
@@ -37,10 +35,13 @@ def _shell(command, phone):
     names = "; ".join(f"{name}) echo '{value}';;" for name, value in phone["props"].items()).replace(";;;", ";;")
     getprop = f"getprop() {{ case $1 in {names} esac; }}\n"
     program = getprop + _here(command)
-    sys.exit(subprocess.run(["sh", "-c", program], env={**os.environ, "EDGEKIT_FAKE_DISK": str(DISK)}).returncode)
+    os.execvp("sh", ["sh", "-c", program])
 
 
 def _push(source, there, phone):
+    import shutil
+    from pathlib import Path
+
     if "push" in phone:
         _refuse(phone["push"])
     target = Path(_here(there))
@@ -55,7 +56,8 @@ def _push(source, there, phone):
 
 
 def main(arguments):
-    phone = json.loads((HOME / "phone.json").read_text())
+    with open(os.path.join(HOME, "phone.json")) as stream:
+        phone = json.load(stream)
     if arguments == ["devices"]:
         print("* daemon not running; starting now at tcp:5037\n* daemon started successfully\nList of devices attached")
         print("".join(f"{serial}\t{state}\n" for serial, state in phone["devices"].items()))
@@ -69,6 +71,8 @@ def main(arguments):
     elif verb == "push":
         _push(*rest, phone)
     elif verb == "pull":
+        import shutil
+
         shutil.copytree(_here(rest[0]), rest[1])
 
 

@@ -3,11 +3,10 @@
 import json
 import os
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from tests.support import benchmark_texts
+import benchmark_texts
 
 TEXTS = {"cpu": "OLD", "gpu": "GPU", "gpu-fp32": "PART", "nnapi": "NOTHING", "npu": "LITERT"}
 
@@ -28,7 +27,8 @@ def _answer(flags, wrong):
     interpreter = Interpreter(flags["graph"])
     interpreter.allocate_tensors()
     source, sink = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-    content = Path(flags["input_layer_value_files"].partition(":")[2]).read_bytes()
+    with open(flags["input_layer_value_files"].partition(":")[2], "rb") as stream:
+        content = stream.read()
     assert flags["input_layer_shape"] == ",".join(map(str, source["shape"]))
     interpreter.set_tensor(source["index"], np.frombuffer(content, source["dtype"]).reshape(source["shape"]))
     interpreter.invoke()
@@ -36,18 +36,20 @@ def _answer(flags, wrong):
     changed = {"zeros": np.zeros_like(value), "short": value[..., :1], "turned": value[..., ::-1]}.get(wrong, value)
     if wrong == "nan":
         changed = np.full_like(value, np.nan)
-    Path(flags["output_filepath"]).write_bytes(np.ascontiguousarray(changed).tobytes())
+    with open(flags["output_filepath"], "wb") as stream:
+        stream.write(np.ascontiguousarray(changed).tobytes())
 
 
 def main(arguments):
-    home = Path(os.environ["EDGEKIT_FAKE_PHONE"])
-    phone = json.loads((home / "phone.json").read_text())
+    home = os.environ["EDGEKIT_FAKE_PHONE"]
+    with open(os.path.join(home, "phone.json")) as stream:
+        phone = json.load(stream)
     if "--help" in arguments:
         sys.stderr.write(benchmark_texts.USAGES[phone["binary"]])
         sys.exit(1)
     flags = dict(word[2:].split("=", 1) for word in arguments)
     device = _device(flags)
-    with (home / "calls").open("a") as calls:
+    with open(os.path.join(home, "calls"), "a") as calls:
         calls.write(json.dumps([device, flags]) + "\n")
     if device in phone.get("fails", {}):
         sys.stderr.write(getattr(benchmark_texts, phone["fails"][device], phone["fails"][device]))
