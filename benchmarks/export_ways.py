@@ -47,7 +47,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     for model in arguments.models:
-        rounds = [[seconds(program, model) for program in (COMMON + END, DIRECT, THROUGH)] for _ in range(arguments.rounds)]
+        rounds = [
+            [seconds(program, model) for program in (COMMON + END, DIRECT, THROUGH)] for _ in range(arguments.rounds)
+        ]
         common, direct, through = (statistics.median(times) for times in zip(*rounds, strict=True))
         ratio = (through - common) / (direct - common)
         print(
