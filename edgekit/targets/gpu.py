@@ -35,7 +35,7 @@ def slices_keep_the_rank(case: Case) -> Optional[Finding]:
 
     Slice with a range of one (`x[:, :1]`) and reshape behind it.
     """
-    masks = [name for name in ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask") if case.op.option(name, 0)]
+    masks = [name for name in ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask") if case.op.option(name)]
     if masks:
         return fails(f"it sets {', '.join(masks)}")
     return _rank(case)

@@ -58,13 +58,14 @@ def _broadcasts_beyond_4d(graph: Graph, op: Op) -> bool:
 
 def _conv_2d(graph: Graph, op: Op) -> int:
     data, weights = op_input(graph, op, 0), op_input(graph, op, 1)
+    if _types(graph, op) == ("int16", "int8", "int16") and op.option("quantized_bias_type"):
+        return 8
     if data is not None and weights is not None and data.shape and weights.shape[-1:] != data.shape[-1:]:
         return 6  # grouped convolution
     hybrid = 5 if per_channel(weights) else 2
     return {
         ("int8", "int8", "int8"): 3,
         ("int16", "int16", "int16"): 4,
-        ("int16", "int8", "int16"): 8 if op.option("quantized_bias_type", 0) else 1,
         ("int8", "int4", "int8"): 7,
         ("float32", "int8", "float32"): hybrid,
     }.get(_types(graph, op), 1)
@@ -86,7 +87,7 @@ def _fully_connected(graph: Graph, op: Op) -> int:
         return 12
     if types == ("int16", "int4", "int16"):
         return 13
-    if types == ("int16", "int8", "int16") and op.option("quantized_bias_type", 0):
+    if types == ("int16", "int8", "int16") and op.option("quantized_bias_type"):
         return 11
     weights = op_input(graph, op, 1)
     if weights is not None and weights.is_sparse:
@@ -95,15 +96,21 @@ def _fully_connected(graph: Graph, op: Op) -> int:
         return 7
     if len(op.inputs) == 2:
         return 6
-    if op.option("keep_num_dims", False):
+    if op.option("keep_num_dims"):
         return 5
-    hybrid = 9 if op.option("asymmetric_quantize_inputs", False) else 3
+    hybrid = 9 if op.option("asymmetric_quantize_inputs") else 3
     shuffled = 2 if op.option("weights_format", "DEFAULT") != "DEFAULT" else 1
     return {
         ("int8", "int8", "int8"): 4,
         ("int8", "int4", "int8"): 10,
         ("float32", "int8", "float32"): hybrid,
     }.get(types, shuffled)
+
+
+def _abs(graph: Graph, op: Op) -> int:
+    if _dtype(graph, op) == "int16":
+        return 3 if any(tensor.quant for tensor in graph.op_inputs(op)) else 4
+    return {"int8": 2, "uint8": 2, "int32": 5}.get(_dtype(graph, op), 1)
 
 
 def _mul(graph: Graph, op: Op) -> int:
@@ -162,7 +169,7 @@ def _transpose(graph: Graph, op: Op) -> int:
 
 def _transpose_conv(graph: Graph, op: Op) -> int:
     wide = (_dtype(graph, op, 2), _dtype(graph, op, 1)) == ("int16", "int8")
-    if wide and op.option("quantized_bias_type", 0):
+    if wide and op.option("quantized_bias_type"):
         return 5
     if op.option("fused_activation_function", "NONE") != "NONE":
         return 4
@@ -177,19 +184,18 @@ def _slice(graph: Graph, op: Op) -> int:
 
 
 def _strided_slice(graph: Graph, op: Op) -> int:
-    if op.option("offset", False):
+    if op.option("offset"):
         return 8
-    if op.option("ellipsis_mask", 0) or op.option("new_axis_mask", 0):
-        return 6
+    masked = op.option("ellipsis_mask") or op.option("new_axis_mask")
     by_dtype = {"uint32": 7, "string": 5, "bool": 3, "int8": 2}
-    return max(4 if _rank(graph, op) > 4 else 1, by_dtype.get(_dtype(graph, op), 1))
+    return max(6 if masked else 1, 4 if _rank(graph, op) > 4 else 1, by_dtype.get(_dtype(graph, op), 1))
 
 
 def _resize(graph: Graph, op: Op) -> int:
     if _dtype(graph, op) == "int16":
         return 4
-    aligned = op.opcode == "RESIZE_NEAREST_NEIGHBOR" and op.option("align_corners", False)
-    if op.option("half_pixel_centers", False) or aligned:
+    aligned = op.opcode == "RESIZE_NEAREST_NEIGHBOR" and op.option("align_corners")
+    if op.option("half_pixel_centers") or aligned:
         return 3
     return 2 if _dtype(graph, op) == "int8" else 1
 
@@ -217,6 +223,7 @@ def _dequantize(graph: Graph, op: Op) -> int:
 
 
 _RULES: Mapping[str, Rule] = {
+    "ABS": _abs,
     "ADD": _add,
     "BATCH_TO_SPACE_ND": _space_batch,
     "CONV_2D": _conv_2d,
@@ -247,7 +254,6 @@ _EITHER_8_BIT = {"int8": 2, "uint8": 2, "int16": 3}
 
 #: op → version by the dtype of its data, 1 for all others.
 _BY_DTYPE: Dict[str, Mapping[str, int]] = {
-    "ABS": {"int8": 2, "uint8": 2, "int32": 5},
     "ARG_MAX": {"int8": 2, "bool": 3},
     "ARG_MIN": {"int8": 2, "bool": 3},
     "AVERAGE_POOL_2D": _INT8_AND_16,

@@ -33,7 +33,7 @@ def _is_whole(graph: Graph, op: Op, tensor: int) -> bool:
 
 
 def _slices_backwards(graph: Graph, op: Op, rank: int) -> bool:
-    if any(op.option(mask, 0) for mask in ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask")):
+    if any(op.option(mask) for mask in ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask")):
         return False
     # The shape stays the source's, so that nothing is left out.
     return _integers(graph, op, 3) == [*[1] * (rank - 1), -1]
@@ -45,7 +45,7 @@ def _reverses_last(graph: Graph, op: Op, rank: int) -> bool:
 
 def _gathers_backwards(graph: Graph, op: Op, rank: int) -> bool:
     channels = graph.tensors[op.inputs[0]].shape[-1]
-    along_last = op.option("axis", 0) in (-1, rank - 1) and not op.option("batch_dims", 0)
+    along_last = op.option("axis", 0) in (-1, rank - 1) and not op.option("batch_dims")
     return along_last and _integers(graph, op, 1) == list(range(channels))[::-1]
 
 

@@ -1,16 +1,19 @@
 import csv
 import json
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
 
 from edgekit.cli import main
 from edgekit.edgetpu import CompilerOptions
-from edgekit.edgetpu.observed import COLUMNS, observe, write_record
+from edgekit.edgetpu.observed import COLUMNS, observe, record_rows, write_record
 from edgekit.edgetpu.placement.precedents import Precedent
 from edgekit.edgetpu.placement.traits import Trait
 from edgekit.errors import ModelFormatError, OutputError
+from edgekit.tflite.reader import read_graph
 from tests.support import compiled_nets
+from tests.support.build import GraphBuilder
 from tests.support.recordings import VERSION, compiled_model, int8_model
 
 NUMBERS = compiled_nets.numbers()
@@ -55,6 +58,17 @@ def test_a_record_tells_kinds_and_sizes_and_no_names(pair, tmp_path):
     assert (mean["mapped"], mean["elements"], mean["options"]) == ("1", "128", "over -3 -2")
     assert dict(zip(header, rows[0]))["mapped"] == "0"
     assert not any(word in text for word in ("secret", "made", "net/input", "scores", str(tmp_path)))
+
+
+def test_custom_ops_and_ops_without_their_inputs_have_no_row(pair):
+    graph = GraphBuilder()
+    x = graph.input((1, 4), "int8", quant=(0.5, 0))
+    y = graph.op("TANH", [x], (1, 4), "int8", quant=(0.5, 0))
+    z = graph.op("ADD", [y], (1, 4), "int8", quant=(0.5, 0), options={})
+    model = read_graph(graph.finish([graph.op("CUSTOM:mine", [z], (1, 4), "int8", quant=(0.5, 0))]))
+    assert [op.opcode for op in model.ops] == ["TANH", "ADD", "CUSTOM"]
+    observed = replace(observe(*pair, CompilerOptions()), graph=model, mapped=(0,))
+    assert record_rows(observed) == [("TANH", "int8", "2", "v", "", "4", "1", observed.compiler, "14")]
 
 
 def test_records_of_several_models_add_up_and_none_counts_twice(pair, tmp_path):

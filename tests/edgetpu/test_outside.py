@@ -45,3 +45,10 @@ def test_the_page_is_what_the_table_says():
     assert stored.read_text(encoding="utf-8") == page() + "\n", (
         "run: python -m edgekit.edgetpu.outside > docs/outside.md"
     )
+
+
+def test_the_kernel_from_which_on_a_driver_does_not_fit_is_the_one_that_is_told():
+    told = {offer.name: re.fullmatch(r"kernels before (\d+)\.(\d+)", offer.fits) for offer in OFFERS}
+    expected = {name: tuple(map(int, found.groups())) for name, found in told.items() if found}
+    assert {offer.name: offer.below for offer in OFFERS if offer.below} == expected
+    assert len(expected) == 2

@@ -21,3 +21,7 @@ def test_what_the_quantizer_appends_is_taken_off():
 
 def test_names_become_unique_and_none_stays_empty():
     assert names.unique(["a", "b", "a", "", "a", ""]) == ["a", "b", "a#2", "#1", "a#3", "#2"]
+
+
+def test_weights_once_in_float_are_told_from_those_they_were_made_from():
+    assert names.in_float("conv/weights") == "conv/weights/float"

@@ -5,6 +5,7 @@ from edgekit.errors import ModelError
 from edgekit.tflite import QuantParams, read_graph
 from edgekit.tflite.patch import patched
 from edgekit.tflite.reader import constant
+from tests.support.build import GraphBuilder
 from tests.support.layered_nets import int8_model
 
 
@@ -31,3 +32,11 @@ def test_numbers_that_do_not_fit_are_refused():
         patched(graph, quant={weights.index: QuantParams((1.0,) * 99, (0,) * 99, 0)})
     with pytest.raises(ModelError, match="do not fit"):
         patched(graph, outputs=[0, 1, 2, 3])
+
+
+def test_outputs_that_do_not_fit_are_told_by_the_first_of_the_old():
+    builder = GraphBuilder()
+    x = builder.input((1, 4))
+    first, second = (builder.op("TANH", [x], (1, 4), name=name) for name in ("first", "second"))
+    with pytest.raises(ModelError, match="tensor 'first' do not fit"):
+        patched(read_graph(builder.finish([first, second])), outputs=[x])

@@ -2,7 +2,7 @@
 
 from typing import Mapping, Tuple
 
-from edgekit.edgetpu.placement.placement import CPU, Placement
+from edgekit.edgetpu.placement.placement import CPU, OpPlacement, Placement
 from edgekit.edgetpu.placement.precedents import known_precedents
 from edgekit.edgetpu.placement.traits import Trait
 
@@ -27,15 +27,13 @@ def largest_pooling() -> int:
 
 def without_doubt(placement: Placement) -> Tuple[str, ...]:
     """What `--corrections` names to take the doubts away, as far as they can be; () where none can."""
-    doubtful = [placed for placed in placement.ops if placed.device != CPU and not placed.certain]
-    kinds = dict.fromkeys(placed.op.opcode for placed in doubtful)
-    helping = [
-        correction for opcode, correction in _CORRECTIONS.items() if opcode in kinds and _helps(placement, opcode)
-    ]
-    return (*_USUAL, *dict.fromkeys(helping)) if helping else ()
+    helping = {_correction(placed) for placed in placement.ops if placed.device != CPU and not placed.certain}
+    named = [correction for correction in (SMALL_MEANS, SPREAD_GATES) if correction in helping]
+    return (*_USUAL, *named) if named else ()
 
 
-def _helps(placement: Placement, opcode: str) -> bool:
-    """Whether the doubt is of the kind that the correction is for: for a product, that one factor is a gate."""
-    doubts = [placed.unseen for placed in placement.ops if placed.op.opcode == opcode and not placed.certain]
-    return opcode != "MUL" or any("broadcast" in doubt for doubt in doubts)
+def _correction(placed: OpPlacement) -> str:
+    """The correction that is for a doubt; of a product only where one factor is a gate. "" where there is none."""
+    if placed.op.opcode == "MUL" and "broadcast" not in placed.unseen:
+        return ""
+    return _CORRECTIONS.get(placed.op.opcode, "")

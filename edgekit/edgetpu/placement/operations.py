@@ -6,18 +6,22 @@ from typing import Mapping, NamedTuple
 DEFAULT_RUNTIMES: Mapping[str, int] = {"16": 14, "15": 13, "14": 13, "2": 13}
 
 
+#: The runtime of the operations that were there from the start.
+FIRST_RUNTIME = 10
+
+
 class Operation(NamedTuple):
     """An operation that the Edge TPU runs.
 
     Attributes:
       confidence: how that is known, one of `placement.CONFIDENCES`.
       runtime: the first Edge TPU runtime that knows it. From the vendor's table, where real packages do not show an
-        earlier one; 10 where it was there from the start.
+        earlier one; FIRST_RUNTIME where it was there from the start.
       inputs: how many it needs at least, by TFLite's kernels.
     """
 
     confidence: str
-    runtime: int = 10
+    runtime: int = FIRST_RUNTIME
     inputs: int = 1
 
 

@@ -231,5 +231,5 @@ def plain_slices(case: Case) -> Optional[Finding]:
     strides = numbers(case, 3)
     if any(stride != 1 for stride in strides):
         return fails(f"Its strides are {', '.join(map(str, strides))}")
-    masks = [name for name in ("ellipsis_mask", "new_axis_mask") if case.op.option(name, 0)]
+    masks = [name for name in ("ellipsis_mask", "new_axis_mask") if case.op.option(name)]
     return fails(f"It has an {masks[0].replace('_', ' ')}") if masks else None

@@ -7,7 +7,7 @@ from typing import Iterator, List, Tuple
 
 from edgekit.documented import markdown_table
 from edgekit.edgetpu.placement.case import Rule
-from edgekit.edgetpu.placement.operations import OPERATIONS, REPLACEMENTS
+from edgekit.edgetpu.placement.operations import FIRST_RUNTIME, OPERATIONS, REPLACEMENTS
 from edgekit.edgetpu.placement.registry import ALL_RULES
 
 _HEAD = """# Operations that the Edge TPU runs
@@ -58,7 +58,7 @@ def _operations() -> List[str]:
 def _operation(opcode: str) -> Iterator[Tuple[str, ...]]:
     """One row for each of its limits, its name in the first."""
     known, limits = OPERATIONS[opcode], _limits(opcode)
-    name, runtime = f"`{opcode}`", f"≥ {known.runtime}" if known.runtime > 10 else ""
+    name, runtime = f"`{opcode}`", f"≥ {known.runtime}" if known.runtime != FIRST_RUNTIME else ""
     if not limits:
         yield name, runtime, "None known.", "", known.confidence
     for number, rule in enumerate(limits):

@@ -74,7 +74,7 @@ def _convolution(case: Case) -> str:
 def _dense(case: Case) -> str:
     shape = output(case).shape
     rows = "several rows " if any(size > 1 for size in shape[:-1]) else ""
-    return rows + ("keep_num_dims" if case.op.option("keep_num_dims", False) else "")
+    return rows + ("keep_num_dims" if case.op.option("keep_num_dims") else "")
 
 
 def _reduction(case: Case) -> str:
@@ -108,11 +108,11 @@ def _splitting(case: Case) -> str:
 
 
 def _resizing(case: Case) -> str:
-    return " ".join(name for name in ("align_corners", "half_pixel_centers") if case.op.option(name, False))
+    return " ".join(name for name in ("align_corners", "half_pixel_centers") if case.op.option(name))
 
 
 def _slicing(case: Case) -> str:
-    return "shrink_axis_mask" if case.op.option("shrink_axis_mask", 0) else ""
+    return "shrink_axis_mask" if case.op.option("shrink_axis_mask") else ""
 
 
 _OPTIONS: Mapping[str, Callable[[Case], str]] = {

@@ -225,3 +225,10 @@ def test_no_field_of_a_real_log_is_lost(shared):
     read, wrong = check_logs(shared / "edgetpu")
     assert read == 175
     assert wrong == []
+
+
+def test_a_line_like_a_row_is_a_note_where_no_table_began():
+    said = "ADD 3 things before they are too many"
+    log = parse_log(OLD.replace("Input size: 1.00MiB", said))
+    assert said in log.notes and [len(model.rows) for model in log.models] == [2, 2]
+    assert parse_log(said).models == ()
