@@ -16,8 +16,8 @@ def with_files(content: bytes, files: Mapping[str, bytes]) -> bytes:
     stream.seek(0, 2)
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(files):
-            # A fixed date and system: the same model must give the same bytes.
-            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            # Its own date, which is always the same, and a fixed system: the same model must give the same bytes.
+            entry = zipfile.ZipInfo(name)
             entry.create_system = 3
             archive.writestr(entry, files[name])
     return stream.getvalue()

@@ -19,9 +19,10 @@ def test_files_come_back_and_the_model_stays_in_front():
     assert read_files(content) == {}
 
 
-def test_files_are_marked_as_made_on_unix_whatever_made_them():
+def test_files_are_marked_as_made_on_unix_at_one_time_whatever_made_them_and_when():
     with zipfile.ZipFile(io.BytesIO(with_files(b"", {"a.txt": b"one"}))) as archive:
-        assert archive.infolist()[0].create_system == 3
+        (entry,) = archive.infolist()
+    assert (entry.create_system, entry.date_time) == (3, (1980, 1, 1, 0, 0, 0))
 
 
 def test_files_of_64_mib_together_are_read_and_of_more_are_not():

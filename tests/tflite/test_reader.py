@@ -1,5 +1,6 @@
 import os
 import shlex
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,6 +55,7 @@ def test_constants_are_read_only_and_only_of_constants():
 def test_graphs_are_values():
     assert read_graph(_convolution()[0]) == read_graph(_convolution()[0])
     assert hash(read_graph(_convolution()[0])) == hash(read_graph(_convolution()[0]))
+    assert replace(read_graph(_convolution()[0]), content=b"") == read_graph(_convolution()[0])
 
 
 def test_custom_ops_keep_name_and_options():

@@ -31,7 +31,7 @@ def partition(graph: Graph, supported: Sequence[bool]) -> Tuple[Subset, ...]:
             ready[supported[index]].add(index)
     subsets = []
     while ready[True] or ready[False]:
-        kind = min(ready[True], default=len(waiting)) < min(ready[False], default=len(waiting))
+        kind = supported[min(ready[True] | ready[False])]
         subsets.append(Subset(kind, _epoch(ready, kind, waiting, readers, supported)))
     return tuple(subsets)
 

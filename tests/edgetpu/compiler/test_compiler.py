@@ -365,6 +365,21 @@ def test_a_temporary_folder_that_is_not_there(runs, model, monkeypatch, tmp_path
         compile_model(model)
 
 
+@pytest.mark.parametrize(
+    ("options", "flags"),
+    [
+        ({}, []),
+        ({"all_subgraphs": True}, ["-a"]),
+        ({"search_delegate": True}, ["-d"]),
+        ({"num_segments": 2}, ["-n", "2"]),
+        ({"min_runtime_version": 1}, ["-m", "1"]),
+        ({"intermediate_tensors": ("a", "b")}, ["-i", "a,b"]),
+    ],
+)
+def test_each_option_is_a_flag_of_the_compilers_help_and_only_if_asked_for(options, flags):
+    assert arguments(CompilerOptions(**options)) == ["-s", *flags]
+
+
 @pytest.mark.parametrize("wrong", [{"num_segments": 0}, {"num_segments": -1}, {"min_runtime_version": 0}])
 def test_impossible_options_are_refused(wrong):
     with pytest.raises(UsageError, match="at least 1"):

@@ -48,6 +48,13 @@ def test_stacks_count_as_deep_from_33_dense_layers_on(layers, fits):
     assert (99 in cached(works)) == fits
 
 
+def test_layers_over_images_do_not_make_a_stack_deep():
+    works = dense([64] * 32)
+    works.update({100 + i: layer_work("CONV_2D", (8, 8, 8), (8, 8, 8)) for i in range(40)})
+    works[99] = layer_work("FULLY_CONNECTED", (1, 1, 6392), (1, 1, 1024), numbers=2)
+    assert 99 in cached(works)
+
+
 @pytest.mark.parametrize(
     ("kernel", "side", "stride", "places"),
     [(7, 128, 1, 48), (3, 64, 1, 8), (3, 63, 1, 0), (7, 112, 2, 49 / 4 - 1), (1, 128, 1, 0), (1, 64, 2, 0)],
