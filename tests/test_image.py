@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, features
 
 from edgekit import image
 from edgekit.errors import ImageError
-from edgekit.image import decode
+from edgekit.image import decode, size_problem
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -390,3 +390,9 @@ def test_arrays_on_both_sides_of_their_bounds(low, high, kind, sound):
 def test_an_array_of_one_channel_is_grey():
     values = np.arange(6, dtype=np.uint8).reshape(2, 3, 1)
     np.testing.assert_array_equal(np.asarray(decode(values)), np.repeat(values, 3, axis=2))
+
+
+@pytest.mark.parametrize(("side", "fits"), [(65535, True), (65536, False)])
+def test_no_side_is_longer_than_a_jpegs_can_be(side, fits):
+    """A JPEG's header gives each side two bytes."""
+    assert (size_problem((side, 1)) == "") == (size_problem((1, side)) == "") == fits

@@ -85,6 +85,11 @@ def test_names_come_from_what_was_given_then_the_model_then_beside_it(tmp_path):
     assert given == Names(("c", "d"), "from given.txt")
 
 
+def test_one_name_for_one_score_is_that_of_its_high_values(tmp_path):
+    (tmp_path / "labels.txt").write_text("cat\n")
+    assert read_labels(tmp_path / "labels.txt", 1) == ("not cat", "cat")
+
+
 @pytest.mark.parametrize(("classes", "fits"), [(1, True), (2, True), (3, False)])
 def test_two_labels_fit_two_classes_or_one_score(tmp_path, classes, fits):
     (tmp_path / "labels.txt").write_text("cat\ndog\n")
@@ -177,6 +182,7 @@ def test_a_thousand_numbers_for_1001_outputs(tmp_path):
         ("a,b\nc,d", ("a,b", "c,d")),
         ('{"names": ["a", "b"]}', ("a", "b")),
         ('["a", ["n01", "b"]]', ("a", "b")),
+        ('["a", ["n01", "animal", "b"]]', ("a", "b")),
         ('[{"name": "a"}, {"label": "b"}]', ("a", "b")),
         ('{"0": "a", "2": "c"}', ("a", "class 1", "c")),
         ('{"0": "a", "3": "d"}', ("a", "class 1", "class 2", "d")),

@@ -105,6 +105,13 @@ def test_large_jpeg_decoded_at_a_part_of_its_size_gives_the_same_input(orientati
     assert np.abs(difference).max() <= 2
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_an_image_of_the_inputs_aspect_ratio_but_for_rounding_is_cropped_to_all_of_it(turned):
+    """7 × (29 ÷ 7) is a little more than 29, and Pillow takes no box that begins before the image."""
+    size, spec = ((29, 5), InputSpec(1, 7, resize="crop")) if turned else ((5, 29), InputSpec(7, 1, resize="crop"))
+    assert fit(Image.new("RGB", size, (9, 9, 9)), spec).tolist() == np.full(spec.shape, 9).tolist()
+
+
 def test_centre_crop_keeps_the_inputs_aspect_ratio():
     image = photo((400, 300))
     found = fit(image, InputSpec(100, 200, interpolation="bilinear", resize="crop", crop=0.5))

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from edgekit.errors import ModelFormatError
+from edgekit.tflite.expose import exposed
 from edgekit.tflite.flat import Table, pack
+from edgekit.tflite.reader import read_graph
 from tests.support.build import GraphBuilder, colour_classifier
 
 # Field numbers of TFLite's schema: Model 0 version, 2 subgraphs, 3 description, 4 buffers;
@@ -104,3 +106,10 @@ def test_a_number_may_be_the_first_or_the_last_of_a_buffer_and_not_beyond():
     # A table at 0 whose list of fields lies at 4: what it reads first is the buffer's first number.
     first = np.array([-4], "<i4").tobytes() + np.array([6, 8, 4], "<u2").tobytes() + b"\x05\0"
     assert Table(first, 0).number(0, "uint16") == 6
+
+
+def test_a_list_may_end_where_the_file_ends_and_not_behind_it():
+    content = exposed(read_graph(colour_classifier("uint8")), [1, 0]).content
+    assert Table.root(content).tables(2)[0].numbers(2, "int32").tolist() == [1, 0]
+    with pytest.raises(ModelFormatError, match="ends outside of it"):
+        Table.root(content[:-1]).tables(2)[0].numbers(2, "int32")

@@ -249,3 +249,11 @@ def test_exposed_tensors_are_those_of_the_main_subgraph():
     again = read_graph(exposed(graph, [graph.outputs[1]]).content)
     assert (again.outputs, again.subgraphs) == ((graph.outputs[1],), 2)
     assert list(tree.unpack(again.content).subgraphs[1].outputs) == [1]
+
+
+def test_a_part_in_float_may_begin_at_the_first_tensor():
+    graph = GraphBuilder()
+    x = graph.input((1, 4), "int8", quant=(1 / 32, 0))
+    assert x == 0
+    part = float_part(read_graph(graph.finish([graph.op("TANH", [x], (1, 4), "int8", quant=(1 / 128, 0))])), [x], [1])
+    np.testing.assert_allclose(_answer(part), np.tanh(X), rtol=1e-5)
