@@ -181,7 +181,7 @@ def _by_strips(image: Image.Image, convert: Callable[[Image.Image], Image.Image]
 
 def _over_white(image: Image.Image) -> Image.Image:
     coloured = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", coloured.size, (255, 255, 255, 255)), coloured)
+    return Image.alpha_composite(Image.new("RGBA", coloured.size, "white"), coloured)
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -396,3 +396,8 @@ def test_an_array_of_one_channel_is_grey():
 def test_no_side_is_longer_than_a_jpegs_can_be(side, fits):
     """A JPEG's header gives each side two bytes."""
     assert (size_problem((side, 1)) == "") == (size_problem((1, side)) == "") == fits
+
+
+def test_images_of_50_million_pixels_are_decoded_and_of_one_more_are_not():
+    assert size_problem((10_000, 5_000)) == ""
+    assert "at most 50 million" in size_problem((1_187, 42_123))

@@ -141,6 +141,8 @@ def test_a_line_for_the_background_is_dropped_where_the_model_has_no_such_output
         ("a\nb\na\nc\n", 3, "twice"),
         ("\n".join(map("name {}".format, range(1000))), 5, "ImageNet has: give the names of the 5"),
         ("a\nb\nc\n", 1001, "The model has ImageNet's classes"),
+        ("\n".join(map("name {}".format, range(998))), 1000, "The model has ImageNet's classes"),
+        ("\n".join(map("name {}".format, range(999))), 1000, "write «background»"),
     ],
 )
 def test_a_count_that_does_not_fit_names_the_likely_cause(tmp_path, text, classes, words):

@@ -103,9 +103,9 @@ def fitting(labels: Sequence[str], classes: int) -> Tuple[Tuple[str, ...], str]:
 def remedy(labels: Sequence[str], classes: int) -> str:
     """What most likely is wrong with labels that are not as many as the classes."""
     wanted, count = max(2, classes), len(labels)
-    if count > wanted and sum(map(bool, labels)) == wanted:
+    if sum(map(bool, labels)) == wanted:
         return "Take the blank lines out."
-    if count > wanted and len(set(labels)) == wanted:
+    if len(set(labels)) == wanted:
         return "Some names are there twice: take them out."
     if count in _IMAGENET and wanted not in _IMAGENET:
         return (

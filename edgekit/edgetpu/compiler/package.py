@@ -212,8 +212,8 @@ def _output_names(graph: Graph, op: Op) -> Tuple[str, ...]:
 def _read_op(op: Op, name: str) -> EdgeTpuOp:
     try:
         options = _options(op.custom_options)
-        main = [options[key] for key in (_PACKAGE, _OLD_PACKAGE) if isinstance(options.get(key), bytes)][:1]
-        blobs = (*main, *_listed(options.get(_ALTERNATIVES)))
+        main = next((options[key] for key in (_PACKAGE, _OLD_PACKAGE) if isinstance(options.get(key), bytes)), None)
+        blobs = (main, *_listed(options.get(_ALTERNATIVES)))
         packages = tuple(_package(blob) for blob in blobs if isinstance(blob, bytes))
         chips = tuple(chip for chip in _listed(options.get(_CHIPS)) if isinstance(chip, int))
     except Exception as error:  # a damaged FlexBuffer fails in any way its bytes dictate
