@@ -315,9 +315,9 @@ def test_an_operator_newer_than_the_interpreter():
 def test_what_the_interpreter_refuses_is_a_format_error():
     graph = GraphBuilder()
     x = graph.input((1, 8, 8, 3))
-    w = graph.constant(np.zeros((3, 7), np.float32))
+    narrow = graph.constant(np.zeros((1, 8, 8, 2), np.float32))
     with pytest.raises(ModelFormatError, match="refused by the interpreter"):
-        Classifier(graph.finish([graph.op("FULLY_CONNECTED", [x, w, -1], (1, 3), options={})]), preprocess="raw")
+        Classifier(graph.finish([graph.op("ADD", [x, narrow], (1, 8, 8, 3), options={})]), preprocess="raw")
 
 
 def test_an_answer_of_another_shape_is_a_format_error():
