@@ -55,10 +55,7 @@ def class_names(listed: Sequence[Listed]) -> tuple[str, ...]:
     names = sorted({each.label for each in listed if each.side != "test"})
     known = {plain(name): name for name in names}
     if len(names) < 2:
-        raise DataError(
-            f"All images are of one class, {names[0]!r}; a classifier tells two or more apart.",
-            "Add a folder of images that are something else.",
-        )
+        raise _one_class(names[0])
     if len(known) < len(names):
         twice = next(name for name in names if known[plain(name)] != name)
         raise DataError(f"The classes {twice!r} and {known[plain(twice)]!r} differ in spelling only.", "Rename one.")
@@ -74,6 +71,9 @@ def class_names(listed: Sequence[Listed]) -> tuple[str, ...]:
 def _in_folders(folder: Path) -> list[Listed]:
     listing = list_folder(folder)
     if not listing.class_names:
+        inside = {PurePosixPath(name).parts[0] for name in listing.names if "/" in name}
+        if len(inside) == 1 and all("/" in name for name in listing.names):
+            raise _one_class(inside.pop())
         raise DataError(
             f"The folder '{folder}' does not show its images' classes.",
             "Put each class into a sub-folder of its name, or give --labels-csv with the columns file,label.",
@@ -84,6 +84,13 @@ def _in_folders(folder: Path) -> list[Listed]:
         Listed(listing.root / name, name, label, _side(name, label))
         for name, label in zip(listing.names, labels, strict=True)
     ]
+
+
+def _one_class(name: str) -> DataError:
+    return DataError(
+        f"All images are of one class, {name!r}; a classifier tells two or more apart.",
+        "Add a folder of images that are something else.",
+    )
 
 
 def _side(name: str, label: str) -> str:

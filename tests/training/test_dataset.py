@@ -71,8 +71,11 @@ def test_a_class_of_corrupt_images_is_refused_with_the_first_reason(folder):
 
 def test_one_class_is_refused(tmp_path):
     save(tmp_path / "set" / "red", 10)
-    with pytest.raises(DataError, match="class"):
+    (tmp_path / "set" / "blue").mkdir()
+    with pytest.raises(DataError, match="All images are of one class, 'red'"):
         open_dataset(tmp_path / "set", SPEC)
+    with pytest.raises(DataError, match="does not show its images' classes"):
+        open_dataset(tmp_path / "set" / "red", SPEC)
 
 
 def test_one_class_in_a_table_is_refused(folder, tmp_path):

@@ -72,7 +72,7 @@ def binary_abi(path: str) -> str:
             f"{path} is {kind}, not the benchmark binary.",
             "It is a plain file such as android_aarch64_benchmark_model: see docs/benchmark.md.",
         )
-    machine = struct.unpack("<H" if head[5] == 1 else ">H", head[18:20])[0]
+    (machine,) = struct.unpack_from("<H" if head[5] == 1 else ">H", head, 18)
     return _MACHINES.get(machine, f"machine {machine}")
 
 
@@ -162,7 +162,7 @@ def _printed(text: str, mean: float, stats: Dict[str, float], unit: float) -> Pr
         mean=mean,
         median=stats["median"] / 1000 if "median" in stats else None,
         p95=stats["p95"] / 1000 if "p95" in stats else None,
-        runs=int(stats.get("count", 0)) or int(_find(r"Inference \(avg\):.*\((\d+) runs\)", text) or 0),
+        runs=int(stats.get("count") or _find(r"Inference \(avg\):.*\((\d+) runs\)", text) or 0),
         memory_bytes=None if memory is None else round(memory * 2**20),
         delegated=delegation(text),
         on_cpu=_left(text),

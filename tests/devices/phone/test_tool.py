@@ -1,8 +1,10 @@
 """What the benchmark binaries print, in every form known."""
 
+import struct
+
 import pytest
 
-from edgekit.devices.phone.tool import binary_abi, choose, known_flags, parse
+from edgekit.devices.phone.tool import binary_abi, choose, delegation, known_flags, parse
 from edgekit.errors import DeviceError, UsageError
 from tests.support import benchmark_texts as texts
 from tests.support.phone import MACHINES, binary
@@ -87,3 +89,40 @@ def test_what_is_no_binary_is_refused(content, told, tmp_path):
         binary_abi(str(tmp_path / "tool"))
     with pytest.raises(UsageError, match="cannot be read: No such file"):
         binary_abi(str(tmp_path / "nothing"))
+
+
+@pytest.mark.parametrize(("order", "mark"), [("<", 1), (">", 2)])
+@pytest.mark.parametrize(("machine", "abi"), [(3, "x86"), (243, "riscv64"), (62, "x86_64"), (8, "machine 8")])
+def test_the_processor_is_read_in_the_order_of_bytes_that_the_header_names(order, mark, machine, abi, tmp_path):
+    """Numbers and places as in elf.h: EM_386, EM_RISCV, EM_X86_64, EM_MIPS; the first 20 bytes tell."""
+    header = b"\x7fELF\x01" + bytes([mark]) + bytes(10) + struct.pack(f"{order}HH", 3, machine)
+    (tmp_path / "tool").write_bytes(header)
+    assert binary_abi(str(tmp_path / "tool")) == abi
+    (tmp_path / "tool").write_bytes(header[:-1])
+    with pytest.raises(UsageError, match="no program"):
+        binary_abi(str(tmp_path / "tool"))
+
+
+def test_the_last_figures_are_those_of_the_counted_inferences():
+    found = parse("count=5 avg=9000 median=8000 p95=9500\ncount=50 avg=4000 median=3500 p95=4500\n")
+    assert (found.mean, found.median, found.p95, found.runs) == (4, 3.5, 4.5, 50)
+
+
+def test_how_many_inferences_were_counted_is_zero_where_it_is_not_told():
+    assert parse("Inference timings in us: Init: 10, First inference: 1, Inference (avg): 4523").runs == 0
+
+
+PART = "Explicitly applied GPU delegate, and the model graph will be partially executed by the delegate"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"{PART}.", "a part of it"),
+        (f"{PART} w/ 3 delegate kernels.", "a part of it (in 3 parts)"),
+        (f"Replacing 5 out of 9 node(s) with delegate (TfLiteGpuDelegateV2)\n{PART}.", "a part of it (5 of 9 ops)"),
+        (f"Replacing 5 out of 9 node(s) with delegate (TfLiteXNNPackDelegate)\n{PART}.", "a part of it"),
+    ],
+)
+def test_of_a_delegate_as_much_is_told_as_the_binary_tells(text, told):
+    assert delegation(text) == told
