@@ -5,7 +5,7 @@ import re
 from functools import lru_cache
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Callable, Dict, Mapping, Optional, Sequence, Tuple, Type
+from typing import TYPE_CHECKING, Callable, Optional, Sequence, Tuple, Type
 
 import numpy as np
 
@@ -75,9 +75,6 @@ if TYPE_CHECKING:  # Python 3.7 knows neither; they are for readers and type che
 else:
     Interpreter = object
 
-#: What the interpreter calls its own delegate to fast CPU kernels.
-_XNNPACK = "TfLiteXNNPackDelegate"
-
 _UNKNOWN_OP = re.compile(r"unresolved custom op: (\S+?)\.?(?:\s|$)")
 _OLD_INTERPRETER = re.compile(r"Didn't find op for builtin opcode '(\w+)' version '(\d+)'")
 
@@ -102,30 +99,16 @@ def open_interpreter(
     """
     if threads is not None and threads < 1:
         raise UsageError(f"{threads} threads cannot run a model.", "Ask for one or more.")
-    cores = allowed_cores()
-    options: Dict[str, object] = {"experimental_delegates": list(delegates)} if delegates else {}
-    options.update(model_content=content, num_threads=min(threads or cores, cores))
+    make, cores = interpreter_package().Interpreter, allowed_cores()
+    options = {"experimental_delegates": list(delegates)} if delegates else {}
     try:
-        return _allocated(options)
+        interpreter: Interpreter = make(model_content=content, num_threads=min(threads or cores, cores), **options)
+        with interpreter_quiet():
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError, MemoryError) as error:
         if is_short(error) or _seems_short(str(error)):
             raise short(f"{name} to be opened") from error
         raise _refusal(str(error), name) from error
-
-
-def _allocated(options: Mapping[str, object]) -> Interpreter:
-    """An interpreter with its tensors allocated, without XNNPACK where that takes a model and then fails on it."""
-    package = interpreter_package()
-    try:
-        interpreter: Interpreter = package.Interpreter(**options)
-        with interpreter_quiet():
-            interpreter.allocate_tensors()
-    except RuntimeError as error:
-        if _XNNPACK not in str(error) or limit() is not None or not hasattr(package, "OpResolverType"):
-            raise
-        plain = package.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        interpreter = package.Interpreter(experimental_op_resolver_type=plain, **options)
-        interpreter.allocate_tensors()
     return interpreter
 
 

@@ -2,7 +2,6 @@ import os
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from edgekit.devices.interpreter import allowed_cores, open_interpreter
@@ -109,20 +108,3 @@ def test_operators_that_no_interpreter_brings_are_named():
         open_interpreter(one_op("CUSTOM:Mine", activation(1, 4)))
     with pytest.raises(UnsupportedModelError, match="TensorFlow's own operators"):
         open_interpreter(one_op("CUSTOM:FlexErf", activation(1, 4)))
-
-
-def test_a_model_that_the_fast_kernels_take_and_then_fail_on_runs_without_them():
-    """As Coral's older DeepLab does: a resize whose output has another scale."""
-    package = pytest.importorskip("ai_edge_litert.interpreter")
-    graph = GraphBuilder()
-    x = graph.input((1, 1, 1, 4), "uint8", quant=(0.01, 0))
-    size = graph.constant(np.array([3, 3], np.int32))
-    options = {"alignCorners": True, "halfPixelCenters": False}
-    y = graph.op("RESIZE_BILINEAR", [x, size], (1, 3, 3, 4), "uint8", quant=(0.03, 0), options=options)
-    content = graph.finish([y])
-    with pytest.raises(RuntimeError, match="XNNPack"):
-        package.Interpreter(model_content=content).allocate_tensors()
-    interpreter = open_interpreter(content)
-    interpreter.set_tensor(x, np.full((1, 1, 1, 4), 90, np.uint8))
-    interpreter.invoke()
-    assert set(interpreter.get_tensor(y).ravel()) == {90}

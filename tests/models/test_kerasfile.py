@@ -71,7 +71,7 @@ def test_weights_of_keras_applications_load_by_name(tmp_path, images):
     large = np.random.default_rng(3).uniform(0, 255, (1, 224, 224, 3)).astype(np.float32)
     expected = theirs.predict_on_batch(large)
     assert np.ptp(expected) > 1e-3
-    np.testing.assert_allclose(ours.predict_on_batch(large), expected, atol=1e-6)
+    np.testing.assert_allclose(ours.predict_on_batch(large), expected, atol=1e-5)  # sums in another order
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
