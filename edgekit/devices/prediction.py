@@ -63,7 +63,7 @@ class Prediction:
     latency: Latency
 
 
-def named(best: Iterable[Tuple[int, float]], names: Sequence[str], *, threshold: float = 0.0) -> Tuple[ClassScore, ...]:
+def named(best: Iterable[Tuple[int, float]], names: Sequence[str], *, threshold: float) -> Tuple[ClassScore, ...]:
     """Classes given as (index, probability), with what `names` has for them, without those below `threshold`."""
     return tuple([ClassScore(index, names[index], score) for index, score in best if score >= threshold])
 

@@ -54,7 +54,7 @@ def answer(classifier: Classifier, encoded: bytes) -> Answer:
     try:
         prediction = classifier.classify(encoded, k=BEST)
     except ImageError as error:
-        return Answer((), error.message.replace("The image in memory ", "", 1).rstrip("."))
+        return Answer((), error.message.removeprefix("The image in memory ").rstrip("."))
     return Answer(tuple(best.index for best in prediction.classes))
 
 
