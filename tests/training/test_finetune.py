@@ -326,7 +326,7 @@ def prepared(folder, fault):
     ("fault", "message"),
     [
         ("three images a class", "too few different images"),
-        ("one class", "does not show its images' classes"),
+        ("one class", "of one class, 'blue'"),
         ("an empty class", "violet"),
         ("copies", "hold the same images"),
     ],
