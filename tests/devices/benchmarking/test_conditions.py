@@ -38,6 +38,20 @@ def test_a_busy_machine_is_noted(root):
     assert "load was 3.0 on 2 cores" in note
 
 
+@pytest.mark.parametrize(
+    ("load", "cores", "notes"), [(2.0, 4, 0), (2.01, 4, 1), (0.5, 1, 0), (0.51, 1, 1), (1.9, 4, 0)]
+)
+def test_a_machine_is_busy_with_more_than_one_program_for_two_cores(load, cores, notes):
+    assert len(list(replace(conditions(), governors=(), load=load, cores=cores).notes())) == notes
+
+
+def test_the_load_is_that_of_the_last_minute_as_uptime_prints_it(monkeypatch):
+    monkeypatch.setattr("os.getloadavg", lambda: (1.23456, 2.0, 3.0), raising=False)
+    assert conditions().load == 1.23
+    monkeypatch.delattr("os.getloadavg")
+    assert conditions().load is None
+
+
 def test_a_board_is_named_by_its_device_tree_and_a_computer_by_its_processor(root):
     (root / "proc").mkdir()
     (root / "proc/cpuinfo").write_text("processor\t: 0\nmodel name\t: Fast CPU\n")

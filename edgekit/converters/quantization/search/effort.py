@@ -21,17 +21,17 @@ class Effort:
 
     ranges: str
     corrections: str
-    selection: int
-    measured: int
-    spread_db: float
-    refinements: int
+    selection: int = 64
+    measured: int = 0
+    spread_db: float = 0.0
+    refinements: int = 0
 
 
 #: With more than 64 images to compare candidates on, their order stays the same. Sensitivities on four images instead
 #: of eight had worse changes tried first on two B0. Where the methods were less than 1 dB apart on all tensors at once
 #: (Lite0 0.2, Lite1 0.3), no group gained more than 0.03 dB by another; where they were more (B0 4.5 to 8), up to 2.3.
 EFFORTS: Mapping[str, Effort] = {
-    "fast": Effort("mse", ",".join(usual()), selection=64, measured=0, spread_db=0.0, refinements=0),
-    "auto": Effort(AUTO, AUTO, selection=64, measured=8, spread_db=1.0, refinements=12),
-    "full": Effort(AUTO, AUTO, selection=200, measured=24, spread_db=0.0, refinements=60),
+    "fast": Effort("mse", ",".join(usual())),
+    "auto": Effort(AUTO, AUTO, measured=8, spread_db=1.0, refinements=12),
+    "full": Effort(AUTO, AUTO, selection=200, measured=24, refinements=60),
 }
