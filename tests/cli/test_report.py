@@ -9,11 +9,13 @@ from click.testing import CliRunner
 
 from edgekit.cli import main
 from edgekit.preprocess import InputSpec
+from edgekit.reports.page import render
 from edgekit.tflite.metadata import Metadata, write_metadata
 from tests.support import browser
 from tests.support.browser import Browser
 from tests.support.float_nets import SIZE, bottleneck_net, colour_net, save_images
 from tests.support.page import Page, numbers
+from tests.support.reported import INSPECTION
 
 PAGE = Path(__file__).parents[2] / "docs" / "reports.md"
 
@@ -155,6 +157,20 @@ def test_a_page_fits_its_window_and_is_reached_by_keyboard(case, tmp_path, width
         for scheme in ("light", "dark"):
             page.prefer(scheme)
             assert page.run(CONTRAST) >= 4.5
+    finally:
+        page.close()
+
+
+@pytest.mark.skipif(browser.CHROMIUM is None, reason="no Chromium is installed")
+def test_reasons_are_read_on_a_phone_without_scrolling_sideways(tmp_path):
+    (tmp_path / "report.html").write_text(render([INSPECTION]), encoding="utf-8")
+    page = Browser(tmp_path / "profile", (tmp_path / "report.html").as_uri())
+    right = (
+        "Math.max(...[...document.querySelectorAll('table.prose td')].map(cell => cell.getBoundingClientRect().right))"
+    )
+    try:
+        page.resize(400, 900)
+        assert 300 < page.run(right) <= 400
     finally:
         page.close()
 

@@ -194,6 +194,11 @@ def test_sections_of_one_title_say_whose_they_are():
     assert "Classes: " not in "".join(Page(render([EVALUATION])).text)
 
 
+def test_a_training_and_the_conversion_after_it_are_two_records():
+    text = render([{**TRAINING, "training": {"base": "lite0"}}, CONVERSION])
+    assert re.findall(r"<summary>(.*?)</summary>", text) == ["How it was trained", "Manifest: how the model was made"]
+
+
 def test_ops_of_one_reason_are_one_row():
     many = [{**OPS[2], "index": index} for index in range(3, 30)]
     text = render([{**INSPECTION, "ops": [*OPS[:1], *many]}])

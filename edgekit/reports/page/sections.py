@@ -184,15 +184,14 @@ def _notes(document: Document) -> Iterator[Block]:
 
 
 def _record(document: Document, kind: str) -> Iterator[Block]:
-    """The manifest in full; of what is long only what is no list of ops or layers."""
-    record = (
-        table(document, "provenance") or table(table(document, "metadata"), "provenance") or table(document, "training")
-    )
-    shown = document if kind == "manifest" else record
-    if shown:
-        yield Record(
-            "Manifest: how the model was made", json.dumps(shown, indent=2, ensure_ascii=False, sort_keys=True)
-        )
+    """The manifest in full, of other documents what they hold of it: how the model was made, or trained."""
+    made = table(document, "provenance") or table(table(document, "metadata"), "provenance")
+    for title, record in (
+        ("Manifest: how the model was made", document if kind == "manifest" else made),
+        ("How it was trained", {} if made else table(document, "training")),
+    ):
+        if record:
+            yield Record(title, json.dumps(record, indent=2, ensure_ascii=False, sort_keys=True))
 
 
 def _converted_headline(document: Document) -> Headline:
