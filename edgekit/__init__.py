@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from edgekit.evaluation.accuracy import evaluate as evaluate
     from edgekit.evaluation.phone import benchmark_on_phone as benchmark_on_phone
     from edgekit.preprocess import InputSpec as InputSpec
-    from edgekit.reports.snippet import snippet as snippet
+    from edgekit.reports.snippets import snippet as snippet
     from edgekit.targets.judges import Place as Place
     from edgekit.tflite import read_graph as read_graph
     from edgekit.tflite import read_metadata as read_metadata
@@ -82,7 +82,7 @@ _PUBLIC = {
     "set_metadata": "edgekit.devices.describing",
     "verify": "edgekit.converters.verification.verify",
     "convert_for": "edgekit.converters.several",
-    "snippet": "edgekit.reports.snippet",
+    "snippet": "edgekit.reports.snippets",
 }
 
 __all__ = sorted(_PUBLIC)

@@ -3,8 +3,8 @@
 import click
 
 from edgekit.cli.common import command_options, echo_json
-from edgekit.reports.snippet import LANGUAGES
-from edgekit.reports.snippet import snippet as written
+from edgekit.reports.snippets import LANGUAGES
+from edgekit.reports.snippets import snippet as written
 from edgekit.terminal import printable
 
 
