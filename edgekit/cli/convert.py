@@ -90,7 +90,7 @@ from edgekit.units import fraction
     default="auto",
     show_default=True,
     shell_complete=suggest("auto", "none", *NAMES),
-    help=f"Corrections for int8: auto, none, or some of {', '.join(NAMES)}.",
+    help=f"Corrections for int8: auto for what helps, none, or some of {', '.join(NAMES)}; auto,small-means for both.",
 )
 @click.option(
     "--effort",

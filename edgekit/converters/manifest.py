@@ -138,7 +138,8 @@ def tried(record: Mapping[str, object]) -> frozenset[str]:
         return frozenset()
     names = {str(step.get("ranges")) for step in steps if isinstance(step, Mapping) and not step.get("group")}
     given = str(recipe.get("corrections", NONE))
-    names |= set(usual()) if given == AUTO else set(given.split(","))
+    asked = {name.strip() for name in given.split(",")}
+    names |= asked - {AUTO} | (set(usual()) if AUTO in asked else set())
     return frozenset(names | {str(recipe.get("ranges"))})
 
 

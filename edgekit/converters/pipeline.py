@@ -257,7 +257,8 @@ def _search(model: Model, calibration: Samples, recipe: Recipe, progress: Progre
     effort = EFFORTS[recipe.effort]
     ranges = load_ranges(recipe.ranges) if Path(recipe.ranges).suffix == ".json" else recipe.ranges
     ranges = effort.ranges if ranges == AUTO else ranges
-    corrections = effort.corrections if recipe.corrections == AUTO else recipe.corrections
+    asked = [name.strip() for name in recipe.corrections.split(",")]
+    corrections = ",".join(effort.corrections if name == AUTO else name for name in asked)
     candidates = forms(model, calibration, corrections, allow_float=recipe.allow_float, progress=progress)
     return choose(candidates, calibration, ranges=ranges, corrections=corrections, effort=effort, progress=progress)
 

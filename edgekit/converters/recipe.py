@@ -28,7 +28,7 @@ class Recipe:
       io: type of the input and output, a key of `quantize.IO_TYPES`; "auto" for what the target usually has.
       ranges: a range method (`calibration.METHODS`), "auto" for the best of them, or the path of ranges saved as JSON.
       corrections: what may be done for the int8 form, as `corrections.parse_corrections` takes it: "auto" for what
-        helps, "none", or names such as "split-swish,rounding".
+        helps, "none", or names such as "split-swish,rounding"; "auto,small-means" for both.
       effort: how much to try for what is left to "auto", a key of `search.effort.EFFORTS`.
       samples: how many images to calibrate on.
       seed: of the choice of images, and of synthetic ones.

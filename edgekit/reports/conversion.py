@@ -241,7 +241,7 @@ def _placed(written: Written) -> Facts:
         return [(title, f"not asked: {placement}")]
     figures = [("", ", ".join(f"{figure.text} {figure.title}" for figure in placement.figures))]
     judged = f"{placement_verdict(placement)} ({placement.judge or 'predicted'})"
-    named = ",".join(without_doubt(placement))
+    named = without_doubt(placement)
     if named:
         figures = [("", f"--corrections {named} writes what has no precedent as ops that have one")]
         return [(title, judged), *figures]

@@ -106,27 +106,44 @@ NAMES = (*(correction.name for correction in CORRECTIONS), HEAD)
 AUTO, NONE = "auto", "none"
 
 
-def parse_corrections(text: str) -> tuple[str, ...] | None:
-    """The corrections that a text such as "split-swish,rounding" names, in the order of NAMES; None for "auto".
+@dataclass(frozen=True)
+class Wanted:
+    """Which corrections are to be made.
+
+    Attributes:
+      named: those that are made in any case, in the order of NAMES.
+      auto: whether the others are made where they help. Those that serve a target, not int8, are made only by name.
+    """
+
+    named: tuple[str, ...] = ()
+    auto: bool = False
+
+    def takes(self, correction: "Rewrite | Adjustment") -> bool:
+        """Whether a correction is made, or tried."""
+        asked = isinstance(correction, Rewrite) and correction.asked
+        return correction.name in self.named or (self.auto and not asked)
+
+    @property
+    def head(self) -> bool:
+        """Whether the last layer may be fitted."""
+        return self.auto or HEAD in self.named
+
+
+def parse_corrections(text: str) -> Wanted:
+    """What a text asks for: "auto", "none", or names such as "split-swish,rounding", which "auto" may be one of.
 
     Raises:
       UsageError: it names one that there is not.
     """
-    if text == AUTO:
-        return None
-    given = () if text == NONE else tuple(name.strip() for name in text.split(","))
-    for name in given:
-        if name not in NAMES:
-            raise UsageError(
-                f"There is no correction {name!r}.", f"Choose {AUTO}, {NONE}, or some of: {', '.join(NAMES)}."
-            )
-    return tuple(name for name in NAMES if name in given)
+    given = set() if text == NONE else {name.strip() for name in text.split(",")}
+    for name in sorted(given - {AUTO, *NAMES}):
+        raise UsageError(f"There is no correction {name!r}.", f"Choose {AUTO}, {NONE}, or some of: {', '.join(NAMES)}.")
+    return Wanted(tuple(name for name in NAMES if name in given), AUTO in given)
 
 
-def rewrites(wanted: tuple[str, ...] | None) -> tuple[Rewrite, ...]:
-    """The rewrites among the corrections that are wanted; for None all that help int8."""
-    known = [correction for correction in CORRECTIONS if isinstance(correction, Rewrite)]
-    return tuple(each for each in known if (not each.asked if wanted is None else each.name in wanted))
+def rewrites(wanted: Wanted) -> tuple[Rewrite, ...]:
+    """The rewrites among the corrections that are wanted, in order."""
+    return tuple(each for each in CORRECTIONS if isinstance(each, Rewrite) and wanted.takes(each))
 
 
 def usual() -> tuple[str, ...]:
@@ -134,6 +151,6 @@ def usual() -> tuple[str, ...]:
     return tuple(each.name for each in CORRECTIONS if isinstance(each, Adjustment) or not each.asked)
 
 
-def adjustments(wanted: tuple[str, ...] | None) -> tuple[Adjustment, ...]:
+def adjustments(wanted: Wanted) -> tuple[Adjustment, ...]:
     """The adjustments likewise."""
-    return tuple(c for c in CORRECTIONS if isinstance(c, Adjustment) and (wanted is None or c.name in wanted))
+    return tuple(each for each in CORRECTIONS if isinstance(each, Adjustment) and wanted.takes(each))

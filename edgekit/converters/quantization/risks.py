@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.converters.quantization.corrections import parse_corrections
 from edgekit.tflite import patterns
 from edgekit.tflite.graph import Graph
 
@@ -114,7 +115,7 @@ def assess_risks(graph: Graph, architecture: str | None, *, ranges: str, correct
 def _about_swishes(corrections: str) -> str:
     if corrections == "none":
         return "swishes stay as they are (--corrections none)"
-    return f"swishes are split per channel{' where that helps' if corrections == 'auto' else ''}"
+    return f"swishes are split per channel{' where that helps' if parse_corrections(corrections).auto else ''}"
 
 
 def _about_ranges(ranges: str) -> str:

@@ -219,7 +219,7 @@ def _unconfirmed(graph: Graph, placement: Placement) -> Optional[str]:
     left = [f"without {name(stake.op)} (op {stake.op.index}) {stake.mapped} of {total} map" for stake in stakes]
     said = f" {', '.join(left)}." if len(left) > 1 else ""  # one alone is in the verdict
     ops = grouped([(name(placed.op), placed.op.index) for placed in doubtful])
-    named = ",".join(without_doubt(placement))
+    named = without_doubt(placement)
     way = f" `edgekit convert --corrections {named}` writes what it can as ops that were seen mapped." if named else ""
     return f"Not certain: {ops}.{said[:2].upper()}{said[2:]} Only the compiler can tell.{way}"
 

@@ -1,6 +1,6 @@
 """Ops that have no precedent, and the correction of `edgekit convert` that writes each as ops that have one."""
 
-from typing import Mapping, Tuple
+from typing import Mapping
 
 from edgekit.edgetpu.placement.placement import CPU, OpPlacement, Placement
 from edgekit.edgetpu.placement.precedents import known_precedents
@@ -10,9 +10,6 @@ SMALL_MEANS, SPREAD_GATES = "small-means", "spread-gates"
 
 #: Op → the correction that takes the doubt about it away.
 _CORRECTIONS: Mapping[str, str] = {"MEAN": SMALL_MEANS, "AVERAGE_POOL_2D": SMALL_MEANS, "MUL": SPREAD_GATES}
-
-#: What a conversion does by itself, and goes on doing where corrections are named.
-_USUAL = ("split-swish", "rounding", "head")
 
 
 def largest_mean() -> int:
@@ -25,11 +22,11 @@ def largest_pooling() -> int:
     return known_precedents()[Trait("AVERAGE_POOL_2D", "int8", 4, "v", "")].elements
 
 
-def without_doubt(placement: Placement) -> Tuple[str, ...]:
-    """What `--corrections` names to take the doubts away, as far as they can be; () where none can."""
+def without_doubt(placement: Placement) -> str:
+    """What to give to `--corrections` to take the doubts away, as far as they can be; "" where none can."""
     helping = {_correction(placed) for placed in placement.ops if placed.device != CPU and not placed.certain}
     named = [correction for correction in (SMALL_MEANS, SPREAD_GATES) if correction in helping]
-    return (*_USUAL, *named) if named else ()
+    return ",".join(["auto", *named]) if named else ""
 
 
 def _correction(placed: OpPlacement) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from edgekit.calibration import METHODS, Ranges, Samples, choose_ranges, limited, observe, widened
-from edgekit.converters.quantization.corrections import AUTO, HEAD, Form, adjustments, parse_corrections, rewrites
+from edgekit.converters.quantization.corrections import AUTO, Form, adjustments, parse_corrections, rewrites
 from edgekit.converters.quantization.head_margin import head_margins
 from edgekit.converters.quantization.search.effort import EFFORTS, Effort
 from edgekit.converters.quantization.search.refine import refine
@@ -38,10 +38,12 @@ def forms(
 ) -> tuple[Form, ...]:
     """The model's forms to choose from: as it is, with the first rewrite, with the first two on top of each other, ….
 
+    Rewrites that are named are made in all of them.
+
     Args:
       model: the float model.
       samples: representative images.
-      corrections: as `parse_corrections` takes them; where they are named, the form with all of them alone.
+      corrections: as `parse_corrections` takes them.
       allow_float: see `backend.quantize_int8`.
     """
     wanted = parse_corrections(corrections)
@@ -49,9 +51,12 @@ def forms(
     margins = head_margins(model, seen, list(samples)) if samples.kind == "synthetic" else {}
     found = [Form(model, seen, margins=margins, allow_float=allow_float)]
     for correction in rewrites(wanted):
-        form = correction(found[-1], samples, progress)
-        found += [form] if form is not found[-1] else []
-    return tuple(found) if wanted is None else (found[-1],)
+        if correction.name in wanted.named:
+            found = [correction(form, samples, progress) for form in found]
+        else:
+            form = correction(found[-1], samples, progress)
+            found += [form] if form is not found[-1] else []
+    return tuple(found)
 
 
 def choose(
@@ -73,20 +78,20 @@ def choose(
       effort: how much to try.
     """
     wanted = parse_corrections(corrections)
-    given = tuple(correction.name for correction in adjustments(wanted)) if wanted is not None else ()
-    fits = (wanted is None or HEAD in wanted) and samples.kind != "synthetic"  # which have no class's features
-    if wanted is not None and ranges != AUTO and not fits:
+    given = tuple(each.name for each in adjustments(wanted) if each.name in wanted.named)
+    tries = tuple(each.name for each in adjustments(wanted) if each.name not in wanted.named)
+    fits = wanted.head and samples.kind != "synthetic"  # which have no class's features
+    if not wanted.auto and ranges != AUTO and not fits:
         return Outcome(_given(candidates, ranges, given))
-    extra = len(adjustments(None)) * (wanted is None) + effort.refinements * (ranges == AUTO) + fits
+    extra = len(tries) + effort.refinements * (ranges == AUTO) + fits
     tried = 1 if isinstance(ranges, Ranges) else len(candidates) * (len(CANDIDATES) if ranges == AUTO else 1)
     search = Search(candidates[0], samples.take(effort.selection), most=tried + extra, progress=progress)
     if isinstance(ranges, Ranges):
         search.attempt(_given(candidates, ranges, given))
     else:
         _try_methods(search, candidates, CANDIDATES if ranges == AUTO else (ranges,), given)
-    for adjustment in adjustments(None) if wanted is None else ():
-        adjusted = (*search.best.adjusted, adjustment.name)
-        search.attempt(replace(search.best, adjusted=adjusted), "adjustment")
+    for name in tries:
+        search.attempt(replace(search.best, adjusted=(*search.best.adjusted, name)), "adjustment")
     if ranges == AUTO:
         refine(search, {method: ranges_of(search.best.form, method) for method in CANDIDATES}, effort)
     if fits:

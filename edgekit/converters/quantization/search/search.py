@@ -13,7 +13,7 @@ import numpy as np
 
 from edgekit.calibration import Ranges, Samples
 from edgekit.converters.quantization.backend import quantize_int8
-from edgekit.converters.quantization.corrections import HEAD, Form, adjustments
+from edgekit.converters.quantization.corrections import HEAD, Form, Wanted, adjustments
 from edgekit.converters.quantization.scores import image_sqnr, mean_sqnr, outputs_of, scores
 from edgekit.converters.quantization.template import Template, template
 from edgekit.converters.quantization.transforms.head import Head, fit, last_layer, with_head
@@ -61,7 +61,7 @@ class Candidate:
         return self._adjusted(known.filled(self.ranges, self.form.model.spec))
 
     def _adjusted(self, graph: Graph) -> Graph:
-        for correction in adjustments(self.adjusted):
+        for correction in adjustments(Wanted(self.adjusted)):
             graph = correction.apply(graph, self.form.model.graph, self.form.observations)
         return with_head(graph, self.form.model.graph, self.head) if self.head else graph
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from edgekit.calibration import Ranges
-from edgekit.converters.quantization.corrections import parse_corrections
+from edgekit.converters.quantization.corrections import Wanted, parse_corrections
 from edgekit.converters.quantization.scores import BEST_DB, check_same, mean_sqnr, scores
 from edgekit.converters.quantization.search.choose import BEATEN_DB, CANDIDATES, choose, forms, ranges_of
 from edgekit.converters.quantization.search.explain import explain
@@ -89,13 +89,24 @@ def test_named_corrections_are_all_done_in_the_order_of_the_list(named):
     assert (found.best.corrections, found.steps) == (("split-swish", "rounding"), ())
 
 
+def test_what_is_named_beside_auto_is_in_every_form_and_the_rest_is_chosen():
+    named = "auto,spread-gates"
+    made = forms(MODEL, SAMPLES, named)
+    assert [form.corrections for form in made] == [("spread-gates",), ("split-swish", "spread-gates")]
+    found = choose(made, SAMPLES, corrections=named)
+    assert (
+        "spread-gates" in found.best.corrections and len({step.candidate.form.corrections for step in found.steps}) == 2
+    )
+    assert "rounding" in {name for step in found.steps for name in step.candidate.adjusted}
+
+
 def test_rounding_alone_can_be_corrected():
     found = choose(forms(MODEL, SAMPLES, "rounding"), SAMPLES, ranges="minmax", corrections="rounding")
     assert (found.best.form.corrections, found.best.adjusted, found.steps) == ((), ("rounding",), ())
 
 
 def test_corrections_that_there_are_not_are_refused():
-    assert parse_corrections("auto") is None and parse_corrections("none") == ()
+    assert parse_corrections("auto") == Wanted(auto=True) and parse_corrections("none") == Wanted()
     with pytest.raises(UsageError, match="no correction 'bias'") as caught:
         parse_corrections("split-swish,bias")
     assert "rounding" in caught.value.hint

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from edgekit.converters.quantization.corrections import HEAD, NAMES, parse_corrections, rewrites
+from edgekit.converters.quantization.corrections import HEAD, NAMES, Wanted, parse_corrections, rewrites
 from edgekit.converters.quantization.search.effort import EFFORTS
 
 ARCHITECTURE = (Path(__file__).parents[4] / "docs/architecture.md").read_text("utf-8")
@@ -15,8 +15,10 @@ def test_fast_chooses_one_range_method_and_measures_no_tensor_groups():
 
 def test_fast_makes_each_correction_that_helps_int8_but_the_fitted_head():
     told = parse_corrections(EFFORTS["fast"].corrections)
-    assert told == tuple(name for name in NAMES if name not in (HEAD, "small-means", "spread-gates"))
-    assert [each.name for each in rewrites(told)] == [each.name for each in rewrites(None)] == ["split-swish"]
+    assert told.named == tuple(name for name in NAMES if name not in (HEAD, "small-means", "spread-gates"))
+    assert (
+        [each.name for each in rewrites(told)] == [each.name for each in rewrites(Wanted(auto=True))] == ["split-swish"]
+    )
 
 
 def test_full_tries_more_than_auto_on_more_images_and_leaves_nothing_out():

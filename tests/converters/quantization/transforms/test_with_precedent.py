@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgekit.converters.quantization.corrections import HEAD, NAMES, parse_corrections, rewrites, usual
+from edgekit.converters.quantization.corrections import Wanted, adjustments, parse_corrections, rewrites
 from edgekit.converters.quantization.search.effort import EFFORTS
 from edgekit.converters.quantization.transforms.with_precedent import small_means, spread_gates
 from edgekit.edgetpu.placement.doubts import largest_mean, largest_pooling, without_doubt
@@ -91,8 +91,8 @@ def test_a_model_without_gates_and_large_means_stays_as_it_is():
 
 
 def test_they_are_made_only_where_they_are_named():
-    assert [each.name for each in rewrites(None)] == ["split-swish"]
-    assert [each.name for each in rewrites(("small-means", "spread-gates"))] == ["small-means", "spread-gates"]
+    assert [each.name for each in rewrites(Wanted(auto=True))] == ["split-swish"]
+    assert [each.name for each in rewrites(Wanted(("small-means", "spread-gates")))] == ["small-means", "spread-gates"]
 
 
 def test_no_effort_makes_them_unasked():
@@ -101,14 +101,10 @@ def test_no_effort_makes_them_unasked():
         assert [each.name for each in rewrites(named)] == ["split-swish"]
 
 
-def test_what_is_advised_holds_what_is_usual():
+def test_what_is_advised_is_made_beside_what_is_usual():
     whole, gate = activation(1, 8, 8, 4), activation(1, 1, 1, 4)
-    named = without_doubt(map_ops(read_graph(one_op("MUL", whole, gate, options={}))))
-    assert set(named) == {*usual(), HEAD, "spread-gates"}
-
-
-def test_what_is_advised_can_be_asked_for():
-    whole, gate = activation(1, 8, 8, 4), activation(1, 1, 1, 4)
-    named = without_doubt(map_ops(read_graph(one_op("MUL", whole, gate, options={}))))
-    assert "spread-gates" in named and set(named) <= set(NAMES)
-    assert without_doubt(map_ops(read_graph(one_op("MUL", whole, whole, options={})))) == ()
+    advised = without_doubt(map_ops(read_graph(one_op("MUL", whole, gate, options={}))))
+    wanted = parse_corrections(advised)
+    assert [each.name for each in rewrites(wanted)] == ["split-swish", "spread-gates"]
+    assert [each.name for each in adjustments(wanted)] == ["rounding"] and wanted.head
+    assert without_doubt(map_ops(read_graph(one_op("MUL", whole, whole, options={})))) == ""
