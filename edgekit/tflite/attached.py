@@ -1,7 +1,7 @@
 """Files in a zip archive behind a model, where the standard keeps labels: any reader of flatbuffers passes over it."""
 
 import zipfile
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from typing import Dict, Mapping
 
 from edgekit.errors import ModelFormatError
@@ -13,7 +13,7 @@ _MOST_BYTES = 64 << 20
 def with_files(content: bytes, files: Mapping[str, bytes]) -> bytes:
     """The file with a zip archive behind it; stored, since the standard's readers cannot inflate."""
     stream = BytesIO(content)
-    stream.seek(0, 2)
+    stream.seek(0, SEEK_END)
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(files):
             # Its own date, which is always the same, and a fixed system: the same model must give the same bytes.

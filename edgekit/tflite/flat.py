@@ -169,7 +169,8 @@ def _packed(builder: flatbuffers.Builder, value: Referred) -> int:
         fields = {field: v if isinstance(v, np.generic) else _packed(builder, v) for field, v in value.items()}
         return _packed_table(builder, fields)
     items = [_packed(builder, item) for item in value]
-    builder.StartVector(4, len(items), 4)
+    width = flatbuffers.number_types.UOffsetTFlags.bytewidth
+    builder.StartVector(width, len(items), width)
     for item in reversed(items):
         builder.PrependUOffsetTRelative(item)
     return int(builder.EndVector())

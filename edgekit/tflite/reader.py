@@ -208,7 +208,7 @@ def _name(index: int, raw: Optional[bytes]) -> str:
 
 
 def _quant(raw: "Optional[tflite.QuantizationParameters]") -> Optional[QuantParams]:
-    if raw is None or raw.ScaleLength() == 0:
+    if raw is None or not raw.ScaleLength():
         return None
     scale = tuple(float(v) for v in raw.ScaleAsNumpy())
     zero = numbers(raw.ZeroPointAsNumpy()) or (0,) * len(scale)

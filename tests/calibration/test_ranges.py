@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekit.calibration import METHODS, Ranges, choose_ranges, limited, load_ranges, save_ranges
+from edgekit.calibration.histogram import histogram
 from edgekit.calibration.observe import Observations, _added, _means, _summary
-from edgekit.calibration.ranges import widened
+from edgekit.calibration.ranges import _divergence, widened
 from edgekit.errors import DataError, OutputError, UsageError
 from edgekit.tflite.quant import choose_qparams, dequantize, quantize
 
@@ -200,6 +201,26 @@ def test_kl_keeps_the_distribution():
     cuts = [cut for cut in cuts if cut[1] - cut[0] >= 256 * counted.width]
     best = min(divergence(*cut) for cut in cuts)
     assert divergence(*found) == pytest.approx(best, rel=1e-6)
+
+
+def spread_over(bins, width):
+    """As many values in each bin beside zero as chance has it, but at least one."""
+    counts = np.random.default_rng(0).integers(1, 50, bins)
+    return np.repeat((np.arange(bins) - bins // 2 + 0.5) * width, counts)
+
+
+def test_256_bins_are_held_by_256_steps_without_loss_and_more_are_not():
+    counted = histogram(spread_over(256, 1 / 512).astype(np.float32), 1.0)
+    assert counted.width == 1 / 512
+    assert _divergence(counted, -0.25, 0.25) == 0.0
+    assert _divergence(histogram(spread_over(260, 1 / 512).astype(np.float32), 1.0), -130 / 512, 130 / 512) > 1e-4
+
+
+@pytest.mark.parametrize("bins", [256, 100])
+def test_kl_cuts_outliers_off_down_to_256_bins_and_no_further(bins):
+    """Of a range of 1024 bins a quarter is left, where the values lie, though they may take up less."""
+    values = np.append(spread_over(bins, 1 / 512), [1.0, -1.0])
+    assert bounds_of(statistics_of(values), "kl") == (-0.25, 0.25)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -50,7 +50,7 @@ def executable(kind, *, parameters=b"", bitstreams=(b"run",), layers=(), scratch
     return pack(
         {
             1: "model",
-            3: np.int32(1),
+            3: np.int32(2),
             4: np.int32(scratch),
             5: [{0: np.frombuffer(stream, np.uint8)} for stream in bitstreams],
             6: np.frombuffer(parameters, np.uint8),

@@ -210,6 +210,15 @@ def test_tensors_that_share_the_first_buffer_stay_computed():
         assert np.array_equal(run(graph)[0], np.maximum(X, 0))
 
 
+def test_a_graph_in_the_making_has_no_file_and_its_new_tensors_hold_nothing():
+    editor = Editor(chain())
+    editor.add_tensor("more", (1, 4))
+    made = editor.as_graph()
+    assert (made.size, made.content) == (0, b"")
+    new = made.tensors[-1]
+    assert (new.is_variable, new.is_sparse, new.is_constant, new.is_dynamic, new.quant) == (False,) * 4 + (None,)
+
+
 def relu_alone():
     graph = GraphBuilder()
     return graph.finish([graph.op("RELU", [graph.input((1, 4))], (1, 4))])

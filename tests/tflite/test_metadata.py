@@ -406,3 +406,17 @@ def test_a_damaged_archive_is_told(place):
         read_metadata(bytes(content))
     except ModelFormatError as error:
         assert "metadata is damaged" in error.message
+
+
+@pytest.mark.parametrize(("buffer", "sound"), [(0, True), (1, False), (1 << 20, False)])
+def test_a_record_in_a_buffer_that_there_is_not_is_damage(buffer, sound):
+    graph = GraphBuilder()
+    y = graph.op("RELU", [graph.input((1, 4))], (1, 4))
+    from ai_edge_litert.schema_py_generated import MetadataT
+
+    entry = MetadataT()
+    entry.name, entry.buffer = "TFLITE_METADATA", buffer
+    graph.model.metadata.append(entry)
+    with pytest.raises(ModelFormatError) as refusal:
+        read_metadata(graph.finish([y]))
+    assert (f"names buffer {buffer} of 1" in refusal.value.message) != sound

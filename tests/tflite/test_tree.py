@@ -74,7 +74,11 @@ def test_constants_of_other_subgraphs_stay():
     editor.drop_constants(())
     assert bytes(tree.unpack(editor.content()).buffers[buffer].data) == np.full(4, 7, np.float32).tobytes()
     editor = Editor(read_graph(content))
+    editor.remove(editor.ops[1:])
+    editor.set_inputs(editor.ops[0].inputs)
+    editor.set_outputs(editor.ops[0].outputs)
     editor.drop_unused()
+    assert [tensor.name for tensor in editor.finish().tensors] == ["first", "y"]
     assert bytes(tree.unpack(editor.content()).buffers[buffer].data) == np.full(4, 7, np.float32).tobytes()
 
 
@@ -195,6 +199,18 @@ def test_a_part_in_float_computes_what_the_integers_stand_for():
     assert {tensor.dtype for tensor in part.tensors} == {"float32"}
     expected = np.tanh([[X[0, 0], -X[0, 1] + 1, X[0, 2] + X[0, 3] / 2 - 1]])
     np.testing.assert_allclose(_answer(part), expected, rtol=1e-5)
+
+
+def test_an_input_that_is_left_out_is_left_out_in_float_too():
+    """Here the last tensor, which -1 would stand for, is quantized."""
+    graph = GraphBuilder()
+    x = graph.input((1, 2), "int8", quant=(0.5, 0), name="x")
+    y = graph.tensor((1, 2), "int8", quant=(0.5, 0), name="y")
+    weights = graph.constant(np.array([[2, 0], [0, 4]], np.int8), quant=(0.5, 0), name="w")
+    graph.raw_op("FULLY_CONNECTED", [x, weights, -1], [y], options={})
+    part = float_part(read_graph(graph.finish([y])), [x], [y])
+    assert part.ops[0].inputs[2:] == (-1,)
+    np.testing.assert_array_equal(_answer(part, np.array([[3, 5]], np.float32)), [[3, 10]])
 
 
 def test_a_part_in_float_starts_and_ends_where_it_is_told():

@@ -110,4 +110,5 @@ def _margins(graph: Graph, op: Op, ends: Bounds, observations: Observations) -> 
 
 def _between(seen: float, bound: float) -> float:
     """The geometric mean of an end that was seen and one that may be reached; the first where they differ in sign."""
-    return float(np.copysign(np.sqrt(seen * bound), seen)) if seen * bound > 0 and abs(bound) > abs(seen) else seen
+    beyond = np.sign(seen) == np.sign(bound) and abs(bound) > abs(seen)
+    return float(np.copysign(np.sqrt(seen * bound), seen)) if beyond else seen

@@ -54,7 +54,7 @@ def _requantized(
     """Weights and bias of a layer (tensor index, scales, steps), with scales at which the bias fits."""
     source, kernel, offset = (graph.tensors[index] for index in op.inputs[:3])
     assert source.quant is not None and kernel.quant is not None and offset.quant is not None
-    step, scale = source.quant.scale[0], np.array(kernel.quant.scale)
+    (step,), scale = source.quant.scale, np.array(kernel.quant.scale)
     needed = np.abs(bias.astype(np.float64).ravel()) / (step * LARGEST_BIAS)
     scale = np.maximum(scale, needed if scale.size > 1 else np.max(needed)).astype(np.float32).astype(np.float64)
     shape = [1] * weights.ndim

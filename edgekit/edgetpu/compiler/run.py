@@ -37,7 +37,7 @@ def arguments(options: CompilerOptions, timeout: int = DEFAULT_TIMEOUT_S) -> Lis
     Raises UsageError for numbers below 1.
     """
     runtime = options.min_runtime_version
-    if min(options.num_segments, timeout, 1 if runtime is None else runtime) < 1:
+    if any(number is not None and number < 1 for number in (options.num_segments, timeout, runtime)):
         raise UsageError("Segments, time limit and runtime version must be at least 1.")
     flags = ["-s"]
     flags += ["-a"] if options.all_subgraphs else []

@@ -23,6 +23,7 @@ def test_reads_every_figure_back():
     (layer,) = pack.inputs
     assert (layer.name, layer.bytes, layer.shape, layer.zero_point, layer.scale) == ("in", 128, (4, 4, 8), 0, 0.5)
     assert pack.outputs == ()
+    assert {(e.name, e.chip, e.batch_size, e.caching_token) for e in pack.executables} == {("model", "beagle", 2, 99)}
     assert [op.opcode for op in compiled.cpu_ops] == ["DEQUANTIZE"]
     assert (compiled.min_runtime, compiled.cached_bytes, compiled.streamed_bytes) == (14, 192, 64)
 

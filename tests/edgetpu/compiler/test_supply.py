@@ -4,6 +4,7 @@ import tarfile
 
 import pytest
 
+from edgekit.edgetpu.compiler import supply
 from edgekit.edgetpu.compiler.compiler import compile_model
 from edgekit.edgetpu.compiler.handoff import write_handoff
 from edgekit.edgetpu.compiler.supply import command_of, find_compiler, started, unpack
@@ -122,6 +123,19 @@ def test_links_within_an_archive_become_what_they_refer_to(tmp_path):
     unpack(archive, tmp_path / "out")
     assert (tmp_path / "out/lib/libx.so").read_text() == "library"
     assert not (tmp_path / "out/lib/libx.so").is_symlink()
+
+
+@pytest.mark.parametrize(("most", "fits"), [(8, True), (7, False)])
+def test_an_archive_of_more_bytes_than_there_is_room_for_is_refused(tmp_path, monkeypatch, most, fits):
+    (tmp_path / "given.tar").write_bytes(tar({"a": "three", "b": "two"}, ""))
+    with open(tmp_path / "given.tar", "rb") as stream, tarfile.open(fileobj=stream) as archive:
+        first, second = archive
+        room = most - supply._write(archive, first, tmp_path / "out", most)
+        if fits:
+            assert supply._write(archive, second, tmp_path / "out", room) == 3
+        else:
+            with pytest.raises(ValueError, match="absurd size"):
+                supply._write(archive, second, tmp_path / "out", room)
 
 
 @pytest.mark.parametrize("name", ["/tmp/edgekit-escape", "../edgekit-escape", "a/../../edgekit-escape"])

@@ -72,6 +72,13 @@ def test_dense_layers_take_the_bytes_of_real_ones(width, stored):
     assert (work.parameter_bytes, work.on_chip_bytes) == (stored, stored)
 
 
+def test_a_dense_layer_over_an_image_works_on_all_its_values_at_once():
+    assert layer_work("FULLY_CONNECTED", (7, 7, 64), (1, 1, 10)) == layer_work(
+        "FULLY_CONNECTED", (1, 1, 3136), (1, 1, 10)
+    )
+    assert layer_work("FULLY_CONNECTED", (7, 7, 64), (1, 1, 10)).input == (1, 1, 3136)
+
+
 @pytest.mark.parametrize(("channels", "copies"), [(15, 1), (16, 4), (32, 2), (64, 1), (128, 1)])
 def test_the_chip_keeps_narrow_layers_as_often_as_fills_64_lanes(channels, copies):
     """MobileNet v2's layers of 16 to 32 outputs make its 3.72 MiB into the 3.75 MiB that are printed."""

@@ -10,7 +10,8 @@ from edgekit.edgetpu.placement.registry import ALL_RULES
 from edgekit.edgetpu.placement.supported_ops import supported_ops
 from edgekit.edgetpu.statuses import BAD_DTYPE, BAD_RANK, BAD_VERSION, LIMITED, MAPPED, NOT_SUPPORTED, STATUS_ORDER
 from edgekit.tflite.reader import read_graph
-from tests.support.one_op import activation, one_op
+from tests.support.build import GraphBuilder
+from tests.support.one_op import Q, activation, one_op
 
 X = activation(1, 8, 8, 16)
 FLOAT = activation(1, 8, 8, 16, dtype="float32")
@@ -217,6 +218,8 @@ UNKNOWN = [
     # rule, model, part of what the op has
     ("resize_output", resized(130, 256, 64), "between 2,097,152 and 4,194,304"),
     ("resize_factor", one_op("RESIZE_BILINEAR", X, ints(24, 24), out=activation(1, 24, 24, 16)), "between 2 and 15.5"),
+    ("resize_factor", one_op("RESIZE_BILINEAR", X, ints(8, 24), out=activation(1, 8, 24, 16)), "The factor is 3"),
+    ("resize_factor", one_op("RESIZE_BILINEAR", X, ints(24, 8), out=activation(1, 24, 8, 16)), "The factor is 3"),
     ("mean_over_large_images", one_op("MEAN", activation(1, 128, 128, 3), ints(1, 2)), "between 8,192 and 32,768"),
     ("softmax_size", one_op("SOFTMAX", activation(1, 16_385)), "above 16,384"),
     ("transpose_size", one_op("TRANSPOSE", activation(1, 1, 69_697), ints(0, 2, 1)), "between 69,696 and 112,896"),
@@ -333,6 +336,25 @@ def test_an_operation_needs_the_inputs_of_its_kernel(count, opcodes):
     for opcode in opcodes:
         assert not _breaks("has_its_tensors", one_op(opcode, *[X] * count)), opcode
         assert _breaks("has_its_tensors", one_op(opcode, *[X] * (count - 1), out=X)), opcode
+
+
+@pytest.mark.parametrize(
+    ("opcode", "constant", "said"),
+    [
+        ("DEQUANTIZE", True, "from the float model"),
+        ("DEQUANTIZE", False, "dequantize in the program"),
+        ("HARD_SWISH", True, "minimalistic variant"),
+    ],
+)
+def test_dequantized_weights_are_no_output_to_be_dequantized_in_the_program(opcode, constant, said):
+    """A file quantized in part has DEQUANTIZE behind its weights: that says nothing about the model's outputs."""
+    graph = GraphBuilder()
+    x = graph.input((1, 4), "int8", quant=Q)
+    kept = graph.op("RELU", [x], (1, 4), "int8", quant=Q)
+    source = graph.constant(np.ones((1, 4), np.int8), quant=Q) if constant else kept
+    placed = map_ops(read_graph(graph.finish([graph.op(opcode, [source], (1, 4), "float32"), kept]))).ops
+    (remedy,) = {v.remedy for op in placed for v in op.violations if op.op.opcode == opcode and v.rule == "eight_bits"}
+    assert said in remedy
 
 
 def test_several_violations_are_all_told_and_the_first_status_counts():

@@ -27,7 +27,7 @@ from edgekit.converters.quantization.transforms.channel_scale import Carrier, ch
 from edgekit.converters.quantization.transforms.rewritten import Rewritten
 from edgekit.tflite import Graph, Op, Tensor, constant, names, patterns
 from edgekit.tflite.editor import Editor
-from edgekit.tflite.ops import weights_of
+from edgekit.tflite.ops import bias_of, weights_of
 from edgekit.tflite.quant import WEIGHT_LIMIT
 
 #: The sigmoid's input beyond which its 8-bit output, in steps of 1/256, stands still: 1 - sigmoid(6) = 0.6 / 256.
@@ -197,7 +197,7 @@ def _double(editor: Editor, swish: _Swish, scale: np.ndarray, number: int) -> No
     editor.redirect(swish.x, scaled, [swish.product])
     out = scale if conv.opcode == "DEPTHWISE_CONV_2D" else scale[:, None, None, None]
     _scale_input(editor, conv, 1, out, names.split_swish(number, "weights"))
-    if len(conv.inputs) > 2 and conv.inputs[2] >= 0:
+    if bias_of(editor.graph, swish.conv) is not None:
         _scale_input(editor, conv, 2, scale, names.split_swish(number, "bias"))
     for place, reader in enumerate(swish.readers):
         _scale_input(editor, reader, 1, 1.0 / scale, names.split_swish(number, f"reader{place}"))

@@ -30,4 +30,7 @@ def test_full_tries_more_than_auto_on_more_images_and_leaves_nothing_out():
 def test_auto_does_what_the_documentation_tells():
     auto = EFFORTS["auto"]
     assert f"on up to {auto.selection} calibration" in ARCHITECTURE
-    assert auto.refinements == 12 and "twelve promising changes are tried" in " ".join(ARCHITECTURE.split())
+    told = " ".join(ARCHITECTURE.split())
+    assert f"Where the methods are {auto.spread_db:.0f} dB apart or more" in told
+    assert f"is measured on {auto.measured} images" in told
+    assert auto.refinements == 12 and "twelve promising changes are tried" in told

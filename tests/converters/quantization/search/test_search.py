@@ -55,6 +55,13 @@ def test_a_candidate_that_is_clearly_worse_is_given_up_early(plain, seen):
     assert search.best.ranges is good
 
 
+def test_one_that_is_as_good_is_run_on_all_images_and_not_kept(plain, seen):
+    search, ranges = Search(plain, MANY), ranges_of(plain, "minmax")
+    assert search.attempt(Candidate(plain, ranges))
+    assert not search.attempt(Candidate(plain, ranges))
+    assert seen == [3 * STAGE] * 3 and search.steps[0].sqnr_db == search.steps[1].sqnr_db
+
+
 def test_the_first_and_the_better_are_run_on_all_images(plain, seen):
     good = ranges_of(plain, "minmax")
     bad = replace(good, bounds={**good.bounds, "product": (-0.01, 0.01)})

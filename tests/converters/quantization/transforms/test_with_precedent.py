@@ -85,6 +85,77 @@ def test_a_gate_that_is_spread_gives_the_same_numbers(size):
     np.testing.assert_array_equal(run_model(after.graph, *values), run_model(before, *values))
 
 
+@pytest.mark.parametrize(
+    ("size", "sides"), [((7, 5, 8), [(2, 2), (4, 4), (7, 5)]), ((2, 9, 8), [(2, 2), (2, 4), (2, 8), (2, 9)])]
+)
+def test_a_gate_grows_by_factors_of_2_at_most(size, sides):
+    """Which the compiler maps; by none more than needed, since each is an op."""
+    after = spread_gates(read_graph(gate_net(*size)), None).graph
+    resized = [after.op_outputs(op)[0] for op in after.ops if op.opcode == "RESIZE_NEAREST_NEIGHBOR"]
+    assert [tensor.shape for tensor in resized] == [(1, *side, 8) for side in sides]
+
+
+def test_images_and_numbers_that_are_no_gate_are_left():
+    g = GraphBuilder()
+    image, other = (g.input((1, 1, 1, 8), "float32") for _ in range(2))
+    whole = g.input((1, 4, 4, 8), "float32")
+    fixed = g.constant(np.ones((1, 1, 1, 8), np.float32))
+    products = [(image, other, (1, 1, 1, 8)), (whole, fixed, (1, 4, 4, 8)), (whole, whole, (1, 4, 4, 8))]
+    graph = read_graph(g.finish([g.op("MUL", [a, b], shape, "float32", options={}) for a, b, shape in products]))
+    assert spread_gates(graph, None).graph is graph
+
+
+def test_each_step_of_a_mean_halves_the_image_and_none_is_taken_too_many():
+    after = small_means(read_graph(mean_net(112, 75, 32)), None).graph
+    *steps, _ = after.ops
+    assert [after.op_outputs(op)[0].shape for op in steps] == [(1, 56, 38, 32), (1, 28, 19, 32)]
+    assert 56 * 38 * 32 > largest_mean() >= 28 * 19 * 32
+    assert {op.option("stride_h") for op in steps} == {op.option("stride_w") for op in steps} == {2}
+
+
+def test_a_mean_of_a_line_of_pixels_stays():
+    """Nothing is left to halve on one side."""
+    assert small_means(read_graph(mean_net(1, 3000, 32)), None).changes == 0
+
+
+def pooled_mean(size, filters, strides):
+    g = GraphBuilder()
+    x = g.input((1, *size), "float32")
+    shape = tuple((side - part) // step + 1 for side, part, step in zip(size, filters, strides))
+    options = {
+        "padding": 1,
+        "filterHeight": filters[0],
+        "filterWidth": filters[1],
+        "strideH": strides[0],
+        "strideW": strides[1],
+    }
+    parts = g.op("AVERAGE_POOL_2D", [x], (1, *shape, size[2]), "float32", options=options)
+    axes = g.constant(np.array([1, 2], np.int32))
+    return read_graph(g.finish([g.op("MEAN", [parts, axes], (1, size[2]), "float32", options={"keepDims": False})]))
+
+
+@pytest.mark.parametrize(
+    ("size", "filters", "strides"),
+    [
+        ((150, 97, 40), (2, 2), (2, 2)),
+        ((151, 96, 40), (2, 2), (2, 2)),
+        ((150, 96, 40), (3, 3), (2, 2)),
+        ((150, 96, 40), (2, 3), (2, 2)),
+    ],
+)
+def test_means_over_parts_that_overlap_or_leave_pixels_out_are_not_joined(size, filters, strides):
+    """The mean of these is not the mean of all pixels."""
+    graph = pooled_mean(size, filters, strides)
+    after = small_means(graph, None).graph
+    assert kinds(after)[0] == "AVERAGE_POOL_2D"
+    image = np.random.default_rng(0).normal(size=(1, *size)).astype(np.float32) + 3
+    np.testing.assert_allclose(run_model(after, image), run_model(graph, image), rtol=2e-5)
+
+
+def test_means_over_equal_parts_of_another_shape_are_joined():
+    assert "AVERAGE_POOL_2D" not in kinds(small_means(pooled_mean((150, 96, 40), (2, 3), (2, 3)), None).graph)
+
+
 def test_a_model_without_gates_and_large_means_stays_as_it_is():
     graph = read_graph(mean_net(8, 8, 4))
     assert spread_gates(graph, None).graph is graph and small_means(graph, None).graph is graph
