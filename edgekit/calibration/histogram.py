@@ -75,7 +75,6 @@ def _widened(narrow: Histogram, exponent: int) -> np.ndarray:
 def tail_values(of: Histogram, fractions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(values below which, values above which) so large a part of all lies, to within one bin."""
     total = np.cumsum(of.counts)
-    edges = (np.arange(2 * SIDE_BINS + 1) - SIDE_BINS) * of.width
     below = np.searchsorted(total, fractions * total[-1], side="right")
     above = np.searchsorted(total, (1.0 - fractions) * total[-1], side="left") + 1
-    return edges[below], edges[above]
+    return (below - SIDE_BINS) * of.width, (above - SIDE_BINS) * of.width

@@ -68,7 +68,6 @@ class Statistics:
       outermost_tails: the same, its outermost value over the images.
       channels: (channels,): the lowest and highest value of each channel (last axis) in an image, its mean over the
         images.
-      outermost_channels: the same, its outermost value over the images.
       means: float64 (channels,): the mean of each channel over positions and images.
       histogram: of the values of all images.
     """
@@ -76,7 +75,6 @@ class Statistics:
     tails: Ends
     outermost_tails: Ends
     channels: Ends
-    outermost_channels: Ends
     means: np.ndarray
     histogram: Histogram
 
@@ -186,7 +184,6 @@ def _added(sums: Statistics, one: Statistics) -> Statistics:
         sums.tails.plus(one.tails),
         sums.outermost_tails.around(one.outermost_tails),
         sums.channels.plus(one.channels),
-        sums.outermost_channels.around(one.outermost_channels),
         sums.means + one.means,
         merge(sums.histogram, one.histogram),
     )
@@ -222,13 +219,13 @@ def _summary(values: np.ndarray, counted: int = COUNTED) -> Statistics:
     low, high = float(channels.low.min()), float(channels.high.max())
     if not np.isfinite(high - low):
         nothing = Ends(*np.full((2, len(TAILS)), np.nan))
-        return Statistics(nothing, nothing, channels, channels, channels.low, histogram(np.zeros(0, np.float32), 0.0))
+        return Statistics(nothing, nothing, channels, channels.low, histogram(np.zeros(0, np.float32), 0.0))
     some = rows[:: -(-values.size // counted)]
     found = histogram(some, max(-low, high))
     below, above = tail_values(found, np.array(TAILS))
     below[0], above[0] = low, high
     tails = Ends(np.clip(below, low, high), np.clip(above, low, high))
-    return Statistics(tails, tails, channels, channels, some.mean(axis=0, dtype=np.float64), found)
+    return Statistics(tails, tails, channels, some.mean(axis=0, dtype=np.float64), found)
 
 
 def _channel_extremes(rows: np.ndarray) -> Ends:

@@ -18,7 +18,7 @@ SQUASHED = GRAPH.tensors[GRAPH.ops[0].inputs[0]].name
 def seen(values):
     nothing = Ends(np.zeros(1), np.zeros(1))
     counted = histogram(values, float(np.abs(values).max()))
-    return Statistics(nothing, nothing, nothing, nothing, np.zeros(1), counted)
+    return Statistics(nothing, nothing, nothing, np.zeros(1), counted)
 
 
 def observed(**tensors):

@@ -6,7 +6,13 @@ import pytest
 from PIL import Image
 
 from edgekit.calibration.samples import open_samples
-from edgekit.converters.export.find_preprocessing import CLEAR_RATIO, convention_scores, find_preprocessing
+from edgekit.converters.export.find_preprocessing import (
+    CLEAR_RATIO,
+    FIRST_IMAGES,
+    IMAGES,
+    convention_scores,
+    find_preprocessing,
+)
 from edgekit.converters.export.reference import resolve_preprocessing
 from edgekit.converters.sources.open import load_source
 from edgekit.converters.sources.source import FirstNorm, KerasSource, TfliteSource
@@ -100,6 +106,22 @@ def test_statistics_of_another_world_are_not_guessed_from():
     with pytest.raises(PreprocessingError, match="none of the usual") as caught:
         find_preprocessing(replace(strange, first_norm=norm), photographs())
     assert "--preprocess" in caught.value.hint and "imagenet" in caught.value.hint
+
+
+def looked_at(source, samples):
+    """How many images of one kind went through the model's first layers at most."""
+    seen = []
+    norm = source.first_norm
+    counting = replace(norm, moments=lambda images: (seen.append(len(images)), norm.moments(images))[1])
+    find_preprocessing(replace(source, first_norm=counting), samples)
+    return max(seen)
+
+
+def test_a_few_images_suffice_where_they_speak_clearly_and_all_are_asked_where_not():
+    assert looked_at(trained_with("0..1"), photographs()) == FIRST_IMAGES
+    wider = trained_with("0..1").first_norm
+    doubtful = replace(trained_with("0..1"), first_norm=replace(wider, variance=wider.variance * np.float32(4)))
+    assert looked_at(doubtful, photographs()) == IMAGES
 
 
 def dull(count=32):
