@@ -4,6 +4,7 @@ What is read was named by a user or lies in a folder of strangers: it may be a d
 nobody writes to, or larger than the memory. What is written goes to a temporary file beside, which is then renamed.
 """
 
+import codecs
 import contextlib
 import errno
 import os
@@ -70,8 +71,12 @@ def _read(stream: BinaryIO, most: int) -> bytes:
 
 
 def read_text(path: Union[str, Path], most: int = MAX_TEXT_BYTES) -> str:
-    """A file of UTF-8 text, with or without a byte order mark. Raises OSError as `read_bytes`, UnicodeDecodeError."""
-    return read_bytes(path, most).decode("utf-8-sig")
+    """A file of UTF-8 text, or of UTF-16 as Windows writes it, behind a byte order mark.
+
+    Raises OSError as `read_bytes`, UnicodeDecodeError.
+    """
+    content = read_bytes(path, most)
+    return content.decode("utf-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig")
 
 
 def _too_large(path: Union[str, Path], most: int) -> OSError:

@@ -1,3 +1,4 @@
+import codecs
 import json
 
 import pytest
@@ -41,6 +42,17 @@ from edgekit.labels.formats import parse_labels, parse_structured
         ("  cat  \n\nrabbit\n", ("cat", "", "rabbit")),
         ("\n".join(f"{i} c{i}" for i in range(12)), tuple(f"c{i}" for i in range(12))),
         ("0, cat\n1, dog\n", ("cat", "dog")),
+        ('0,"tench, Tinca tinca"\n1,"dog"\n', ("tench, Tinca tinca", "dog")),
+        ('name,id\n"dog, big",1\ncat,0\n', ("cat", "dog, big")),
+        ('"tench, Tinca tinca", dog', ("tench, Tinca tinca", "dog")),
+        ("cat;dog;fish", ("cat", "dog", "fish")),
+        ("path: data\ntrain: images\n\n# Classes\nnames:\n  0: cat\n  1: traffic light\n", ("cat", "traffic light")),
+        ("nc: 2\nnames: ['cat', 'dog']\n", ("cat", "dog")),
+        ('names: [cat, "traffic light", dog]\nnc: 3\n', ("cat", "traffic light", "dog")),
+        ("names:\n- cat\n- 'dog'\n", ("cat", "dog")),
+        ("train: a\nclasses:\n  # animals\n  - cat\n  - dog\nval: b\n", ("cat", "dog")),
+        ("0:cat\n0:dog\n2:fish\n", ("0:cat", "0:dog", "2:fish")),
+        ("cat," + "x" * 200_000, ("cat," + "x" * 200_000,)),
         ("0000000000 cat\n", ("0000000000 cat",)),
         ("000000000 cat\n", ("cat",)),
     ],
@@ -51,7 +63,14 @@ def test_reads_the_usual_formats(tmp_path, text, labels):
     assert read_labels(path) == labels
 
 
-@pytest.mark.parametrize("content", [b"", b"\n \n", b"\xff\xd8\xff\xe0", b"a\0b\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+def test_text_is_read_as_windows_writes_it(tmp_path, encoding):
+    mark = codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b""
+    (tmp_path / "labels.txt").write_bytes(mark + "Häher\r\nدب\r\n".encode(encoding))
+    assert read_labels(tmp_path / "labels.txt") == ("Häher", "دب")
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n", b"\xff\xd8\xff\xe0", b"a\0b\n", b"\xff\xfea\0b"])
 def test_files_without_labels_are_refused(tmp_path, content):
     path = tmp_path / "labels.txt"
     path.write_bytes(content)

@@ -1,9 +1,10 @@
-"""Class names as tools write them: a name a line, numbered lines, JSON, a comma line, CSV, pbtxt.
+"""Class names as tools write them: a name a line, numbered lines, JSON, a comma line, CSV, pbtxt, YAML.
 
 Numbered names go by their number, whatever their order, as pycoral reads them.
 """
 
 import ast
+import csv
 import json
 import re
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
@@ -11,13 +12,15 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 # «0 cat», «0: cat», «0<tab>cat», «0,cat»: Teachable Machine, Coral and CSV files number their lines.
 _NUMBERED = re.compile(r"\s*(\d{1,9})[:,;\s]\s*(.+)")
 # «cat,0»: a CSV file with the number last.
-_NUMBERED_LAST = re.compile(r"\s*([^,;\t]+)[,;\t]\s*(\d{1,9})\s*")
+_NUMBERED_LAST = re.compile(r"\s*(\"[^\"]*\"|[^,;\t]+)[,;\t]\s*(\d{1,9})\s*")
 # An item of TensorFlow's label maps, `item { id: 1 name: 'cat' display_name: "Cat" }`.
 _ITEM = re.compile(r"item\s*\{([^{}]*)\}")
 _FIELD = re.compile(r"(\w+)\s*:\s*(?:\"([^\"]*)\"|'([^']*)'|(\d+))")
 
 #: Under which of their keys documents keep the names.
 _KEYS = ("names", "labels", "class_names", "classes", "id2label")
+# Such a key of YAML at the start of a line, as in Ultralytics' data files, and what is below it.
+_YAML = re.compile(rf"^(?:{'|'.join(_KEYS)})[ \t]*:[ \t]*(.*(?:\n(?:[ \t]|-[ \t]).*)*)", re.MULTILINE)
 #: What output 0 of models of TensorFlow's often stands for.
 BACKGROUND = "background"
 #: In the place of 0 where numbers begin with 1; no text holds it.
@@ -39,14 +42,12 @@ def parse_labels(text: str, classes: Optional[int] = None) -> Tuple[str, ...]:
     if structured:
         return structured
     lines = [line.strip() for line in text.rstrip().splitlines()]
-    if len(lines) == 1 and "," in lines[0]:
-        return tuple(name.strip() for name in lines[0].split(","))
-    return tuple(lines)
+    return _row(lines[0]) if len(lines) == 1 else tuple(lines)
 
 
 def parse_structured(text: str, classes: Optional[int] = None) -> Optional[Tuple[str, ...]]:
-    """The names in a JSON document, a dictionary, a pbtxt or numbered lines; None where the text is none of these."""
-    names = _document(text) or _label_map(text) or _lines(text)
+    """The names in a JSON document, a dictionary, a pbtxt, YAML or numbered lines; None where it is none of these."""
+    names = _document(text) or _label_map(text) or _yaml(text) or _lines(text)
     if not names or names[0] != _NO_ZERO:
         return names
     return (BACKGROUND, *names[1:]) if len(names) == classes else names[1:]
@@ -105,10 +106,38 @@ def _label_map(text: str) -> Optional[Tuple[str, ...]]:
     return _ordered(numbered)
 
 
+def _yaml(text: str) -> Optional[Tuple[str, ...]]:
+    """From the lines below a key, or the list behind it: all that such files need of YAML."""
+    found = _YAML.search(text)
+    body = found.group(1).strip() if found else ""
+    if body[:1] in ("[", "{"):
+        return _document(body) or _row(body.strip("[]{}"))
+    lines = [line.strip() for line in body.splitlines() if not line.strip().startswith("#")]
+    if all(line.startswith("- ") for line in lines):
+        return tuple(_unquoted(line[2:]) for line in lines) or None
+    return _pairs(lines, _NUMBERED, number=1)
+
+
+def _row(line: str) -> Tuple[str, ...]:
+    """Names in one line, between commas or semicolons."""
+    try:
+        (names,) = csv.reader([line], delimiter="," if "," in line else ";", skipinitialspace=True)
+    except csv.Error:  # what is no text, and a name of more than 128 kB
+        return (line,)
+    return tuple(_unquoted(name) for name in names)
+
+
+def _unquoted(name: str) -> str:
+    """A name without the quotation marks that CSV and YAML may put around it."""
+    name = name.strip()
+    return name[1:-1] if len(name) > 1 and name[0] == name[-1] and name[0] in "\"'" else name
+
+
 def _lines(text: str) -> Optional[Tuple[str, ...]]:
     """Lines that are all numbered, perhaps below a head such as `index,label`."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    for rows in (lines, lines[1:]):
+    headed = bool(lines) and not (_NUMBERED.fullmatch(lines[0]) or _NUMBERED_LAST.fullmatch(lines[0]))
+    for rows in (lines, lines[1:] if headed else ()):
         found = _pairs(rows, _NUMBERED, number=1) or _pairs(rows, _NUMBERED_LAST, number=2)
         if found:
             return found
@@ -117,7 +146,7 @@ def _lines(text: str) -> Optional[Tuple[str, ...]]:
 
 def _pairs(rows: Sequence[str], pattern: "re.Pattern[str]", *, number: int) -> Optional[Tuple[str, ...]]:
     matches = [pattern.fullmatch(row) for row in rows]
-    numbered = {int(match.group(number)): match.group(3 - number).strip() for match in matches if match}
+    numbered = {int(match.group(number)): _unquoted(match.group(3 - number)) for match in matches if match}
     # Names that only their numbers tell apart (1 euro, 2 euro) are no numbered names.
     if not rows or len(set(numbered.values())) < len(rows):
         return None
