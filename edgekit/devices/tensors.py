@@ -177,7 +177,7 @@ def ranker(tensor: Tensor, meaning: str) -> Ranker:
     """
     if meaning == "probabilities" and tensor.elements > 1 and tensor.dtype in ("uint8", "int8"):
         levels = _levels(tensor).tolist()
-        return lambda raw, k: [(i, levels[raw.item(i)]) for i in _first(~raw.reshape(-1), k)]
+        return lambda raw, k: [(i, levels[raw.item(i)]) for i in _first(~raw.ravel(), k)]
     decode = decoder(tensor, meaning)
 
     def best(raw: np.ndarray, k: int) -> List[Tuple[int, float]]:
@@ -198,9 +198,9 @@ def _dequantizer(tensor: Tensor) -> Decoder:
         return _finite
     if tensor.dtype in ("uint8", "int8"):
         levels = _levels(tensor)
-        return lambda raw: levels[raw.reshape(-1)]
+        return lambda raw: levels[raw.ravel()]
     scale, zero = tensor.quant.scale[0], tensor.quant.zero_point[0]
-    return lambda raw: dequantize(raw.reshape(-1), scale, zero)
+    return lambda raw: dequantize(raw.ravel(), scale, zero)
 
 
 def _levels(tensor: Tensor) -> np.ndarray:
@@ -211,7 +211,7 @@ def _levels(tensor: Tensor) -> np.ndarray:
 
 
 def _finite(raw: np.ndarray) -> np.ndarray:
-    values = raw.reshape(-1)
+    values = raw.ravel()
     if not np.all(np.isfinite(values)):
         raise ModelError("The model answered with values that are no numbers.", "Is its preprocessing the right one?")
     return values

@@ -22,7 +22,8 @@ class Disturbed:
         """Takes what `disturbable` makes of the activations `tensors`."""
         self._interpreter = open_interpreter(content, threads=1)
         image, *added = self._interpreter.get_input_details()
-        self._image, self._output = image["index"], self._interpreter.get_output_details()[0]["index"]
+        (scores,) = self._interpreter.get_output_details()
+        self._image, self._output = image["index"], scores["index"]
         self._places = {tensor: detail["index"] for tensor, detail in zip(tensors, added, strict=True)}
         for detail in added:
             self._interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], np.float32))

@@ -38,21 +38,17 @@ def with_impact(
     if not pairs:
         return tuple(layers)
     progress("Measuring each layer's cost", 0, None)
-    content = disturbable(reference.graph, _outputs(pairs))
+    content = disturbable(reference.graph, [pair.made for pair in pairs])
     rows = [row for _, row in map_samples(lambda: _worker(content, reference, candidate, pairs), samples.take(IMAGES))]
     found = dict(zip((pair.reference.index for pair in pairs), np.mean(rows, axis=0).tolist(), strict=True))
     return tuple(replace(layer, scores_db=found.get(layer.index)) for layer in layers)
-
-
-def _outputs(pairs: Sequence[Pair]) -> list[int]:
-    return [pair.reference.outputs[0] for pair in pairs]
 
 
 def _worker(
     content: bytes, reference: Model, candidate: Model, pairs: Sequence[Pair]
 ) -> Callable[[Sample], list[float]]:
     """A function from an image to the scores' SQNR under each pair's error alone, for one thread."""
-    tensors = _outputs(pairs)
+    tensors = [pair.made for pair in pairs]
     model, watcher = Disturbed(content, tensors), Watcher(reference, candidate, pairs)
 
     def measure(sample: Sample) -> list[float]:

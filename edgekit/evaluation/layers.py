@@ -81,6 +81,18 @@ class Pair:
     reference: Op
     candidate: Op
 
+    @property
+    def made(self) -> int:
+        """The tensor that the float op computes, its only one."""
+        (made,) = self.reference.outputs
+        return made
+
+    @property
+    def found(self) -> int:
+        """The tensor that the int8 op computes, its only one."""
+        (found,) = self.candidate.outputs
+        return found
+
 
 def layer_report(
     reference: Model, candidate: Model, samples: Iterable[Sample], *, progress: Progress = silent
@@ -164,7 +176,7 @@ class Watcher:
     def __init__(self, reference: Model, candidate: Model, pairs: Sequence[Pair]) -> None:
         floats, ints = reference.graph, candidate.graph
         self._specs = reference.spec, candidate.spec
-        self._made = [(pair.reference.outputs[0], pair.candidate.outputs[0]) for pair in pairs]
+        self._made = [(pair.made, pair.found) for pair in pairs]
         slots = {
             (pair.reference.index, position): pair.candidate.inputs[position]
             for pair in pairs
@@ -237,7 +249,7 @@ def _params(tensor: Tensor) -> tuple[float, int]:
 
 
 def _layer(pair: Pair, errors: Errors, reference: Graph, candidate: Graph) -> Layer:
-    made, found = reference.tensors[pair.reference.outputs[0]], candidate.tensors[pair.candidate.outputs[0]]
+    made, found = reference.tensors[pair.made], candidate.tensors[pair.found]
     scale, zero = _params(found)
     low, high = ((limit - zero) * scale for limit in LIMITS[found.dtype])
     cause, share = diagnose(errors, high - low, pair.reference.opcode)

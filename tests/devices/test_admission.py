@@ -156,6 +156,34 @@ def test_a_program_that_cannot_be_started_as_python_does_not_start_itself(frozen
     assert trials == []
 
 
+@pytest.mark.parametrize(("code", "told"), [(-1, "signal 1"), (-11, "signal 11"), (1, "code 0x1"), (0xC0000005, "code 0xc0000005")])
+def test_how_a_process_ended_is_told_as_its_system_counts(code, told):
+    """POSIX: minus the signal's number; Windows: a status, which people know in hexadecimal."""
+    with pytest.raises(ModelFormatError, match=rf"^m ends the process that runs it \({told}\)"):
+        admission._judge(["started"], code, "m")
+    assert admission._judge(["started", "allocated", "ran"], 0, "m")
+
+
+@pytest.mark.parametrize(
+    ("stages", "told"),
+    [
+        (["started", 'refused ""'], "m seems to need more memory than is left, or more than 4 GB."),
+        (["started", "allocated", 'refused "op 3\\n  fails"'], "m does not run: op 3 fails"),
+        (["started", "allocated", f'refused "{"x" * 201}"'], f"m does not run: {'x' * 200}"),
+    ],
+)
+def test_why_a_model_is_refused_is_told_in_a_line(stages, told):
+    with pytest.raises(ModelFormatError) as caught:
+        admission._judge(stages, 0, "m")
+    assert caught.value.message == told
+
+
+@pytest.mark.parametrize(("stages", "code"), [([], 0), ([], 1), ([], -9), (["started", 'refused "no such op"'], 0)])
+def test_what_could_not_be_tried_is_no_fault_of_the_model(stages, code):
+    """No process could be started, or the interpreter did not take the model: its words come when it is opened."""
+    assert not admission._judge(stages, code, "m")
+
+
 def test_files_beside_a_program_are_not_imported_by_the_first_run(tmp_path, trials, monkeypatch):
     (tmp_path / "numpy.py").write_text("raise SystemExit(7)")
     (tmp_path / "random.py").write_text("raise SystemExit(7)")

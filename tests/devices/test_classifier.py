@@ -156,6 +156,22 @@ def test_labels_that_do_not_fit_are_refused(labels):
         Classifier(_model("uint8"), labels=labels)
 
 
+def test_labels_for_one_value_are_two():
+    with pytest.raises(UsageError, match="There are 3 labels for 2 classes"):
+        Classifier(_two_classes(), labels=["a", "b", "c"], preprocess="0..1")
+
+
+def test_the_best_five_are_told_where_no_number_is_asked_for():
+    graph = GraphBuilder()
+    x = graph.input((1, 4, 4, 1), "uint8", quant=(1.0, 0))
+    shape = graph.constant(np.array([1, 16], np.int32))
+    content = graph.finish([graph.op("RESHAPE", [x, shape], (1, 16), "uint8", quant=(1.0, 0), options={})])
+    image = np.arange(16, dtype=np.uint8).reshape(4, 4)
+    with Classifier(content) as classifier:
+        for found in (classifier.classify(image), *classifier.classify_many([image])):
+            assert [each.index for each in found.classes] == [15, 14, 13, 12, 11]
+
+
 # One sigmoid value is two classes.
 
 

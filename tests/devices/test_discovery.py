@@ -26,6 +26,17 @@ def test_an_edge_tpu_on_pcie(tmp_path):
     assert attached(plant(tmp_path, "pci")) == (EdgeTpu("pci", 0, "0000:01:00.0", "/dev/apex_0", celsius=49.8),)
 
 
+def test_one_on_pcie_needs_no_firmware_and_is_known_by_the_drivers_address_alone(tmp_path):
+    """Mendel's driver writes the address; newer kernels link to the device."""
+    root = plant(tmp_path, "pci")
+    (root / "sys/class/apex/apex_0/device").unlink()
+    other = root / "sys/class/apex/apex_1"
+    other.mkdir()
+    (other / "device_address").write_text("0000:01:00.0\n")
+    (tpu,) = attached(root)
+    assert (tpu.node, tpu.ready) == ("/dev/apex_1", True)
+
+
 def test_one_without_a_driver(tmp_path):
     (tpu,) = attached(plant(tmp_path, "pci", "no-apex-driver"))
     assert (tpu.name, tpu.node, tpu.celsius) == ("pci:0", None, None)

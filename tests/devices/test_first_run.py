@@ -79,6 +79,13 @@ def test_a_model_may_be_tried_at_another_size():
     assert stages(graph.finish([graph.op("TANH", [x], (1, 4))]), (3, 4)) == ["started", "allocated", "ran"]
 
 
+def test_of_several_inputs_the_first_is_tried_at_another_size():
+    graph = GraphBuilder()
+    x, fixed = graph.input((1, 4), signature=(-1, 4), name="x"), graph.input((1, 2), name="fixed")
+    content = graph.finish([graph.op("TANH", [x], (1, 4)), graph.op("TANH", [fixed], (1, 2))])
+    assert stages(content, (3, 4)) == ["started", "allocated", "ran"]
+
+
 def test_stages_are_marked_on_lines_of_their_own(capsys):
     first_run._say("started")
     assert capsys.readouterr().out == "\nedgekit-first-run: started\n"

@@ -1,12 +1,14 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+from edgekit.devices import interpreter as interpreter_module
 from edgekit.devices.interpreter import allowed_cores, open_interpreter
 from edgekit.devices.opening import open_model
-from edgekit.errors import DeviceError, ModelFormatError, UnsupportedModelError, UsageError
+from edgekit.errors import DeviceError, ModelFormatError, OutOfMemoryError, UnsupportedModelError, UsageError
 from tests.support.build import GraphBuilder, colour_classifier
 from tests.support.one_op import activation, one_op
 
@@ -108,3 +110,68 @@ def test_operators_that_no_interpreter_brings_are_named():
         open_interpreter(one_op("CUSTOM:Mine", activation(1, 4)))
     with pytest.raises(UnsupportedModelError, match="TensorFlow's own operators"):
         open_interpreter(one_op("CUSTOM:FlexErf", activation(1, 4)))
+
+
+@pytest.fixture
+def opened_with(monkeypatch):
+    """What `open_interpreter` gives the package's interpreter, which may fail, on a machine of 4 cores."""
+
+    def opened_with(failure=None, **options):
+        given = {}
+
+        def make(**arguments):
+            given.update(arguments)
+            if failure is not None:
+                raise failure
+            return SimpleNamespace(allocate_tensors=lambda: None)
+
+        monkeypatch.setattr(interpreter_module, "interpreter_package", lambda: SimpleNamespace(Interpreter=make))
+        monkeypatch.setattr(interpreter_module, "allowed_cores", lambda: 4)
+        open_interpreter(b"content", **options)
+        return given
+
+    return opened_with
+
+
+@pytest.mark.parametrize(("threads", "used"), [(None, 4), (1, 1), (3, 3), (4, 4), (5, 4)])
+def test_as_many_threads_as_asked_for_and_no_more_than_cores(opened_with, threads, used):
+    assert opened_with(threads=threads) == {"model_content": b"content", "num_threads": used}
+
+
+def test_delegates_are_handed_on(opened_with):
+    delegate = object()
+    assert opened_with(delegates=(delegate,))["experimental_delegates"] == [delegate]
+
+
+@pytest.mark.parametrize(
+    ("failure", "limit", "error"),
+    [
+        (MemoryError(), None, OutOfMemoryError),
+        (RuntimeError("std::bad_alloc"), None, OutOfMemoryError),
+        (RuntimeError(" \n"), None, OutOfMemoryError),  # so the interpreter ends when an allocation fails
+        (RuntimeError("failed to create XNNPACK runtime"), 1 << 30, OutOfMemoryError),
+        (RuntimeError("failed to create XNNPACK runtime"), None, ModelFormatError),
+        (RuntimeError("odd dimensions"), 1 << 30, ModelFormatError),
+    ],
+)
+def test_want_of_memory_is_told_from_a_damaged_model(opened_with, monkeypatch, failure, limit, error):
+    monkeypatch.setattr(interpreter_module, "limit", lambda: limit)
+    with pytest.raises(error, match=r"The model"):
+        opened_with(failure)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"), [("First line.\nSecond", "First line"), ("x" * 201, "x" * 200), ("  \n odd ", "odd")]
+)
+def test_of_the_interpreters_words_the_first_line_is_told(opened_with, words, told):
+    with pytest.raises(ModelFormatError) as caught:
+        opened_with(ValueError(words))
+    assert caught.value.message == f"The model is refused by the interpreter: {told}."
+
+
+def test_without_a_list_of_allowed_cores_the_machines_count(monkeypatch):
+    """As on macOS and Windows."""
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    for cores, counted in ((3, 3), (None, 1)):
+        monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
+        assert allowed_cores() == counted

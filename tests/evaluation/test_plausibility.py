@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgekit.evaluation.plausibility import alarms, plausibility
+from edgekit.evaluation.plausibility import Plausibility, alarms, plausibility
 
 
 def said(pairs, outputs=5):
@@ -62,3 +62,35 @@ def test_few_images_raise_no_alarm_where_they_are_all_right():
 def test_nothing_is_said_without_images():
     assert plausibility([], 3) is None
     assert alarms(None, "The model") == ()
+
+
+@pytest.mark.parametrize(
+    ("right", "reordered", "images", "classes", "misordered"),
+    [
+        (50, 0.60, 100, 5, False),  # Wilson's intervals of 50 and of 60 in 100: 40.4–59.6 and 50.2–69.1
+        (50, 0.75, 100, 5, True),  # 65.7–82.5
+        (10, 0.49, 100, 5, False),  # fewer than half are right in any order
+        (10, 0.50, 100, 5, True),
+        (0, 1.0, 10, 5, True),
+        (0, 1.0, 9, 5, False),  # with fewer than two images of a class each order has its model
+    ],
+)
+def test_another_order_is_told_where_it_is_clearly_better(right, reordered, images, classes, misordered):
+    assert Plausibility(right, images, 0.1, reordered, classes).misordered is misordered
+
+
+def test_no_more_than_guessing_is_where_guessing_lies_within_the_interval():
+    low = 0.4038315  # of Wilson's interval of 50 in 100, as scipy's binomtest(50, 100).proportion_ci gives it
+    for guessing, at_chance in ((low - 1e-6, False), (low + 1e-6, True), (0.9, True)):
+        assert Plausibility(50, 100, guessing, 0.5, 5).at_chance is at_chance
+
+
+@pytest.mark.parametrize(("outputs", "guessing"), [(1, 0.5), (2, 0.5), (4, 0.25)])
+def test_of_one_class_guessing_finds_one_in_as_many_as_there_are_outputs(outputs, guessing):
+    assert plausibility([(0, 0), (0, 1)], outputs).guessing == guessing
+
+
+def test_each_class_takes_the_free_output_that_it_was_named_most():
+    """3 of class 0 as 1, 2 of class 1 as 1, 1 of class 1 as 0, 1 of class 2 as 0: 3 and 1 are right, of 7."""
+    found = plausibility([(0, 1)] * 3 + [(1, 1)] * 2 + [(1, 0)] + [(2, 0)], 3)
+    assert (found.right, found.reordered * found.images, found.classes) == (2, pytest.approx(4), 3)

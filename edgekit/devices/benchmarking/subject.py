@@ -82,7 +82,7 @@ def burst(subject: Subject, runs: int) -> np.ndarray:
 
 def _classifying(configuration: Configuration, image: Optional[str]) -> Subject:
     classifier = Classifier(configuration.model, device=configuration.device, threads=configuration.threads)
-    shown = image if image else np.random.RandomState(0).randint(0, 256, FRAME).astype(np.uint8)
+    shown = image if image else np.random.RandomState(0).randint(0, 256, FRAME, np.uint8)
     return Subject(
         lambda: classifier.classify(shown, 1).latency,
         lambda: (classifier.device, classifier.reason),

@@ -46,3 +46,17 @@ def test_unless_it_is_said_the_interval_holds_the_median_in_95_of_100(count, end
     """Of 25 values it goes from the 8th to the 18th (Conover's table of the sign test); 6 are the least for 95 %."""
     assert median_interval(np.arange(count)) == ends
     assert median_interval(np.arange(count), 0.95) == ends
+
+
+def test_a_ratio_is_of_the_times_to_the_reference():
+    found = paired_ratio(np.array([6.0, 2.0, 12.0]), np.array([2.0, 1.0, 3.0]))  # 3, 2 and 4 times as long
+    assert (found.value, found.interval) == (3, (2, 4))
+    apart = unpaired_ratio(np.array([9.0, 3.0, 6.0]), np.array([2.0, 8.0, 4.0]))  # medians 6 and 4
+    assert (apart.value, apart.interval) == (1.5, (3 / 8, 9 / 2))
+
+
+def test_each_of_two_medians_runs_is_held_with_97_and_a_half_percent():
+    """Of 9 values only the lowest and the highest do; the second from either end hold a median with 96.1 % alone."""
+    found = unpaired_ratio(np.arange(1.0, 10.0), np.ones(9))
+    assert (found.value, found.interval) == (5, (1, 9))
+    assert median_interval(np.arange(1.0, 10.0)) == (2, 8)

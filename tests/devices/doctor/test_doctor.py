@@ -247,3 +247,35 @@ def test_a_library_that_was_loaded_from_elsewhere_is_not_missing(tmp_path):
     ]:
         causes = [each.cause for each in diagnose(machine(tmp_path / "root", "usb", "no-library", trial=trial))]
         assert ("no-library" in causes) is missing, trial
+
+
+def _causes(root):
+    return [each.cause for each in diagnose(machine(root))]
+
+
+@pytest.mark.parametrize(("thousandths", "hot"), [(84_000, False), (85_000, True), (86_000, True)])
+def test_a_chip_is_too_hot_from_85_degrees(tmp_path, thousandths, hot):
+    """At 85 °C the driver's first step of throttling begins (coral.ai, M.2 data sheet, thermal settings)."""
+    root = plant(tmp_path / "root", "pci")
+    (root / "sys/class/apex/apex_0/temp").write_text(f"{thousandths}\n")
+    assert _causes(root) == ["too-hot"] * hot
+
+
+@pytest.mark.parametrize(("speed", "slow"), [("12", True), ("480", True), ("5000", False), ("", False)])
+def test_a_port_is_slow_at_the_speed_of_usb_2_or_less(tmp_path, speed, slow):
+    root = plant(tmp_path / "root", "usb")
+    (root / "sys/bus/usb/devices/2-1/speed").write_text(speed)
+    assert _causes(root) == ["usb-2-port"] * slow
+
+
+@pytest.mark.parametrize(("port", "times", "told"), [("2-1", 2, False), ("2-1", 3, True), ("1-4", 9, False)])
+def test_resets_of_the_devices_own_port_are_told_from_the_third(tmp_path, port, times, told):
+    root = plant(tmp_path / "root", "usb")
+    (root / "dev/kmsg").write_text(f"6,1,1,-;usb {port}: reset SuperSpeed USB device number 3 using xhci_hcd\n" * times)
+    assert _causes(root) == ["power-or-cable"] * told
+
+
+def test_a_log_without_end_is_read_to_a_megabyte(tmp_path):
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/kmsg").write_bytes((b"6,1,1,-;" + b"x" * 55 + b"\n") * (1 << 16))  # 64 bytes each, 4 MB
+    assert len(list(kernel_log(tmp_path))) == (1 << 20) // 64

@@ -109,3 +109,12 @@ def test_a_model_without_a_map_has_no_parts():
     net = GraphBuilder()
     x = net.input((1, 4))
     assert find_head(read_graph(net.finish([net.op("ABS", [x], (1, 4), options={})]))).parts == ()
+
+
+def test_a_map_of_one_position_is_none_to_look_at():
+    net = Net()
+    kernel = net.constant(np.ones((2, 2, 3, 2), np.float32))
+    options = {"padding": 1, "strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
+    narrow = net.op("CONV_2D", [net.features, kernel, -1], (1, 1, 1, 2), options=options)
+    (part,) = net.head(net.dense(net.mean(narrow))).parts
+    assert part.features == net.features
