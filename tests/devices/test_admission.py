@@ -156,7 +156,9 @@ def test_a_program_that_cannot_be_started_as_python_does_not_start_itself(frozen
     assert trials == []
 
 
-@pytest.mark.parametrize(("code", "told"), [(-1, "signal 1"), (-11, "signal 11"), (1, "code 0x1"), (0xC0000005, "code 0xc0000005")])
+@pytest.mark.parametrize(
+    ("code", "told"), [(-1, "signal 1"), (-11, "signal 11"), (1, "code 0x1"), (0xC0000005, "code 0xc0000005")]
+)
 def test_how_a_process_ended_is_told_as_its_system_counts(code, told):
     """POSIX: minus the signal's number; Windows: a status, which people know in hexadecimal."""
     with pytest.raises(ModelFormatError, match=rf"^m ends the process that runs it \({told}\)"):

@@ -111,5 +111,5 @@ def test_the_programs_own_default_cluster_stays_its_default(monkeypatch, schedul
 
 
 def test_our_own_errors_pass_as_they_are(answers):
-    with pytest.raises(DeviceError, match="^The model failed"):
+    with pytest.raises(DeviceError, match=r"^The model failed\.$"):
         answers(Accountant({"a": 1}, DeviceError("The model failed.")), 1)

@@ -11,6 +11,7 @@ from edgekit.devices.phone.tool import ACCELERATORS, Printed
 from edgekit.errors import DeviceError
 from tests.support.build import colour_classifier
 
+SILENT = Said("", 1)
 FLAGS = frozenset({"graph", "use_gpu", "use_nnapi"})
 
 
@@ -24,7 +25,7 @@ class Session:
 
     flags = FLAGS
 
-    def __init__(self, fails=(), delegated="all of it", governors=Said("schedutil\nschedutil\n", 0), load=Said("", 1)):
+    def __init__(self, fails=(), delegated="all of it", governors=SILENT, load=SILENT):
         self.phone = SimpleNamespace(run=lambda command: load if "loadavg" in command else governors)
         self.calls, self._fails, self._delegated = [], fails, delegated
 
@@ -35,7 +36,9 @@ class Session:
         self.calls.append((model, accelerator.name, threads, runs, warm_up))
         if (len(self.calls), accelerator.name) in self._fails or (0, accelerator.name) in self._fails:
             raise DeviceError(f"failed at {len(self.calls)}")
-        return printed(3.0 if accelerator.name == "gpu" else 1.0, delegated=self._delegated if accelerator.delegate else "")
+        return printed(
+            3.0 if accelerator.name == "gpu" else 1.0, delegated=self._delegated if accelerator.delegate else ""
+        )
 
 
 @pytest.fixture
