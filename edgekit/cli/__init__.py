@@ -71,10 +71,9 @@ class LazyGroup(click.Group):
         from edgekit.cli.watching import watched
 
         open_closed_streams()
-        if (
-            not args
-        ):  # Before numpy is loaded: OpenBLAS' other threads spin while they wait, 0.3 s of a conversion's time,
-            # and small matrices, the only ones here, are multiplied faster without them.
+        if not args and sys.argv[1:2] != ["train"]:  # which multiplies large matrices
+            # Before numpy is loaded: OpenBLAS' other threads spin while they wait, 0.3 s of a conversion's time, and
+            # small matrices are multiplied faster without them.
             os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         with interruption_told() if args else watched("--json" in sys.argv):
             try:
