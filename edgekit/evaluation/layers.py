@@ -205,7 +205,7 @@ class Watcher:
         return [self._real(found) - self._severed.get_tensor(made) for made, found in self._made]
 
     def _invoke(self, sample: Sample) -> None:
-        for interpreter, spec in ((self._float, self._specs[0]), (self._int8, self._specs[1])):
+        for interpreter, spec in zip((self._float, self._int8), self._specs, strict=True):
             feed(interpreter, sample.input(spec))
         for detail, tensor in zip(self._severed.get_input_details(), self._reads, strict=True):
             self._severed.set_tensor(detail["index"], self._real(tensor))

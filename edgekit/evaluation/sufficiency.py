@@ -176,5 +176,5 @@ def _classes(holders: "Counter[int]", labels: Sequence[int | None], class_names:
 
 def _about(number: float) -> int:
     """Rounded up to one figure and a half: 10, 15, 20, …; 100, 150, 200 …."""
-    step: int = 5 * 10 ** max(0, math.floor(math.log10(max(number, 1))) - 1)
+    step: int = 5 * 10 ** max(0, math.floor(math.log10(number)) - 1)
     return math.ceil(number / step) * step

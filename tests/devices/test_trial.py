@@ -1,6 +1,7 @@
 """What is made of a child process that tried the library: its words, and how it ended."""
 
 import json
+import sys
 
 import pytest
 
@@ -52,3 +53,16 @@ def test_a_crash_is_told_by_what_was_being_done(monkeypatch, stage, told):
         check_library("", None)
     monkeypatch.setattr(trial_module, "try_library", lambda *_: Trial(stage, "no device"))
     check_library("", None)  # an error that the library tells itself comes when it is opened
+
+
+@pytest.mark.parametrize(
+    ("words", "told"), [("first\nlast", "last"), ("x" * 301, "x" * 300), ("", "OSError"), ("  odd \n", "odd")]
+)
+def test_of_the_loaders_words_the_last_line_is_told(monkeypatch, capsys, words, told):
+    def fail(_library):
+        raise OSError(words)
+
+    monkeypatch.setattr(sys, "argv", ["trial", "lib.so", "", ""])
+    monkeypatch.setattr(trial_module.ctypes, "CDLL", fail)
+    trial_module.main()
+    assert trial_module._verdict(capsys.readouterr().out.encode(), "") == Trial("nothing", told)

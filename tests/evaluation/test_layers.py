@@ -85,6 +85,25 @@ def test_layers_are_matched_by_name_kind_and_shape():
     assert report(int8_model(), int8_model()) == ()
 
 
+@pytest.mark.parametrize(
+    ("dtype", "quant", "matched"),
+    [("int8", (0.01, 0), True), ("float32", None, False), ("int8", (np.full(4, 0.01), np.zeros(4), 1), False)],
+)
+def test_only_ops_that_write_8_bits_of_one_scale_have_a_rounding_to_measure(dtype, quant, matched):
+    floats, ints = GraphBuilder(), GraphBuilder()
+    y = floats.op("TANH", [floats.input((1, 4))], (1, 4), name="y")
+    z = ints.op("TANH", [ints.input((1, 4), "int8", quant=(0.1, 0))], (1, 4), dtype, quant=quant, name="y")
+    assert bool(match_ops(read_graph(floats.finish([y])), read_graph(ints.finish([z])))) is matched
+
+
+@pytest.mark.parametrize(("dtype", "quant"), [("float32", None), ("int8", (np.full(4, 0.01), np.zeros(4), 1))])
+def test_only_ops_that_read_8_bits_of_one_scale_are_evaluated_on_what_they_read(dtype, quant):
+    floats, ints = GraphBuilder(), GraphBuilder()
+    y = floats.op("TANH", [floats.input((1, 4))], (1, 4), name="y")
+    z = ints.op("TANH", [ints.input((1, 4), dtype, quant=quant)], (1, 4), "int8", quant=(0.01, 0), name="y")
+    assert match_ops(read_graph(floats.finish([y])), read_graph(ints.finish([z]))) == ()
+
+
 def test_a_requantized_tensor_that_took_the_name_leads_to_its_op():
     graph = GraphBuilder()
     x = graph.input((1, 4), "int8", quant=(0.1, 0))

@@ -3,7 +3,7 @@ import pytest
 
 from edgekit.calibration import Observations
 from edgekit.calibration.observe import TAILS
-from edgekit.evaluation.sufficiency import TOLERANCE, sufficiency
+from edgekit.evaluation.sufficiency import TOLERANCE, Sufficiency, _about, sufficiency
 
 
 def observations(ends, labels=None):
@@ -114,3 +114,82 @@ def test_missing_classes_are_told_before_a_set_is_called_enough(labels, names, o
     found = sufficiency(observations(noisy(20, 0.01), labels), "mean", names, outputs=outputs)
     assert (found.missing, found.enough) == (told, not told)
     assert not told or str(found).startswith(f"not enough: {told}; another 20")
+
+
+def held(owners, images=40):
+    """Ends of which the image `owners[n]` alone holds the n-th: lower and upper ones of tensors, in turns."""
+    ends = np.tile([-1.0, 1.0], (images, len(owners) // 2, 1))
+    for number, owner in enumerate(owners):
+        ends[owner, number // 2, number % 2] *= 2
+    return ends
+
+
+def test_an_image_is_named_that_alone_holds_a_tenth_of_the_ends():
+    alone = sufficiency(observations(held([0, 0, *range(1, 19)])), "mean")  # two of 20, and one each
+    assert alone.kinds == ("0.jpg",)
+    assert sufficiency(observations(held(list(range(20)))), "mean").kinds == ()
+    assert len(sufficiency(observations(held(list(range(5)) * 4)), "mean").kinds) == 3
+
+
+@pytest.mark.parametrize(("ends", "named"), [(10, ()), (11, ("cat",))])
+def test_a_class_is_named_that_holds_more_than_twice_its_share_of_the_ends(ends, named):
+    """Ten of 40 images are cats: a quarter, so that more than half of the 20 ends are more than twice their share."""
+    owners = [2 + 4 * (number % 10) for number in range(ends)] + [4 * (number % 10) for number in range(20 - ends)]
+    labels = [number % 4 for number in range(40)]
+    assert sufficiency(observations(held(owners), labels), "mean", ("ant", "bee", "cat", "dog")).classes == named
+
+
+def test_no_more_than_three_classes_are_named():
+    names = tuple(f"class {number}" for number in range(20))
+    found = sufficiency(observations(held(list(range(5)) * 4, 20), list(range(20))), "mean", names)
+    assert len(found.classes) == 3 and set(found.classes) < set(names[:5])
+
+
+@pytest.mark.parametrize(
+    ("number", "about"),
+    [(0.3, 5), (5, 5), (5.1, 10), (11, 15), (99, 100), (100, 100), (101, 150), (999, 1000), (1001, 1500)],
+)
+def test_numbers_of_images_are_rounded_up_to_a_figure_and_a_half(number, about):
+    assert _about(number) == about
+
+
+@pytest.mark.parametrize(("method", "tail"), [("minmax", 0.0), ("mean", 0.0), ("percentile", 0.0005), ("mse", 0.0005)])
+def test_each_method_is_judged_by_the_tail_that_it_cuts_off(method, tail):
+    seen = observations(np.tile([-1.0, 1.0], (10, 5, 1)))
+    seen.each[::2, ..., TAILS.index(tail)] *= 3
+    assert sufficiency(seen, method).movement > 0
+    for other in set(TAILS) - {tail}:
+        still = observations(np.tile([-1.0, 1.0], (10, 5, 1)))
+        still.each[::2, ..., TAILS.index(other)] *= 3
+        assert sufficiency(still, method).movement == 0
+
+
+MOVED = "another 20 such images would move ranges by 10.0% of their width"
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        ({"enough": True}, f"enough: {MOVED}"),
+        ({"enough": True, "copies": 1}, f"enough: {MOVED} (1 of 20 images are copies of others)"),
+        ({"copies": 10, "add": 15}, f"add about 15: {MOVED}"),
+        ({"copies": 11, "add": 15}, f"not enough: 11 of 20 images are copies of others; {MOVED}"),
+        (
+            {"missing": "there is no image of cat", "copies": 1},
+            f"not enough: there is no image of cat, and 1 of 20 images are copies of others; {MOVED}",
+        ),
+        ({}, f"extremes, which more images widen further (--ranges percentile settles): {MOVED}"),
+        ({"add": 15, "classes": ("ant", "bee"), "kinds": ("7.jpg",)}, f"add about 15, above all ant, bee: {MOVED}"),
+        ({"add": 15, "kinds": ("7.jpg",)}, f"add about 15, above all like 7.jpg: {MOVED}"),
+    ],
+)
+def test_what_is_said_of_a_set(facts, told):
+    found = Sufficiency(**{"images": 20, "movement": 0.1, "worst": 0.2, "enough": False, "add": 0, **facts})
+    assert str(found) == told
+
+
+@pytest.mark.parametrize(("unseen", "told"), [(3, "c2, c3, c4"), (4, "c2, c3, c4 …")])
+def test_of_missing_classes_three_are_named(unseen, told):
+    names = tuple(f"c{number}" for number in range(2 + unseen))
+    found = sufficiency(observations(noisy(20, 0.01), [0, 1] * 10), "mean", names, outputs=len(names))
+    assert found.missing == f"there is no image of {told}"

@@ -28,10 +28,10 @@ _OK, _ERROR = 0, 1
 # is asked, and a custom op that nobody knows ends it there.
 _ALLOW_DYNAMIC = 1
 
-# TfLiteType numbers of the types that the Edge TPU's ops exchange.
 #: Most tensors that a kernel adds.
 _MOST_ADDED = 16
 
+# TfLiteType numbers of the types that the Edge TPU's ops exchange.
 _TYPE_CODES = {"float32": 1, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 7, "int8": 9}
 
 
@@ -235,23 +235,21 @@ def _check_layout(context: _Context, graph: Graph) -> None:
         raise _unknown_layout("its number of tensors")
     found = [_tensor_at(context.tensors, tensor.index) for tensor in graph.tensors]
     for tensor, raw in zip(graph.tensors, found):
-        if _numbers(tensor) != (raw.type if tensor.dtype in _TYPE_CODES else 0, *_scale(tensor, raw)):
+        if not _reads_alike(tensor, raw):
             raise _unknown_layout(f"tensor {tensor.index}")
     for tensor, raw in zip(graph.tensors, found):
         if not raw.dims or tuple(_ints(raw.dims)) != tensor.shape:
             raise _unknown_layout(f"the shape of tensor {tensor.index}")
 
 
-def _numbers(tensor: Tensor) -> Tuple[object, ...]:
-    quant = tensor.quant
-    single = quant is not None and len(quant.scale) == 1
-    known = (np.float32(quant.scale[0]), quant.zero_point[0]) if quant is not None and single else ()
-    return (_TYPE_CODES.get(tensor.dtype, 0), *known)
-
-
-def _scale(tensor: Tensor, raw: _Tensor) -> Tuple[object, ...]:
-    single = tensor.quant is not None and len(tensor.quant.scale) == 1
-    return (np.float32(raw.scale), raw.zero_point) if single else ()
+def _reads_alike(tensor: Tensor, raw: _Tensor) -> bool:
+    """Whether type, scale and zero point are the file's, where these are known and one for the whole tensor."""
+    if _TYPE_CODES.get(tensor.dtype, raw.type) != raw.type:
+        return False
+    if tensor.quant is None or tensor.quant.per_channel:
+        return True
+    (scale,), (zero_point,) = tensor.quant.scale, tensor.quant.zero_point
+    return bool(raw.scale == np.float32(scale)) and raw.zero_point == zero_point
 
 
 def _unknown_layout(what: str) -> EdgekitError:

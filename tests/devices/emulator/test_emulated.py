@@ -203,3 +203,11 @@ def test_an_emulated_chip_takes_as_long_as_it_is_estimated(monkeypatch, took, sl
     tpu._call(part, values, threading.Event())
     assert sleeps == pytest.approx([slept]) and values == {0: "in", 9: "in"}
     assert tpu.invocations == [emulated.Invocation(3, 2500.0, failed=False)]
+
+
+def test_an_op_on_a_host_takes_the_milliseconds_that_are_estimated_for_it(monkeypatch):
+    graph, other = read_graph(compiled()), read_graph(twin())
+    monkeypatch.setattr(emulated, "_estimate_ms", lambda *_: 2500.0)
+    (op,) = graph.ops
+    for host, seconds in (("usb3", 2.5), (None, 0.0)):
+        assert emulated._Part(graph, op, other, threads=None, host=host).latency_s == seconds

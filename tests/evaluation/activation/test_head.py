@@ -21,8 +21,9 @@ class Net(GraphBuilder):
     def mean(self, tensor, axes=AXES):
         return self.op("MEAN", [tensor, self.constant(axes)], (1, 2), options={"keepDims": False})
 
-    def pool(self, tensor, height, width, shape, padding=1):
+    def pool(self, tensor, height, width, shape, padding=1, fused=0):
         sizes = {"filterHeight": height, "filterWidth": width, "strideH": 1, "strideW": 1, "padding": padding}
+        sizes["fusedActivationFunction"] = fused
         return self.op("AVERAGE_POOL_2D", [tensor], shape, options=sizes)
 
     def dense(self, tensor, weights=WEIGHTS, fused=0):
@@ -118,3 +119,49 @@ def test_a_map_of_one_position_is_none_to_look_at():
     narrow = net.op("CONV_2D", [net.features, kernel, -1], (1, 1, 1, 2), options=options)
     (part,) = net.head(net.dense(net.mean(narrow))).parts
     assert part.features == net.features
+
+
+@pytest.mark.parametrize(("fused", "sums"), [(0, True), (1, False)])
+def test_a_pool_that_clips_its_means_makes_scores_no_sums(fused, sums):
+    net = Net()
+    pooled = net.pool(net.features, 2, 3, (1, 1, 1, 2), fused=fused)
+    head = net.head(net.dense(net.op("RESHAPE", [pooled], (1, 2), options={"newShape": [1, 2]})))
+    assert (head.parts[0].features, head.sums) == (net.features, sums)
+
+
+def test_a_mean_of_rows_that_are_no_map_makes_scores_no_sums():
+    """Tokens of a transformer, (1, positions, channels), averaged: the map before them decides in another way."""
+    net = Net()
+    tokens = net.op("RESHAPE", [net.features], (1, 6, 2), options={"newShape": [1, 6, 2]})
+    mean = net.op(
+        "MEAN", [net.op("ABS", [tokens], (1, 6, 2), options={}), net.constant(np.array([1], np.int32))], (1, 2)
+    )
+    head = net.head(net.dense(mean))
+    assert [part.features for part in head.parts] == [net.features] and not head.sums
+
+
+@pytest.mark.parametrize(
+    ("kernel", "padding", "sums"), [((2, 3), 1, True), ((2, 3), 0, False), ((1, 3), 1, False), ((2, 1), 1, False)]
+)
+def test_a_convolution_over_the_whole_map_has_weights_for_each_position(kernel, padding, sums):
+    net = Net()
+    weights = np.arange(5 * 2 * np.prod(kernel), dtype=np.float32).reshape(5, *kernel, 2)
+    options = {"padding": padding, "strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
+    shape = (1, *(1 + size - taken if padding else size for size, taken in zip((2, 3), kernel)), 5)
+    made = net.op("CONV_2D", [net.features, net.constant(weights), -1], shape, options=options)
+    count = int(np.prod(shape))
+    head = net.head(net.op("RESHAPE", [made], (1, count), options={"newShape": [1, count]}))
+    found = [part.weights for part in head.parts if part.features == net.features]
+    assert bool(found and found[0] is not None) is sums
+    if sums:
+        np.testing.assert_array_equal(found[0], weights)
+
+
+@pytest.mark.parametrize(("axes", "sums"), [([1, 2], True), ([1], False), ([2, 3], False), ([1, 2, 3], False)])
+def test_a_mean_over_other_axes_is_none_over_positions(axes, sums):
+    net = Net()
+    shape = tuple(size for axis, size in enumerate((1, 2, 3, 2)) if axis not in axes)
+    mean = net.op("MEAN", [net.features, net.constant(np.array(axes, np.int32))], shape, options={"keepDims": False})
+    count = int(np.prod(shape))
+    row = net.op("RESHAPE", [mean], (1, count), options={"newShape": [1, count]})
+    assert net.head(net.dense(row, np.ones((5, count), np.float32))).sums is sums

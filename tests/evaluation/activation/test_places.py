@@ -95,3 +95,53 @@ def test_positions_that_are_shifted_are_dealt_out_where_they_look():
     finer = even(4, 10)
     found = coarse.onto(finer, np.array([[0.0, 1.0]]))
     assert (found.sum(axis=0) * finer.columns).sum() > 0.6 and found.sum() == pytest.approx(1.0)
+
+
+def windowed(kind, *, kernel, stride, padding, dilation=(1, 1), image=(10, 12)):
+    """One op on an image of one channel, everything (height, width); each size by TensorFlow's rule."""
+    graph = GraphBuilder()
+    x = graph.input((1, *image, 1))
+    reach = [(size - 1) * wide + 1 for size, wide in zip(kernel, dilation)]
+    room = [size if padding == "SAME" else size - width + 1 for size, width in zip(image, reach)]
+    shape = (1, *(-(-size // step) for size, step in zip(room, stride)), 1)
+    options = {"padding": PADDING[padding], "strideH": stride[0], "strideW": stride[1]}
+    if kind == "CONV_2D":
+        options.update(dilationHFactor=dilation[0], dilationWFactor=dilation[1])
+        inputs = [x, graph.constant(np.ones((1, *kernel, 1), np.float32)), -1]
+    else:
+        options.update(filterHeight=kernel[0], filterWidth=kernel[1])
+        inputs = [x]
+    y = graph.op(kind, inputs, shape, options=options)
+    return places_of(read_graph(graph.finish([y])), y)
+
+
+@pytest.mark.parametrize("kind", ["CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D"])
+def test_rows_and_columns_are_followed_each_by_its_own_window(kind):
+    found = windowed(kind, kernel=(3, 5), stride=(1, 2), padding="VALID")  # the first looks at row 1 and column 2
+    np.testing.assert_allclose(found.rows, (np.arange(8) + 1.5) / 10)
+    np.testing.assert_allclose(found.columns, (2 * np.arange(4) + 2.5) / 12)
+    found = windowed(
+        kind, kernel=(3, 5), stride=(2, 1), padding="SAME"
+    )  # one row is added, at the end; two columns each
+    np.testing.assert_allclose(found.rows, (2 * np.arange(5) + 1.5) / 10)
+    np.testing.assert_allclose(found.columns, (np.arange(12) + 0.5) / 12)
+
+
+def test_a_window_with_gaps_looks_at_its_middle():
+    found = windowed("CONV_2D", kernel=(3, 3), stride=(1, 1), padding="VALID", dilation=(2, 3))
+    np.testing.assert_allclose(found.rows, (np.arange(6) + 2.5) / 10)
+    np.testing.assert_allclose(found.columns, (np.arange(6) + 3.5) / 12)
+
+
+def test_a_map_of_one_row_is_followed_too():
+    found = windowed("CONV_2D", kernel=(1, 3), stride=(1, 2), padding="SAME", image=(1, 4))
+    np.testing.assert_allclose((found.rows[0], *found.columns), (0.5, 0.375, 0.875))
+
+
+def test_padding_before_the_image_moves_centres_out_of_it():
+    graph = GraphBuilder()
+    amounts = graph.constant(np.array([[0, 0], [1, 2], [3, 4], [0, 0]], np.int32))
+    y = graph.op("PAD", [graph.input((1, 10, 12, 1)), amounts], (1, 13, 19, 1))
+    found = places_of(read_graph(graph.finish([y])), y)
+    np.testing.assert_allclose(found.rows, (np.arange(13) - 0.5) / 10)
+    np.testing.assert_allclose(found.columns, (np.arange(19) - 2.5) / 12)
