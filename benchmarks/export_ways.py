@@ -3,10 +3,12 @@
     python -m benchmarks.export_ways MODEL... [--rounds 3]
 
 What every process needs (Python, numpy, edgekit itself) is measured by a third process and taken off both. Each ends at
-once: how long Python takes to give back what it imported is no part of an export.
+once: how long Python takes to give back what it imported is no part of an export. A first round is not counted: it leaves
+the modules compiled, as an installation does.
 """
 
 import argparse
+import os
 import resource
 import statistics
 import subprocess
@@ -34,8 +36,9 @@ THROUGH = f"{COMMON}from edgekit.converters.sources.keras.loader import load_ker
 
 def seconds(program: str, model: str) -> float:
     """User and system time of one process."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-c", program, model], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", program, model], check=True, capture_output=True, env=environment)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -48,9 +51,10 @@ def main() -> None:
     arguments = parser.parse_args()
     for model in arguments.models:
         rounds = [
-            [seconds(program, model) for program in (COMMON + END, DIRECT, THROUGH)] for _ in range(arguments.rounds)
+            [seconds(program, model) for program in (COMMON + END, DIRECT, THROUGH)]
+            for _ in range(1 + arguments.rounds)
         ]
-        common, direct, through = (statistics.median(times) for times in zip(*rounds, strict=True))
+        common, direct, through = (statistics.median(times) for times in zip(*rounds[1:], strict=True))
         ratio = (through - common) / (direct - common)
         print(
             f"{model}: direct {direct - common:.2f} s, through TensorFlow {through - common:.2f} s, {ratio:.0f} times"

@@ -67,14 +67,15 @@ _REMEDY = f"If you trust its author, allow it with --trust. Otherwise: {_EXPORT[
 
 def objects(node: object) -> Iterator[Config]:
     """All serialized objects (dictionaries that name a class) anywhere inside, outermost first."""
-    if isinstance(node, dict):
-        if isinstance(node.get("class_name"), str):
-            yield node
-        for value in node.values():
-            yield from objects(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from objects(value)
+    pending = [node]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict):
+            if isinstance(node.get("class_name"), str):
+                yield node
+            pending.extend(reversed(node.values()))
+        elif isinstance(node, list):
+            pending.extend(reversed(node))
 
 
 def refuse_code(config: Config, name: str) -> None:
