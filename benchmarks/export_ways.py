@@ -3,8 +3,8 @@
     python -m benchmarks.export_ways MODEL... [--rounds 3]
 
 What every process needs (Python, numpy, edgekit itself) is measured by a third process and taken off both. Each ends at
-once: how long Python takes to give back what it imported is no part of an export. A first round is not counted: it leaves
-the modules compiled, as an installation does.
+once: how long Python takes to give back what it imported is no part of an export. A first round is not counted: it
+leaves the modules compiled, as an installation does.
 """
 
 import argparse
