@@ -12,6 +12,7 @@ from edgekit.devices.library import library_name
 from edgekit.devices.opening import open_model
 from edgekit.devices.trial import Trial, try_library
 from edgekit.errors import DeviceError
+from edgekit.tflite.metadata import Metadata, write_metadata
 from tests.support.pairs import images, write_pair
 
 
@@ -161,3 +162,6 @@ def test_an_edge_tpus_model_is_described_by_itself_or_else_by_its_twin(fake_edge
     path = write_pair(tmp_path)
     labels = open_model(tmp_path / "net.tflite", device="cpu").metadata.labels
     assert labels and open_model(path, device="edgetpu").metadata.labels == labels
+    own = write_metadata(path.read_bytes(), Metadata(labels=("a", "b", "c")))
+    path.write_bytes(own)
+    assert open_model(path, device="edgetpu").metadata.labels == ("a", "b", "c")

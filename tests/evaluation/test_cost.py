@@ -1,6 +1,7 @@
 """Size and time of a model beside another's."""
 
 import importlib
+from time import get_clock_info, thread_time
 
 import pytest
 
@@ -24,6 +25,11 @@ def test_seconds_of_an_inference_are_those_between_two_looks_at_the_clock(monkey
     run, clock = module._ready(model_of(colour_classifier(), InputSpec(8, 8))), iter((1.0, 1.25))
     monkeypatch.setattr(module, "_clock", lambda: next(clock))
     assert run() == 0.25
+
+
+@pytest.mark.skipif(get_clock_info("thread_time").resolution > 1e-6, reason="the system tells it too coarsely")
+def test_times_are_the_processors_which_other_programs_do_not_lengthen():
+    assert importlib.import_module("edgekit.evaluation.cost")._clock is thread_time
 
 
 def test_a_line_and_a_document_tell_the_same():

@@ -193,3 +193,11 @@ def test_of_missing_classes_three_are_named(unseen, told):
     names = tuple(f"c{number}" for number in range(2 + unseen))
     found = sufficiency(observations(noisy(20, 0.01), [0, 1] * 10), "mean", names, outputs=len(names))
     assert found.missing == f"there is no image of {told}"
+
+
+def test_an_extreme_moves_by_what_it_is_beyond_the_others_where_a_half_lacks_it():
+    """One of 20 images reaches three times as far up: half of the halves lack it, and miss 2 of the width's 4."""
+    ends = np.tile([-1.0, 1.0], (20, 3, 1)) * np.array([1.0, 10.0, 100.0])[:, None]
+    ends[0, :, 1] *= 3
+    found = sufficiency(observations(ends), "minmax")
+    assert found.movement == found.worst == pytest.approx(0.5 * np.sqrt(0.5), rel=0.2)

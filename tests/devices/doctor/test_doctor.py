@@ -1,4 +1,5 @@
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -279,3 +280,12 @@ def test_a_log_without_end_is_read_to_a_megabyte(tmp_path):
     (tmp_path / "dev").mkdir()
     (tmp_path / "dev/kmsg").write_bytes((b"6,1,1,-;" + b"x" * 55 + b"\n") * (1 << 16))  # 64 bytes each, 4 MB
     assert len(list(kernel_log(tmp_path))) == (1 << 20) // 64
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="Windows has no such numbers")
+def test_who_asks_is_who_the_system_says(fake_edgetpu, monkeypatch):
+    fake_edgetpu()
+    user, groups = (subprocess.run(["id", option], capture_output=True, check=True).stdout for option in ("-u", "-G"))
+    assert examine("auto").identity == Identity(int(user), frozenset(map(int, groups.split())))
+    monkeypatch.delattr(os, "getuid")
+    assert examine("auto").identity is None

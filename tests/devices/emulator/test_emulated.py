@@ -211,3 +211,20 @@ def test_an_op_on_a_host_takes_the_milliseconds_that_are_estimated_for_it(monkey
     (op,) = graph.ops
     for host, seconds in (("usb3", 2.5), (None, 0.0)):
         assert emulated._Part(graph, op, other, threads=None, host=host).latency_s == seconds
+
+
+def test_tensors_of_every_type_are_known_in_the_interpreters_memory():
+    """Each type's number is the interpreter's own: of another, the delegate would refuse the model."""
+    graph = GraphBuilder()
+    x = graph.input((1, 4), "uint8", quant=PIXEL)
+    types = ("float32", "int32", "uint8", "int64", "bool", "int16", "int8", "float16", "float64")
+    others = [graph.constant(np.zeros((1, 4), dtype)) for dtype in types]
+    others.append(graph.constant(np.zeros((2, 4), np.int8), quant=(np.array([0.5, 0.25]), np.zeros(2), 0)))
+    y = graph.op("CUSTOM:edgetpu-custom-op", [x, *others], (1, 4), "uint8", quant=PIXEL)
+    content = graph.finish([y])
+    plan = native.Plan((x,), (y,), lambda arrays: [array + 1 for array in arrays])
+    delegate = native.NativeDelegate(read_graph(content), "edgetpu-custom-op", lambda *_: plan)
+    interpreter = open_interpreter(content, delegates=[delegate])
+    interpreter.set_tensor(x, np.array([[1, 2, 3, 4]], np.uint8))
+    interpreter.invoke()
+    assert delegate.problem is None and interpreter.get_tensor(y).tolist() == [[2, 3, 4, 5]]

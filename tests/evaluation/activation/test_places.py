@@ -145,3 +145,24 @@ def test_padding_before_the_image_moves_centres_out_of_it():
     found = places_of(read_graph(graph.finish([y])), y)
     np.testing.assert_allclose(found.rows, (np.arange(13) - 0.5) / 10)
     np.testing.assert_allclose(found.columns, (np.arange(19) - 2.5) / 12)
+
+
+@pytest.mark.parametrize(
+    ("opcode", "side", "options", "follows"),
+    [
+        ("TRANSPOSE", 4, {}, False),  # rows become columns
+        ("RESIZE_NEAREST_NEIGHBOR", 8, {}, False),
+        ("ABS", 4, {}, True),
+    ],
+)
+def test_what_moves_values_to_other_places_is_not_followed(opcode, side, options, follows):
+    graph = GraphBuilder()
+    weights = graph.constant(np.ones((1, 3, 3, 1), np.float32))
+    step = {"padding": 0, "strideW": 2, "strideH": 2, "dilationWFactor": 1, "dilationHFactor": 1}
+    x = graph.op("CONV_2D", [graph.input((1, 8, 8, 1)), weights, -1], (1, 4, 4, 1), options=step)
+    how = {"TRANSPOSE": np.array([0, 2, 1, 3], np.int32), "RESIZE_NEAREST_NEIGHBOR": np.array([8, 8], np.int32)}
+    further = [graph.constant(how[opcode])] if opcode in how else []
+    y = graph.op(opcode, [x, *further], (1, side, side, 1), options=options)
+    found, plain = places_of(read_graph(graph.finish([y])), y), even(side, side)
+    shift = 0.5 / 8 if follows else 0  # by half a pixel of the image: the padding is at the far end
+    np.testing.assert_allclose(found.rows, plain.rows + shift)
