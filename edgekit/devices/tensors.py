@@ -57,7 +57,7 @@ def check_classes(graph: Graph, labels: Sequence[str]) -> None:
     op = computed_by(graph, graph.outputs[0])
     if labels or op is None or op.opcode not in _POOLING:
         return
-    while op is not None and op.inputs and op.opcode in _POOLING:
+    while op is not None and op.opcode in _POOLING:
         op = computed_by(graph, op.inputs[0])
     if op is not None and op.opcode in _FEATURES:
         raise UnsupportedModelError(

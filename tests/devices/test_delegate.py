@@ -54,7 +54,7 @@ def test_a_library_that_hangs_is_a_crash(fake_edgetpu, tmp_path, monkeypatch):
     fake_edgetpu("hang")
     monkeypatch.setattr(trial_module, "_PATIENCE_S", 1)
     trial = try_library("", str(write_pair(tmp_path)))
-    assert (trial.stage, trial.crashed) == ("device", True) and "no answer" in trial.error
+    assert trial.crashed and trial.error == "no answer within 1 seconds"
 
 
 def test_no_device_is_no_crash(fake_edgetpu, tmp_path):

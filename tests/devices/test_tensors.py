@@ -329,6 +329,15 @@ def test_pooled_classes_that_a_softmax_ends_are_classes():
     check_classes(_convolution_then(_MEAN, ("SOFTMAX", (1, 6), {"beta": 1.0})), ())
 
 
+@pytest.mark.parametrize("opcode", ["ADD", "MUL", "RELU"])
+def test_scores_that_no_pooling_ends_are_classes(opcode):
+    """As of a model with a bias or a rectifier behind its layer of weights."""
+    graph = GraphBuilder()
+    x = graph.op("FULLY_CONNECTED", [graph.input((1, 4)), graph.constant(np.ones((6, 4), np.float32)), -1], (1, 6))
+    y = graph.op(opcode, [x] if opcode == "RELU" else [x, x], (1, 6), options={})
+    check_classes(read_graph(graph.finish([y])), ())
+
+
 def test_an_images_mean_colour_is_no_embedding():
     check_classes(read_graph(colour_classifier("float32")), ())
 

@@ -1,6 +1,7 @@
 """What is made of a child process that tried the library: its words, and how it ended."""
 
 import json
+import subprocess
 import sys
 
 import pytest
@@ -66,3 +67,13 @@ def test_of_the_loaders_words_the_last_line_is_told(monkeypatch, capsys, words, 
     monkeypatch.setattr(trial_module.ctypes, "CDLL", fail)
     trial_module.main()
     assert trial_module._verdict(capsys.readouterr().out.encode(), "") == Trial("nothing", told)
+
+
+@pytest.mark.parametrize(("output", "stage"), [(None, "nothing"), (said({"stage": "device"}), "device")])
+def test_of_a_process_that_hangs_the_last_stage_is_known(monkeypatch, output, stage):
+    def hang(command, timeout, **_options):
+        raise subprocess.TimeoutExpired(command, timeout, output)
+
+    monkeypatch.setattr(trial_module.subprocess, "run", hang)
+    found = trial_module._trial.__wrapped__("lib.so", "", None)
+    assert (found.stage, found.crashed) == (stage, True) and found.error.startswith("no answer within")

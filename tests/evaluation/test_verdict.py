@@ -226,3 +226,19 @@ def test_without_images_of_known_class_the_reason_is_told():
     verdict = Verdict(1.0, (0, 1), 1, "data", 30.0)
     way = Matching((Way((0,), "by place"),), "no class fits")
     assert _with_accuracy(verdict, [(None, 0, 0)], way, 1).matching == "no class fits"
+
+
+@pytest.mark.parametrize(("upper", "low"), [(0.9699, True), (0.97, False), (1.0, False)])
+def test_an_agreement_is_low_where_its_interval_ends_below_97_percent(upper, low):
+    assert Verdict(0.9, (0.8, upper), 100, "data", 20.0).low is low
+
+
+@pytest.mark.parametrize(
+    ("sqnr_db", "written"), [(20.126, 20.13), (math.inf, None), (-math.inf, None), (math.nan, None)]
+)
+def test_a_verdict_in_json_has_no_numbers_that_json_lacks(sqnr_db, written):
+    found = Verdict(0.9, (0.8, 0.95), 100, "data", sqnr_db, 40, 0.5, 0.75).to_json()
+    assert found["sqnr_db"] == written and (found["top1_float"], found["top1_int8"]) == (0.5, 0.75)
+    assert found["top1_float_interval"] == list(wilson_interval(20, 40))
+    assert found["top1_int8_interval"] == list(wilson_interval(30, 40))
+    assert Verdict(0.9, (0.8, 0.95), 100, "data", 20.0).to_json()["top1_float_interval"] is None

@@ -166,3 +166,11 @@ def test_what_moves_values_to_other_places_is_not_followed(opcode, side, options
     found, plain = places_of(read_graph(graph.finish([y])), y), even(side, side)
     shift = 0.5 / 8 if follows else 0  # by half a pixel of the image: the padding is at the far end
     np.testing.assert_allclose(found.rows, plain.rows + shift)
+
+
+def test_the_images_own_pixels_are_where_they_are():
+    graph = GraphBuilder()
+    x = graph.input((1, 4, 6, 3))
+    found = places_of(read_graph(graph.finish([graph.op("ABS", [x], (1, 4, 6, 3), options={})])), x)
+    np.testing.assert_allclose(found.rows, even(4, 6).rows)
+    np.testing.assert_allclose(found.columns, even(4, 6).columns)
