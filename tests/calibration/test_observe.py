@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgekit.calibration import choose_ranges, observe, open_samples
-from edgekit.calibration.observe import COUNTED, TAILS, _summary, expose_activations
+from edgekit.calibration.observe import COUNTED, TAILS, Observations, _summary, expose_activations
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import ConversionError, DataError
 from edgekit.preprocess import InputSpec
@@ -134,3 +134,7 @@ def test_exposed_activations_are_outputs_and_change_no_number():
         interpreter.invoke()
         answers.append(interpreter.get_tensor(interpreter.get_output_details()[-1]["index"]))
     np.testing.assert_array_equal(*answers)
+
+
+def test_without_images_of_their_own_there_are_no_tails_of_each():
+    assert Observations({}, 1, "").each.shape == (0, 0, 2, len(TAILS))

@@ -6,6 +6,7 @@ import shutil
 import threading
 import unicodedata
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -154,6 +155,16 @@ def test_broken_images_are_replaced_and_named(tmp_path):
     assert list(samples.skipped.values()) == [f"{n} is not an image that Pillow can open." for n in whole[1:4]]
     assert names(samples) == [whole[0], *whole[4:9]]
     assert len(samples.skipped) == 3
+
+
+def test_images_stay_the_same_ones_however_many_were_found_broken(tmp_path):
+    for name in ("a.png", "b.png"):
+        save(tmp_path / "images" / name)
+    (tmp_path / "images" / "c.png").write_bytes(b"broken")
+    samples = open_samples(tmp_path / "images", SPEC, count=None)
+    fresh = replace(samples, skipped={})
+    assert len(list(samples)) == 2 and samples.skipped and not fresh.skipped
+    assert samples == fresh
 
 
 def test_fewer_than_asked_for(tmp_path):

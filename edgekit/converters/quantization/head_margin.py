@@ -55,7 +55,7 @@ def head_margins(model: Model, observations: Observations, images: Sequence[Samp
       images: synthetic ones.
     """
     graph = model.graph
-    layers = list(_head(graph))[::-1]
+    layers = list(reversed([*_head(graph)]))
     if not layers:
         return {}
     features = layers[0].op.inputs[0]

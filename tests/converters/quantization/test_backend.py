@@ -5,7 +5,13 @@ import pytest
 
 from edgekit.calibration import Ranges, choose_ranges, observe, open_samples
 from edgekit.converters.export.through_tensorflow import export_float
-from edgekit.converters.quantization.backend import IO_TYPES, float_ops, pixel_range, quantize_int8
+from edgekit.converters.quantization.backend import (
+    IO_TYPES,
+    float_ops,
+    pixel_range,
+    quantize_int8,
+    with_smaller_weights,
+)
 from edgekit.converters.sources.open import load_source
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import ConversionError, DataError, UsageError
@@ -189,3 +195,13 @@ def test_parameters_are_those_of_tensorflows_quantizer(keras2, tmp_path):
             np.testing.assert_allclose(a.quant.scale, b.quant.scale, rtol=1e-5)
             difference = constant(found, a).astype(int) - constant(expected, b).astype(int)
             assert np.abs(difference).max() <= 1  # a tie may be rounded either way
+
+
+def test_weights_in_float16_are_cast_in_the_model_which_any_interpreter_runs():
+    """DEQUANTIZE ops before each layer, as TensorFlow's converter writes them; inputs and outputs stay float."""
+    floats = read_graph(colour_net())
+    small = with_smaller_weights(floats, "float16")
+    casts = [op for op in small.ops if op.opcode == "DEQUANTIZE"]
+    assert casts and {small.op_inputs(op)[0].dtype for op in casts} == {"float16"}
+    assert [op.opcode for op in small.ops if op.opcode != "DEQUANTIZE"] == [op.opcode for op in floats.ops]
+    assert [end.dtype for end in ends(small)] == ["float32", "float32"]

@@ -37,9 +37,10 @@ def test_stand_alone_executable_streams_its_parameters():
 
 def test_further_packages_are_alternatives_not_a_sum():
     content = recordings.typical_package()
-    compiled = read_compiled(compiled_model(options=custom_options(content, further=[content, content])))
-    assert len(compiled.edgetpu_ops[0].packages) == 3
-    assert compiled.cached_bytes == 192
+    other = package(executable(recordings.STAND_ALONE, parameters=bytes(50)), min_runtime=99)
+    compiled = read_compiled(compiled_model(options=custom_options(content, further=[other, content])))
+    assert [pack.min_runtime for pack in compiled.edgetpu_ops[0].packages] == [14, 99, 14]
+    assert (compiled.cached_bytes, compiled.streamed_bytes, compiled.min_runtime) == (192, 64, 14)
 
 
 def test_finds_the_twins_mapped_ops():

@@ -72,6 +72,13 @@ def test_dense_layers_take_the_bytes_of_real_ones(width, stored):
     assert (work.parameter_bytes, work.on_chip_bytes) == (stored, stored)
 
 
+def test_a_kernel_has_as_many_places_as_its_height_times_its_width():
+    tall, wide = (layer_work("CONV_2D", (8, 8, 8), (8, 8, 64), kernel=kernel) for kernel in ((3, 1), (1, 5)))
+    assert (tall.macs, wide.macs) == (8 * 8 * 64 * 8 * 3, 8 * 8 * 64 * 8 * 5)
+    depthwise = layer_work("DEPTHWISE_CONV_2D", (8, 8, 8), (8, 8, 8), kernel=(2, 5))
+    assert depthwise.macs == 8 * 8 * 8 * 10
+
+
 def test_a_dense_layer_over_an_image_works_on_all_its_values_at_once():
     assert layer_work("FULLY_CONNECTED", (7, 7, 64), (1, 1, 10)) == layer_work(
         "FULLY_CONNECTED", (1, 1, 3136), (1, 1, 10)

@@ -319,3 +319,12 @@ def test_a_model_is_another_one_where_numbers_differ_or_most_layers_are_missing(
     found = Contents(tuple(LayerCheck(None, status) for status in statuses), 0, 0)
     assert (found.same, found.differs) == (same, differs)
     assert [layer.status for layer in found.others] == [status for status in statuses if status != SAME]
+
+
+@pytest.mark.parametrize(
+    ("count", "more"), [(1, ""), (4, ""), (5, "; 1 more layers differ"), (7, "; 3 more layers differ")]
+)
+def test_four_layers_that_differ_are_named_and_the_others_counted(count, more):
+    layer = LayerCheck(NETWORK.ops[1], DIFFERS, (("weights", 2),))
+    told = difference(Contents((layer,) * count, 0, 0), NETWORK)
+    assert told == "; ".join(["2 weights of op 1 CONV_2D (end) differ"] * min(count, 4)) + more

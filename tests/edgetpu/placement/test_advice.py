@@ -264,3 +264,10 @@ def test_a_model_of_small_weights_is_named_as_that(dtype):
     said, todo = told(graph.finish([graph.op("FULLY_CONNECTED", [x, weights, -1], (1, 2), options={})]))
     assert todo.startswith("Only its weights are in few bits: it computes in float")
     assert "8-bit outputs" not in said
+
+
+def test_one_output_that_the_cpu_computes_is_no_reason_to_end_the_model_elsewhere():
+    ends = ["LOGISTIC", "LOGISTIC", "LOGISTIC", "HARD_SWISH"]
+    assert "end the model where" not in told(chain(*ends))[1]
+    assert "1 of its 2 outputs are computed on the CPU: end the model where" in told(chain(*ends, outputs=2))[1]
+    assert "end the model where" not in told(chain(*ends[:3], outputs=2))[1]

@@ -212,3 +212,17 @@ def test_ops_need_the_inputs_that_their_kernels_check():
         RESHAPE RSQRT SOFTMAX SPACE_TO_DEPTH SQUEEZE TANH UNIDIRECTIONAL_SEQUENCE_LSTM"""
     expected = {name: several.get(name, 1 if name in alone.split() else 2) for name in OPERATIONS}
     assert {name: known.inputs for name, known in OPERATIONS.items()} == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "marks"),
+    [
+        (one_op("FULLY_CONNECTED", activation(1, 8), np.ones((4, 8), np.int8), None, options={}), "vc-"),
+        (one_op("ADD", activation(1, 8), np.ones((1, 8), np.int8), options={}), "vc"),
+        (one_op("ADD", activation(1, 8), activation(1, 8), options={}), "vv"),
+        (one_op("CONCATENATION", activation(1, 8), activation(1, 8), options={"axis": 1}), "v"),
+        (one_op("CONCATENATION", np.ones((1, 8), np.int8), activation(1, 8), options={"axis": 1}), "cv"),
+    ],
+)
+def test_inputs_are_told_as_computed_constant_or_left_out(model, marks):
+    assert trait_of(case_of(model)).inputs == marks
