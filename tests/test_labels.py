@@ -232,3 +232,12 @@ def test_documents_of_up_to_20_brackets_in_one_another_are_read(depth, read):
 )
 def test_up_to_half_of_numbered_names_may_be_left_out(last, names):
     assert parse_structured(json.dumps({"0": "a", str(last): "c"})) == names
+
+
+@pytest.mark.parametrize(
+    "item", ["item {{ name: '{name}' }}", "item {{ id: {n} }}", "item {{ id: x{n} name: '{name}' }}"]
+)
+def test_items_without_a_name_or_a_number_are_no_label_map(tmp_path, item):
+    lines = [item.format(n=n, name=name) for n, name in enumerate(("cat", "dog"))]
+    (tmp_path / "labels.pbtxt").write_text("\n".join(lines))
+    assert read_labels(tmp_path / "labels.pbtxt") == tuple(lines)

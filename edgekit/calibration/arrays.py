@@ -83,7 +83,7 @@ def _unpack(archive: zipfile.ZipFile, member: str) -> np.ndarray:
         )
     with tempfile.TemporaryFile() as file:
         with archive.open(member) as packed:
-            shutil.copyfileobj(packed, file, 1 << 20)
+            shutil.copyfileobj(packed, file)
         file.seek(0)
         return _map(file)
 

@@ -49,7 +49,7 @@ def test_people_can_edit_it(tmp_path):
     path = tmp_path / "ranges.json"
     save_ranges(RANGES, path)
     text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) > 10
+    assert len(text.splitlines()) > 10 and '\n "bounds": {\n  "input": [\n' in text
     document = json.loads(text)
     document["bounds"]["input"] = [0, 6]
     path.write_text(json.dumps(document))

@@ -55,7 +55,7 @@ def executable(kind, *, parameters=b"", bitstreams=(b"run",), layers=(), scratch
             5: [{0: np.frombuffer(stream, np.uint8)} for stream in bitstreams],
             6: np.frombuffer(parameters, np.uint8),
             8: [
-                {0: name, 1: np.int32(size), 2: np.int32(4), 3: np.int32(4), 4: np.int32(8), 5: {1: np.float32(0.5)}}
+                {0: name, 1: np.int32(size), 2: np.int32(2), 3: np.int32(8), 4: np.int32(8), 5: {1: np.float32(0.5)}}
                 for name, size in layers
             ],
             10: "beagle",

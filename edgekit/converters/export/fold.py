@@ -87,8 +87,8 @@ def fold_in(editor: Editor, spec: InputSpec) -> InputSpec | None:
         head = head.turn()
     if _is_uniform(head):
         _bypass(editor, head)
-        gain, mean = float(head.gain[0]), float(-head.offset[0] / head.gain[0])
-        return replace(rgb, mean=(mean,) * spec.channels, std=(1.0 / gain,) * spec.channels)
+        (gain, *_), (offset, *_) = head.gain.tolist(), head.offset.tolist()
+        return replace(rgb, mean=(-offset / gain,) * spec.channels, std=(1.0 / gain,) * spec.channels)
     if conv is not None and _sees_no_padding(conv, head):
         _fold_into_conv(editor, conv, head)
         _bypass(editor, head)
@@ -114,7 +114,7 @@ def _head(graph: Graph, spec: InputSpec, *, turns: bool) -> _Head:
         if step is None or found is None:
             return head
         gain, offset = found
-        if not np.all(gain * head.gain > 0):
+        if not np.all(gain > 0):
             return head  # a zero or negative gain has no mean and std to stand for it
         head = replace(head.after(step.op), gain=head.gain * gain, offset=head.offset * gain + offset)
 
@@ -128,9 +128,8 @@ def _keeps_values(graph: Graph, head: _Head) -> tuple[Op, ...]:
 
 
 def _is_uniform(head: _Head) -> bool:
-    return bool(
-        np.ptp(head.gain) <= 1e-6 * head.gain[0] and np.ptp(head.offset) <= 1e-6 * max(1.0, abs(head.offset[0]))
-    )
+    (gain, *_), (offset, *_) = head.gain, head.offset
+    return bool(np.ptp(head.gain) <= 1e-6 * gain and np.ptp(head.offset) <= 1e-6 * max(1.0, abs(offset)))
 
 
 def _sees_no_padding(conv: Op, head: _Head) -> bool:

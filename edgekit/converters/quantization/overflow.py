@@ -52,7 +52,7 @@ def _requantized(
     graph: Graph, op: Op, weights: np.ndarray, bias: np.ndarray
 ) -> Iterator[tuple[int, QuantParams, np.ndarray]]:
     """Weights and bias of a layer (tensor index, scales, steps), with scales at which the bias fits."""
-    source, kernel, offset = (graph.tensors[index] for index in op.inputs[:3])
+    source, kernel, offset = (graph.tensors[index] for index in op.inputs)
     assert source.quant is not None and kernel.quant is not None and offset.quant is not None
     (step,), scale = source.quant.scale, np.array(kernel.quant.scale)
     needed = np.abs(bias.astype(np.float64).ravel()) / (step * LARGEST_BIAS)

@@ -119,6 +119,8 @@ def test_values_per_channel_before_padding_become_one_depthwise_convolution(step
     graph, spec = fold(net.conv(SAME).finish(), spec_of(RAW))
     assert kinds(graph) == ["DEPTHWISE_CONV_2D", "CONV_2D", "MEAN"]
     assert (spec.mean, spec.std) == RAW
+    steps = ("stride_h", "stride_w", "dilation_h_factor", "dilation_w_factor", "depth_multiplier")
+    assert {graph.ops[0].option(name) for name in steps} == {1} and graph.ops[0].option("padding") == "VALID"
 
 
 def test_values_per_channel_without_padding_go_into_the_weights():

@@ -21,7 +21,7 @@ def test_reads_every_figure_back():
     assert (pack.cached_bytes, pack.streamed_bytes, pack.scratch_bytes, pack.instruction_bytes) == (192, 64, 7, 8)
     assert [e.type for e in pack.executables] == ["EXECUTION_ONLY", "PARAMETER_CACHING"]
     (layer,) = pack.inputs
-    assert (layer.name, layer.bytes, layer.shape, layer.zero_point, layer.scale) == ("in", 128, (4, 4, 8), 0, 0.5)
+    assert (layer.name, layer.bytes, layer.shape, layer.zero_point, layer.scale) == ("in", 128, (2, 8, 8), 0, 0.5)
     assert pack.outputs == ()
     assert {(e.name, e.chip, e.batch_size, e.caching_token) for e in pack.executables} == {("model", "beagle", 2, 99)}
     assert [op.opcode for op in compiled.cpu_ops] == ["DEQUANTIZE"]
@@ -38,8 +38,8 @@ def test_stand_alone_executable_streams_its_parameters():
 def test_further_packages_are_alternatives_not_a_sum():
     content = recordings.typical_package()
     other = package(executable(recordings.STAND_ALONE, parameters=bytes(50)), min_runtime=99)
-    compiled = read_compiled(compiled_model(options=custom_options(content, further=[other, content])))
-    assert [pack.min_runtime for pack in compiled.edgetpu_ops[0].packages] == [14, 99, 14]
+    compiled = read_compiled(compiled_model(options=custom_options(content, further=[content, other])))
+    assert [pack.min_runtime for pack in compiled.edgetpu_ops[0].packages] == [14, 14, 99]
     assert (compiled.cached_bytes, compiled.streamed_bytes, compiled.min_runtime) == (192, 64, 14)
 
 

@@ -27,7 +27,7 @@ def test_savings_name_idle_lanes_and_large_outputs():
 
 
 def test_the_largest_saving_is_told_first_and_three_layers_at_most():
-    sizes = (56, 52, 60, 64)
+    sizes = (60, 59, 61, 62)  # even the smallest of four is more than a tenth of the whole
     layers = {number: layer_work("CONV_2D", (n, n, 256), (n, n, 66), kernel=(3, 3)) for number, n in enumerate(sizes)}
     texts = savings(estimate_work(layers, 1000, 1000))
     assert [text.split()[1] for text in texts] == ["3", "2", "0"]

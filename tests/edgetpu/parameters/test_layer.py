@@ -146,6 +146,12 @@ def test_what_is_no_layer_of_8_bits_has_no_parameters():
     assert layer_of("FULLY_CONNECTED", (1, 8), weights, (1, 4), quant=None, options={})[1] is None
     assert layer_of("FULLY_CONNECTED", (1, 8), weights, (1, 4), made=None, options={})[1] is None
     assert layer_of("BATCH_MATMUL", (1, 8), weights, (1, 4), options={})[1] is None
+    kernel = np.ones((4, 1, 1, 8), np.int8)
+    assert layer_of("TRANSPOSE_CONV", (4,), kernel, (1, 2, 2, 4), bias=[0], options={})[1] is None
+    g = GraphBuilder()
+    x = g.input((1, 8), "int8", quant=(0.5, 0))
+    graph = read_graph(g.finish([g.op("FULLY_CONNECTED", [x], (1, 4), "int8", quant=(0.5, 0), options={})]))
+    assert layer_parameters(graph, graph.ops[0]) is None
     g = GraphBuilder()
     x, w = g.input((1, 8), "int8", quant=(0.5, 0)), g.input((4, 8), "int8", quant=(0.5, 0))
     graph = read_graph(g.finish([g.op("FULLY_CONNECTED", [x, w], (1, 4), "int8", quant=(0.5, 0), options={})]))

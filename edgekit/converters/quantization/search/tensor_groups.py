@@ -43,7 +43,7 @@ def tied(ranges: Ranges, graph: Graph) -> Ranges:
 
 
 def _readers(graph: Graph, index: int) -> tuple[str, ...]:
-    found: set[str] = set()
-    for op in (op for op in graph.ops if index in op.inputs):
-        found.update(_readers(graph, op.outputs[0]) if facts(op).hands_on else (op.opcode,))
-    return tuple(sorted(found))
+    readers = [op for op in graph.ops if index in op.inputs]
+    found = {op.opcode for op in readers if not facts(op).hands_on}
+    beyond = [output for op in readers if facts(op).hands_on for output in op.outputs]
+    return tuple(sorted(found.union(*(_readers(graph, output) for output in beyond))))

@@ -86,7 +86,8 @@ def split_like(graph: Graph, quantized: Graph) -> Graph:
         others = tuple(axis for axis in range(weights.ndim) if axis != doubled.quant.axis)
         largest = np.abs(weights.astype(np.float64)).max(axis=others)
         steps = np.array(doubled.quant.scale) * WEIGHT_LIMIT
-        _double(editor, swish, np.where(largest > 0, steps / np.where(largest > 0, largest, 1), 1.0), number)
+        scale = np.divide(steps, largest, out=np.ones_like(largest), where=largest > 0)
+        _double(editor, swish, scale, number)
     editor.drop_unused()
     return editor.finish()
 
