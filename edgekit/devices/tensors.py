@@ -219,11 +219,12 @@ def _finite(raw: np.ndarray) -> np.ndarray:
 
 def _pair(logit: np.ndarray) -> np.ndarray:
     # softmax([0, x]) is the sigmoid of x, so that one logit needs no formula of its own.
-    return np.array([0, logit[0]], np.float32)
+    return np.array([0, *logit], np.float32)
 
 
 def _complement(values: np.ndarray) -> np.ndarray:
-    return np.array([1 - values[0], values[0]], np.float32)
+    (value,) = values
+    return np.array([1 - value, value], np.float32)
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ layers' float answers to the int8 model's inputs in one invocation. Its parts fo
 output's range clips, what rounding to its 256 steps then adds, and the rest, which the rounded weights add.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -234,7 +235,7 @@ class Watcher:
             rounded=_power(within - rounded),
             count=alone.size,
             channels=channels,
-            histogram=histogram(rows[:: -(-rows.size // COUNTED)], float(np.abs(channels).max())),
+            histogram=histogram(rows[:: math.ceil(rows.size / COUNTED)], float(np.abs(channels).max())),
         )
 
 

@@ -123,12 +123,19 @@ def test_a_compiled_file_without_its_twin_is_described_alone(tmp_path):
 
 
 def test_the_manifest_knows_the_new_content(model):
-    manifest = {"model": model.name, "sha256": hashlib.sha256(model.read_bytes()).hexdigest(), "bytes": 1, "tool": "x"}
+    manifest = {
+        "model": model.name,
+        "sha256": hashlib.sha256(model.read_bytes()).hexdigest(),
+        "bytes": 1,
+        "tool": "Größe",
+    }
     model.with_suffix(".json").write_text(json.dumps(manifest))
     set_metadata(model, Changes(resize="crop"))
-    read = json.loads(model.with_suffix(".json").read_text())
+    written = model.with_suffix(".json").read_text("utf-8")
+    assert "Größe" in written  # as it was, for people who read it
+    read = json.loads(written)
     assert read["sha256"] == hashlib.sha256(model.read_bytes()).hexdigest()
-    assert (read["bytes"], read["tool"], read["input"]["resize"]) == (len(model.read_bytes()), "x", "crop")
+    assert (read["bytes"], read["tool"], read["input"]["resize"]) == (len(model.read_bytes()), "Größe", "crop")
 
 
 @pytest.mark.parametrize("text", ['{"sha256": "of another file"}', "[1, 2]", "no JSON", "[" * 100_000])

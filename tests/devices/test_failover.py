@@ -115,6 +115,7 @@ def test_a_model_that_nobody_holds_leaves_no_thread(tmp_path):
     before = ours()
     steady = _steady(write_pair(tmp_path), EmulatedEdgeTpu())
     (worker,) = ours() - before
+    assert worker.daemon  # or a device that hangs would keep the program from ending
     del steady
     assert _until(lambda: not worker.is_alive())
 

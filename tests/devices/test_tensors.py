@@ -334,7 +334,7 @@ def test_scores_that_no_pooling_ends_are_classes(opcode):
     """As of a model with a bias or a rectifier behind its layer of weights."""
     graph = GraphBuilder()
     x = graph.op("FULLY_CONNECTED", [graph.input((1, 4)), graph.constant(np.ones((6, 4), np.float32)), -1], (1, 6))
-    y = graph.op(opcode, [x] if opcode == "RELU" else [x, x], (1, 6), options={})
+    y = graph.op("RELU", [x], (1, 6)) if opcode == "RELU" else graph.op(opcode, [x, x], (1, 6), options={})
     check_classes(read_graph(graph.finish([y])), ())
 
 

@@ -7,6 +7,7 @@ from edgekit.calibration import open_samples
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.errors import ModelError
 from edgekit.evaluation.layers import layer_report, match_ops
+from edgekit.preprocess import InputSpec
 from edgekit.tflite import read_graph
 from edgekit.tflite.expose import exposed, severed
 from tests.support.build import GraphBuilder, model_of
@@ -149,3 +150,17 @@ def test_progress_counts_the_images_from_one():
     first, second = model_of(float_model(), SPEC), model_of(int8_model(), SPEC)
     layer_report(first, second, open_samples(IMAGES, SPEC), progress=lambda *given: told.append(given))
     assert told == [("Comparing layers", done, 5) for done in range(1, 6)]
+
+
+@pytest.mark.parametrize(("side", "counted"), [(73, 73 * 73 * 3), (74, 74 * 74 * 3 // 2), (105, 105 * 105 * 3 // 3)])
+def test_of_many_values_as_few_as_16384_are_counted(side, counted):
+    """Every second position of a map of 16,428 values, every third of one of 33,075."""
+    spec, floats, ints = InputSpec(side, side, std=(255.0,) * 3), GraphBuilder(), GraphBuilder()
+    shape = (1, side, side, 3)
+    y = floats.op("LOGISTIC", [floats.input(shape)], shape, name="y")
+    z = ints.op(
+        "LOGISTIC", [ints.input(shape, "int8", quant=(1 / 255, -128))], shape, "int8", quant=(1 / 256, -128), name="y"
+    )
+    image = open_samples(np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8), spec)
+    (layer,) = layer_report(model_of(floats.finish([y]), spec), model_of(ints.finish([z]), spec), image)
+    assert sum(layer.distribution.counts) == counted

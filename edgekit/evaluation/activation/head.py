@@ -81,7 +81,7 @@ def _depths(graph: Graph, scores: int) -> tuple[Part, ...]:
 def _last_map(graph: Graph, scores: int) -> int | None:
     """The last feature map that is all that the scores need."""
     last = graph.producer(scores)
-    for op in reversed(graph.ops[: last.index + 1] if last else ()):
+    for op in reversed(graph.ops[: last.index] if last else ()):
         for index in op.outputs:
             if _is_map(graph.tensors[index]) and _decides(graph, index, scores):
                 return index

@@ -1,17 +1,16 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from edgekit.devices.emulator import emulated, native
+from edgekit.devices.emulator import emulated
 from edgekit.devices.emulator.emulated import EmulatedEdgeTpu
 from edgekit.devices.interpreter import open_interpreter
 from edgekit.devices.opening import open_model
 from edgekit.edgetpu.estimate.profiles import HOSTS
-from edgekit.errors import DeviceError, UnsupportedModelError, UsageError
+from edgekit.errors import DeviceError, UsageError
 from edgekit.tflite.reader import read_graph
 from tests.support.build import GraphBuilder
 from tests.support.pairs import PIXEL, PROBABILITY, compiled, detector, images, twin, write_pair
@@ -129,31 +128,6 @@ def test_a_twin_whose_tensors_do_not_match_is_refused(name):
         EmulatedEdgeTpu().open(read_graph(_renamed(name)), read_graph(twin()))
 
 
-def test_an_interpreter_of_an_unknown_release_is_refused(monkeypatch):
-    monkeypatch.setattr(native, "KNOWN_RELEASES", {"ai_edge_litert": ("0.1",)})
-    with pytest.raises(DeviceError, match="does not know the interpreter ai_edge_litert"):
-        EmulatedEdgeTpu().open(read_graph(compiled()), read_graph(twin()))
-
-
-@pytest.mark.parametrize("change", ["scale", "shape", "type", "count", "far more"])
-def test_a_layout_that_reads_back_wrong_is_refused(change, monkeypatch):
-    """The file says one thing and the interpreter's memory another: as on an interpreter of another layout."""
-    graph = read_graph(compiled())
-    first = graph.tensors[0]
-    changed = {
-        "scale": replace(first, quant=replace(first.quant, scale=(0.5,))),
-        "shape": replace(first, shape=(1, 8, 8, 4)),
-        "type": replace(first, dtype="int8"),
-    }.get(change, first)
-    tensors = (changed, *graph.tensors[1:]) + ((first,) if change == "count" else ())
-    if change == "far more":
-        monkeypatch.setattr(native, "_MOST_ADDED", -1)
-    delegate = native.NativeDelegate(replace(graph, tensors=tensors), "edgetpu-custom-op", lambda ops: None)
-    with pytest.raises(UnsupportedModelError, match="edgetpu-custom-op"):
-        open_interpreter(graph.content, delegates=[delegate])
-    assert isinstance(delegate.problem, DeviceError) and "memory layout" in delegate.problem.message
-
-
 @pytest.mark.shared
 def test_real_pairs_give_the_bytes_of_their_twins(shared):
     pairs = [folder for folder in sorted((shared / "edgetpu" / "pairs").iterdir()) if "posenet" not in folder.name]
@@ -211,20 +185,3 @@ def test_an_op_on_a_host_takes_the_milliseconds_that_are_estimated_for_it(monkey
     (op,) = graph.ops
     for host, seconds in (("usb3", 2.5), (None, 0.0)):
         assert emulated._Part(graph, op, other, threads=None, host=host).latency_s == seconds
-
-
-def test_tensors_of_every_type_are_known_in_the_interpreters_memory():
-    """Each type's number is the interpreter's own: of another, the delegate would refuse the model."""
-    graph = GraphBuilder()
-    x = graph.input((1, 4), "uint8", quant=PIXEL)
-    types = ("float32", "int32", "uint8", "int64", "bool", "int16", "int8", "float16", "float64")
-    others = [graph.constant(np.zeros((1, 4), dtype)) for dtype in types]
-    others.append(graph.constant(np.zeros((2, 4), np.int8), quant=(np.array([0.5, 0.25]), np.zeros(2), 0)))
-    y = graph.op("CUSTOM:edgetpu-custom-op", [x, *others], (1, 4), "uint8", quant=PIXEL)
-    content = graph.finish([y])
-    plan = native.Plan((x,), (y,), lambda arrays: [array + 1 for array in arrays])
-    delegate = native.NativeDelegate(read_graph(content), "edgetpu-custom-op", lambda *_: plan)
-    interpreter = open_interpreter(content, delegates=[delegate])
-    interpreter.set_tensor(x, np.array([[1, 2, 3, 4]], np.uint8))
-    interpreter.invoke()
-    assert delegate.problem is None and interpreter.get_tensor(y).tolist() == [[2, 3, 4, 5]]

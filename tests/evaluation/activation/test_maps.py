@@ -72,6 +72,8 @@ def test_a_model_without_a_feature_map_by_covering_parts_of_the_image():
     # A patch of 8×8 takes half of their red from 64 of 1,024 pixels, and brings as much where there was none.
     np.testing.assert_allclose(red[1:7, 1:3], 32 / 1024, rtol=1e-4)
     np.testing.assert_allclose(red[1:7, 5:7], -32 / 1024, rtol=1e-4)
+    np.testing.assert_allclose(red[[0, 7], 1:3], 24 / 1024, rtol=1e-4)  # at the edges 6×8 pixels are left of it
+    np.testing.assert_allclose(red[1:7, [0, 7]], [[24 / 1024, -24 / 1024]] * 6, rtol=1e-4)
     np.testing.assert_allclose(explainer.map(seen, 1), 0, atol=1e-6)
 
 
