@@ -94,7 +94,8 @@ def fitting(labels: Sequence[str], classes: int) -> Tuple[Tuple[str, ...], str]:
     if len(labels) == wanted:
         return tuple(labels), ""
     if classes == len(labels) == 1:
-        return (f"not {labels[0]}", labels[0]), ""
+        (name,) = labels
+        return (f"not {name}", name), ""
     if len(labels) == wanted + 1 and labels[0].strip().casefold() in _BACKGROUND:
         return tuple(labels[1:]), ""
     return (), f"{len(labels)} classes, the model has {wanted}"

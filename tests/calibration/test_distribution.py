@@ -64,3 +64,13 @@ def test_the_worst_fit_comes_first_and_what_is_clipped_on_purpose_is_none():
     assert [fit.tensor for fit in fits] == ["cut", "wide", "good"]
     assert [fit.sqnr_db for fit in fits] == sorted(fit.sqnr_db for fit in fits) and fits[2].clipped < 0.001
     assert len(worst_fits(GRAPH, all_of_it, Ranges(bounds, "mse", 1, ""), most=1)) == 1
+
+
+@pytest.mark.parametrize(("low", "high"), [(-3.0, -2.0), (2.0, 3.0)])
+def test_a_range_on_one_side_of_zero_is_quantized_together_with_zero(low, high):
+    """Its 255 steps are those from 0 to 3: a scale and zero point hold 0 exactly."""
+    values = RNG.uniform(low, high, 100_000).astype(np.float32)
+    (fit,) = worst_fits(GRAPH, observed(a=values), Ranges({"a": (low, high)}, "mse", 1, ""))
+    noise = np.rint(values / (3 / 255)) * (3 / 255) - values
+    assert fit.sqnr_db == pytest.approx(10 * np.log10(np.square(values).sum() / np.square(noise).sum()), abs=0.1)
+    assert (fit.low, fit.high, fit.clipped) == (low, high, 0.0)

@@ -1,7 +1,7 @@
 import pytest
 
-from edgekit.calibration.labelled import from_csv, from_folder
-from edgekit.errors import DataError
+from edgekit.calibration.labelled import ImageSet, from_csv, from_folder, open_labelled
+from edgekit.errors import DataError, UsageError
 from tests.support.colours import NAMES, folder
 
 
@@ -63,3 +63,20 @@ def test_a_table_that_is_none_is_refused(tmp_path, content, message):
 def test_a_missing_table_is_named(tmp_path):
     with pytest.raises(DataError, match=r"none\.csv"):
         from_csv(tmp_path / "none.csv", None, NAMES, 3)
+
+
+@pytest.mark.parametrize(("count", "given"), [(None, 6), (4, 4), (6, 6), (50, 6)])
+def test_as_many_images_are_taken_as_are_asked_for_of_all_classes(tmp_path, count, given):
+    images = open_labelled(ImageSet(folder(tmp_path, {"red": "rrr", "blue": "bbb"}), count=count), NAMES, 3)
+    assert len(set(images.names)) == len(images.classes) == given
+    assert {truth: truths(images).count(truth) for truth in (0, 2)} == {0: given // 2, 2: given // 2}
+    assert all((truth == 0) == name.startswith("red") for name, truth in zip(images.names, truths(images), strict=True))
+
+
+def test_a_table_goes_before_the_folders_and_nothing_is_refused(tmp_path):
+    images = folder(tmp_path / "images", {"red": "r", "blue": "b"})
+    (tmp_path / "t.csv").write_text("red/0.png,green\n")
+    found = open_labelled(ImageSet(images, tmp_path / "t.csv"), NAMES, 3)
+    assert (found.root, found.names, truths(found)) == (images, ("red/0.png",), (1,))
+    with pytest.raises(UsageError, match="no images"):
+        open_labelled(ImageSet(None), NAMES, 3)

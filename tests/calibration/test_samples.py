@@ -192,6 +192,11 @@ def test_folders_without_images(tmp_path):
     with pytest.raises(DataError, match=r"1 × \.heic|1 × \.txt") as caught:
         open_samples(tmp_path, SPEC)
     assert caught.value.hint
+    for name, count in ((".txt", 4), (".heic", 3), (".pdf", 2), ("", 1)):
+        for number in range(count):
+            (tmp_path / "sub" / f"{number}{name}").write_text("x")
+    with pytest.raises(DataError, match=r"only other files: 5 × \.txt, 4 × \.heic, 2 × \.pdf\)"):
+        open_samples(tmp_path, SPEC)
 
 
 def test_paths_that_are_no_folder(tmp_path):

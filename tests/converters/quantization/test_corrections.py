@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgekit.converters.quantization.corrections import AUTO, CORRECTIONS, HEAD, NAMES, NONE, parse_corrections
+from edgekit.converters.quantization.corrections import AUTO, CORRECTIONS, HEAD, NAMES, NONE, Form, parse_corrections
 from edgekit.errors import UsageError
 
 
@@ -38,3 +38,8 @@ def test_auto_with_a_name_makes_that_in_any_case_and_tries_the_others(name):
 def test_other_words_are_refused(text):
     with pytest.raises(UsageError, match="no correction"):
         parse_corrections(text)
+
+
+def test_a_form_is_of_the_model_as_it_is_where_nothing_else_is_said():
+    form = Form(None, None)
+    assert (form.corrections, form.changes, form.limits, form.margins, form.allow_float) == ((), 0, {}, {}, False)

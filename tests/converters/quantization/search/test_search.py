@@ -55,6 +55,16 @@ def test_a_candidate_that_is_clearly_worse_is_given_up_early(plain, seen):
     assert search.best.ranges is good
 
 
+@pytest.mark.parametrize(("gains", "behind"), [((0.2, -1.8), False), ((-0.05, -2.05), True), ((0.5, 0.5), False)])
+def test_a_candidate_is_behind_where_the_mean_is_below_zero_by_more_than_a_standard_error(plain, gains, behind):
+    """Of two gains the standard error is half their distance: 1 dB in the first two."""
+    search = Search(plain, MANY)
+    search.attempt(Candidate(plain, ranges_of(plain, "minmax")))
+    expected, best = search._expected[:2], search._found[:2]
+    found = expected + (best - expected) * 10 ** (-np.array(gains)[:, None] / 20)
+    assert search._is_behind(found) == behind
+
+
 def test_one_that_is_as_good_is_run_on_all_images_and_not_kept(plain, seen):
     search, ranges = Search(plain, MANY), ranges_of(plain, "minmax")
     assert search.attempt(Candidate(plain, ranges))

@@ -71,3 +71,27 @@ def test_the_gradient_is_that_of_the_noise(dense):
     for channel, slope in enumerate(noise(at, activations, weights)[1]):
         there, back = (noise(at + sign * step * np.eye(4)[channel], activations, weights)[0] for sign in (1, -1))
         assert (there - back) / (2 * step) == pytest.approx(slope, rel=1e-4, abs=1e-7)
+
+
+@pytest.mark.parametrize("factor", [1.0, 3.0])
+def test_the_noise_of_one_channel_is_that_of_its_steps(factor):
+    """A step is a 255th of the range, and what the factor made of the error is taken back; a gate passes a part on."""
+    carriers = [carrier([3.0], [1.0], gain=0.5), carrier([2.0], [0.5])]
+    expected = (0.5 * 4.0 / 255) ** 2 + (2.5 / 255) ** 2
+    activations = _Activations.of(carriers, np.array([2.0]))
+    assert noise(np.log([factor]), activations, None)[0] == pytest.approx(np.log(expected))
+
+
+def test_the_noise_of_weights_is_that_of_their_steps_on_what_they_read():
+    """One channel of size 2, two outputs of weights 3 and 1 over two places: values of a quarter of their extreme.
+
+    In units of what the layer computes: the activation's step counts by the weights' power, a weight's by the values'.
+    """
+    weights = np.array([[[3.0], [1.0]], [[1.0], [-0.5]]])
+    power, read = np.square(weights).sum(), (2.0 / 4) ** 2
+    steps = (3 / 127) ** 2 * 2 + (1 / 127) ** 2 * 2
+    expected = ((2.5 / 255) ** 2 * power + steps * read) / (power * read)
+    found = noise(
+        np.zeros(1), _Activations.of([carrier([2.0], [0.5])], np.array([2.0])), _Weights.of([weights], np.array([2.0]))
+    )
+    assert found[0] == pytest.approx(np.log(expected))

@@ -88,3 +88,22 @@ def test_rounded_weights_stay_symmetric():
     kernel = np.full((3, 3, 2), 126.8)
     kernel[..., 1] *= -1
     assert np.abs(cancelled(kernel)).max() == 127
+
+
+def test_no_single_weight_rounded_the_other_way_would_make_the_errors_smaller():
+    kernel = RNG.uniform(-127, 127, (3, 3, 200))
+    places = np.argwhere(np.ones((3, 3)))
+    distances = np.linalg.norm(places[:, None] - places, axis=-1)
+    found, real = cancelled(kernel).reshape(9, -1), kernel.reshape(9, -1)
+    least = power(found - real, distances)
+    for place in range(9):
+        other = found.copy()
+        other[place] += np.where(found[place] > real[place], -1, 1)
+        assert (power(other - real, distances) >= least - 1e-9).all()
+
+
+def test_the_channels_that_a_depthwise_layer_makes_of_one_have_its_mean():
+    weights = RNG.normal(size=(1, 3, 3, 6)).astype(np.float32)
+    means = np.array([1.0, -2.0, 5.0])
+    expected = (np.round(weights, 1) - weights).sum(axis=(0, 1, 2)) * [1, 1, -2, -2, 5, 5]
+    assert mean_shift("DEPTHWISE_CONV_2D", weights, np.round(weights, 1), means) == pytest.approx(expected, abs=1e-6)
