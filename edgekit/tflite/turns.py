@@ -95,7 +95,7 @@ def _channels(graph: Graph, op: Op, tensor: int) -> Dict[int, int]:
 def _channel_slice(graph: Graph, op: Op, last: int, channels: int) -> Dict[int, int]:
     """Of the source's other axes whole, since its output has their sizes."""
     begin, strides = _integers(graph, op, 1), _integers(graph, op, 3)
-    masks = op.option("ellipsis_mask", 0), op.option("new_axis_mask", 0)
+    masks = op.option("ellipsis_mask"), op.option("new_axis_mask")
     if (
         begin is None
         or strides != [1] * (last + 1)

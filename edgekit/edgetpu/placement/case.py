@@ -120,12 +120,14 @@ def between(size: int, seen: Seen, what: str) -> Optional[Finding]:
 
 def data(case: Case) -> Tensor:
     """The op's first input that is given. Rules about kinds of op are asked only where there is one."""
-    return case.graph.op_inputs(case.op)[0]
+    first, *_ = case.graph.op_inputs(case.op)
+    return first
 
 
 def output(case: Case) -> Tensor:
     """The op's first output. Rules about kinds of op are asked only where there is one."""
-    return case.graph.op_outputs(case.op)[0]
+    first, *_ = case.graph.op_outputs(case.op)
+    return first
 
 
 def activations(case: Case) -> Tuple[Tensor, ...]:

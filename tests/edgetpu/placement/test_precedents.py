@@ -132,6 +132,7 @@ def test_ops_called_certain_are_right_on_repositories_that_the_table_does_not_kn
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
+        (None, "stride 1"),
         ({"strideH": 1, "strideW": 1}, "stride 1"),
         ({"strideH": 2, "strideW": 1}, "stride 1×2"),
         ({"strideH": 2, "strideW": 2, "dilationHFactor": 1, "dilationWFactor": 1}, "stride 2"),

@@ -85,7 +85,8 @@ def choose(
         return Outcome(_given(candidates, ranges, given))
     extra = len(tries) + effort.refinements * (ranges == AUTO) + fits
     tried = 1 if isinstance(ranges, Ranges) else len(candidates) * (len(CANDIDATES) if ranges == AUTO else 1)
-    search = Search(candidates[0], samples.take(effort.selection), most=tried + extra, progress=progress)
+    plain, *_ = candidates
+    search = Search(plain, samples.take(effort.selection), most=tried + extra, progress=progress)
     if isinstance(ranges, Ranges):
         search.attempt(_given(candidates, ranges, given))
     else:
@@ -115,10 +116,11 @@ def _try_methods(search: Search, forms: tuple[Form, ...], methods: tuple[str, ..
 
 def _given(forms: tuple[Form, ...], ranges: str | Ranges, adjusted: tuple[str, ...]) -> Candidate:
     """The only candidate: ranges by the method that is named, or ranges chosen before with the form that they fit."""
+    plain, *_ = forms
     if isinstance(ranges, str):
-        return Candidate(forms[0], ranges_of(forms[0], ranges), adjusted)
+        return Candidate(plain, ranges_of(plain, ranges), adjusted)
     fitting = (form for form in reversed(forms) if set(form.observations.tensors) <= set(ranges.bounds))
-    return Candidate(next(fitting, forms[0]), ranges, adjusted)
+    return Candidate(next(fitting, plain), ranges, adjusted)
 
 
 def _is_beaten(form: Form, steps: Iterable[Step]) -> bool:

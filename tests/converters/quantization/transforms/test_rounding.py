@@ -6,7 +6,7 @@ import pytest
 from edgekit.calibration import choose_ranges, observe
 from edgekit.converters.quantization.backend import quantize_int8
 from edgekit.converters.quantization.transforms.rounding import CORRELATION, cancelled, correct_rounding, mean_shift
-from edgekit.tflite import read_graph
+from edgekit.tflite import constant, read_graph
 from tests.support.build import GraphBuilder, model_of
 from tests.support.gated_net import CONV, SAMPLES, SPEC, answers
 
@@ -107,3 +107,22 @@ def test_the_channels_that_a_depthwise_layer_makes_of_one_have_its_mean():
     means = np.array([1.0, -2.0, 5.0])
     expected = (np.round(weights, 1) - weights).sum(axis=(0, 1, 2)) * [1, 1, -2, -2, 5, 5]
     assert mean_shift("DEPTHWISE_CONV_2D", weights, np.round(weights, 1), means) == pytest.approx(expected, abs=1e-6)
+
+
+def test_depthwise_weights_lie_within_a_step_of_what_they_stand_for():
+    graph = GraphBuilder()
+    image = graph.input((1, 8, 8, 3), name="image")
+    kernel = (RNG.normal(size=(1, 3, 3, 3)) * [0.1, 1.0, 30.0]).astype(np.float32)
+    ends = [graph.constant(kernel, name="kernel"), graph.constant(np.zeros(3, np.float32), name="bias")]
+    options = {**CONV, "depthMultiplier": 1, "fusedActivationFunction": 0}
+    y = graph.op("DEPTHWISE_CONV_2D", [image, *ends], (1, 8, 8, 3), options=options, name="y")
+    graph.model.signatureDefs = []
+    content = graph.finish([y])
+    observations, floats = observe(model_of(content, SPEC), SAMPLES), read_graph(content)
+    made = quantize_int8(floats, choose_ranges(observations, "minmax"), SPEC, io="float")
+    corrected = correct_rounding(made, floats, observations)
+    (op,) = (op for op in corrected.ops if op.opcode == "DEPTHWISE_CONV_2D")
+    weights = corrected.op_inputs(op)[1]
+    steps = constant(corrected, weights)
+    assert np.abs(steps - kernel / np.array(weights.quant.scale)).max() <= 1
+    np.testing.assert_array_equal(steps[0], cancelled(kernel[0] / np.array(weights.quant.scale)))
