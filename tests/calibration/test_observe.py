@@ -92,6 +92,19 @@ def test_channels_have_their_own_extremes(shape):
     assert found.histogram.counts.sum() == values.size
 
 
+def test_channels_that_nobody_asked_for_count_as_one_and_all_else_is_the_same():
+    model, samples = model_of(negated(), SPEC), open_samples(PIXELS, SPEC)
+    every, some = observe(model, samples).tensors, observe(model, samples, channels=["mean"]).tensors
+    for name, found in some.items():
+        assert found.tails.low.tolist() == every[name].tails.low.tolist()
+        assert found.tails.high.tolist() == every[name].tails.high.tolist()
+        assert found.means.tolist() == every[name].means.tolist()
+        assert found.histogram.counts.tolist() == every[name].histogram.counts.tolist()
+    assert some["mean"].channels.low.tolist() == every["mean"].channels.low.tolist()
+    assert some["image"].channels.low.tolist() == pytest.approx([every["image"].tails.low[0]])
+    assert some["image"].channels.high.tolist() == pytest.approx([every["image"].tails.high[0]])
+
+
 def test_the_images_seen_are_counted_and_signed():
     samples = open_samples(PIXELS, SPEC)
     observed = observe(model_of(colour_classifier("float32"), SPEC), samples)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from edgekit.calibration import Bounds, Observations, Samples
 from edgekit.calibration.observe import observe_anew
 from edgekit.converters.quantization.scores import check_same
-from edgekit.converters.quantization.transforms.equalize import split_swish
+from edgekit.converters.quantization.transforms.equalize import compared_channels, split_swish
 from edgekit.converters.quantization.transforms.rewritten import Rewritten
 from edgekit.converters.quantization.transforms.rounding import correct_rounding
 from edgekit.converters.quantization.transforms.with_precedent import small_means, spread_gates
@@ -50,11 +50,13 @@ class Rewrite:
     Attributes:
       name: as `--corrections` has it.
       apply: (graph, its observations) → the graph rewritten.
+      channels: the exported graph → names of the tensors whose channels it wants observed apart from each other.
       asked: whether it is made only where it is named: it serves a target, not int8.
     """
 
     name: str
     apply: Callable[[Graph, Observations], Rewritten]
+    channels: Callable[[Graph], frozenset[str]] = lambda graph: frozenset()
     asked: bool = False
 
     def __call__(self, form: Form, samples: Samples, progress: Progress) -> Form:
@@ -93,7 +95,7 @@ class Adjustment:
 #: All corrections of a model in the order in which they are tried: a rewrite needs float weights, an adjustment
 #: quantized ones.
 CORRECTIONS: tuple[Rewrite | Adjustment, ...] = (
-    Rewrite("split-swish", split_swish),
+    Rewrite("split-swish", split_swish, compared_channels),
     # Behind what looks for means and gates.
     Rewrite(SMALL_MEANS, small_means, asked=True),
     Rewrite(SPREAD_GATES, spread_gates, asked=True),

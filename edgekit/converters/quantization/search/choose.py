@@ -47,7 +47,8 @@ def forms(
       allow_float: see `backend.quantize_int8`.
     """
     wanted = parse_corrections(corrections)
-    seen = observe(model, samples, progress=progress)
+    channels = frozenset[str]().union(*(each.channels(model.graph) for each in rewrites(wanted)))
+    seen = observe(model, samples, channels=channels, progress=progress)
     margins = head_margins(model, seen, list(samples)) if samples.kind == "synthetic" else {}
     found = [Form(model, seen, margins=margins, allow_float=allow_float)]
     for correction in rewrites(wanted):

@@ -71,6 +71,16 @@ def split_swish(graph: Graph, observations: Observations) -> Rewritten:
     return Rewritten(editor.finish(), limits, frozenset(graph.tensors[index].name for index in changed), len(found))
 
 
+def compared_channels(graph: Graph) -> frozenset[str]:
+    """Names of the tensors whose channels `split_swish` compares."""
+    places = {place for swish in _swishes(graph) for place in (swish.x, swish.y, *_read(swish))}
+    return frozenset(graph.tensors[place].name for place in places)
+
+
+def _read(swish: _Swish) -> Iterator[int]:
+    return (op.inputs[0] for op in swish.readers)
+
+
 def split_like(graph: Graph, quantized: Graph) -> Graph:
     """The float model with the swishes split that an int8 model made from it has split, by the very same factors.
 

@@ -3,7 +3,7 @@ import pytest
 
 from edgekit.calibration import METHODS, Ranges, observe
 from edgekit.converters.quantization.backend import quantize_int8
-from edgekit.converters.quantization.transforms.equalize import SATURATION, split_like, split_swish
+from edgekit.converters.quantization.transforms.equalize import SATURATION, compared_channels, split_like, split_swish
 from edgekit.tflite import read_graph
 from edgekit.tflite.editor import Editor
 from tests.support.build import model_of
@@ -23,6 +23,16 @@ def test_the_function_stays_and_channels_come_to_one_size(parts):
     before = observe(model_of(content, SPEC), SAMPLES).tensors["y"].channels.high
     after = observe(model_of(result.graph.content, SPEC), SAMPLES).tensors["y"].channels.high
     assert before.max() / before.min() > 30 > 10 * after.max() / after.min()
+
+
+@pytest.mark.parametrize("parts", [False, True], ids=["a mean", "a mean of means"])
+def test_it_compares_no_other_channels_than_it_says(parts):
+    content = Net(parts=parts).content
+    graph, whole = read_graph(content), split(content)
+    asked = compared_channels(graph)
+    assert {"x", "y"} <= asked < {tensor.name for tensor in graph.tensors}
+    few = split_swish(graph, observe(model_of(content, SPEC), SAMPLES, channels=asked))
+    assert (few.graph.content, few.limits) == (whole.graph.content, whole.limits)
 
 
 def test_limits_hold_what_matters():
