@@ -12,7 +12,7 @@ import numpy as np
 
 from edgekit.evaluation.intervals import wilson_interval
 from edgekit.progress import Progress, silent
-from edgekit.training.probe import Choice, Training, fit_head
+from edgekit.training.probe import MOST_CLASSES, Choice, Training, fit_head, step_count
 
 _PARTS = (0.125, 0.25, 0.5)
 _REPEATS = 3
@@ -84,11 +84,15 @@ def learning_curve(
     """
     features, labels = judged
     random, sizes, hits = np.random.default_rng(seed), list[int](), list[np.ndarray]()
-    parts = [part for part in _PARTS if part * np.unique(given.labels, return_counts=True)[1].min() >= _FEWEST_EACH]
+    counts = np.unique(given.labels, return_counts=True)[1]
+    parts = [part for part in _PARTS if part * counts.min() >= _FEWEST_EACH]
+    # Of many classes there are many images to judge on, so that one draw says as much as several of few; and as many
+    # steps as on all images, not more because the images are fewer: the curve then costs less than the head.
+    repeats, steps = _REPEATS if len(counts) <= MOST_CLASSES else 1, step_count(given, choice)
     for number, part in enumerate(parts):
         progress("Learning curve", number, len(parts))
-        drawn = [_part(given.labels, part, random) for _ in range(_REPEATS)]
-        heads = [fit_head(given.part(images), choice) for images in drawn]
+        drawn = [_part(given.labels, part, random) for _ in range(repeats)]
+        heads = [fit_head(given.part(images), choice, steps) for images in drawn]
         hits.append(np.mean([head.probabilities(features).argmax(axis=1) == labels for head in heads], axis=0))
         sizes.append(len(drawn[0]))
     sizes.append(len(given.labels))
@@ -99,7 +103,8 @@ def learning_curve(
 
 def _part(labels: np.ndarray, part: float, random: np.random.Generator) -> np.ndarray:
     """Indices of that part of each class."""
-    groups = (random.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels))
+    starts = np.unique(np.sort(labels), return_index=True)[1][1:]
+    groups = (random.permutation(group) for group in np.split(np.argsort(labels, kind="stable"), starts))
     return np.sort(np.concatenate([group[: round(part * len(group))] for group in groups]))
 
 

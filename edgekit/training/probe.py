@@ -23,7 +23,7 @@ PENALTIES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 _MIDDLE = 30.0
 _FOLDS = 5
 #: Most images and classes that the choice is made on: more of them do not change it, and take minutes.
-_MOST_IMAGES, _MOST_CLASSES = 2000, 100
+_MOST_IMAGES, MOST_CLASSES = 2000, 100
 #: Multiplications that a fit may take; with thousands of classes it stops after fewer steps than it would like.
 _BUDGET = 2e13
 _FEWEST_STEPS, _MOST_STEPS = 30, 300
@@ -88,8 +88,23 @@ class Dense:
         return scaled
 
 
-def fit_head(given: Training, choice: Choice) -> Dense:
-    """Fits the head. Raises MissingDependencyError without scikit-learn."""
+@dataclass(frozen=True)
+class Probe:
+    """A head that was fitted, and what it was fitted on.
+
+    Attributes:
+      given: the images.
+      choice: the views and the penalty.
+      head: on all of the images.
+    """
+
+    given: Training
+    choice: Choice
+    head: Dense
+
+
+def fit_head(given: Training, choice: Choice, most_steps: int = _MOST_STEPS) -> Dense:
+    """Fits the head, in so many steps at most. Raises MissingDependencyError without scikit-learn."""
     try:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
@@ -101,9 +116,8 @@ def fit_head(given: Training, choice: Choice) -> Dense:
     mean = rows.mean(axis=0, dtype=np.float64)
     spread = _spread(rows.var(axis=0, dtype=np.float64), given.widths)
     scaled = (rows - mean.astype(np.float32)) / spread.astype(np.float32)
-    model = LogisticRegression(
-        C=choice.penalty / len(labels), class_weight="balanced", tol=1e-3, max_iter=_steps(scaled.size, given.labels)
-    )
+    steps = min(most_steps, step_count(given, choice))
+    model = LogisticRegression(C=choice.penalty / len(labels), class_weight="balanced", tol=1e-3, max_iter=steps)
     # More threads make products as small as these slower, tenfold where other work keeps the cores busy.
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter(
@@ -125,8 +139,10 @@ def _spread(variances: np.ndarray, widths: tuple[int, ...]) -> np.ndarray:
     return spread
 
 
-def _steps(numbers: int, labels: np.ndarray) -> int:
-    return int(np.clip(_BUDGET / (4 * numbers * len(np.unique(labels))), _FEWEST_STEPS, _MOST_STEPS))
+def step_count(given: Training, choice: Choice) -> int:
+    """Most steps that a fit takes."""
+    numbers = len(given.labels) * choice.views * given.features.shape[2]
+    return int(np.clip(_BUDGET / (4 * numbers * len(np.unique(given.labels))), _FEWEST_STEPS, _MOST_STEPS))
 
 
 def _folded(weights: np.ndarray, bias: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> Dense:
@@ -157,7 +173,7 @@ def choose(given: Training, views: int, *, seed: int = 0, progress: Progress = s
         progress("Cross-validating", len(tried), len(PENALTIES))
         tried.append(_validated(chosen, parts, views, penalty))
     best = min(tried, key=lambda choice: choice.loss)
-    some = len(np.unique(given.labels)) > _MOST_CLASSES  # and to tell some classes apart is easier than all
+    some = len(np.unique(given.labels)) > MOST_CLASSES  # and to tell some classes apart is easier than all
     return replace(best, accuracy=float("nan")) if some else best
 
 
@@ -189,8 +205,8 @@ def _selection(labels: np.ndarray, seed: int) -> np.ndarray:
     """Indices of the images that the choice is made on: all, or some of some classes, class by class."""
     random = np.random.default_rng(seed)
     classes = np.unique(labels)
-    if len(classes) > _MOST_CLASSES:
-        classes = np.sort(random.choice(classes, _MOST_CLASSES, replace=False))
+    if len(classes) > MOST_CLASSES:
+        classes = np.sort(random.choice(classes, MOST_CLASSES, replace=False))
     found = np.flatnonzero(np.isin(labels, classes))
     if len(found) > _MOST_IMAGES:
         share = max(_FOLDS, _MOST_IMAGES // len(classes))

@@ -31,13 +31,15 @@ from edgekit.training.finetuning.gradient import import_keras
 from edgekit.training.finetuning.tail import tail_of
 from edgekit.training.head import Backbone, backbone, with_head
 from edgekit.training.plan import AUGMENTATIONS, VIEWS, TrainingPlan
-from edgekit.training.probe import Choice, Training, choose, fit_head
+from edgekit.training.probe import Choice, Probe, Training, choose, fit_head
 from edgekit.training.reading import PLAIN, View
 from edgekit.training.saving import check_float
 from edgekit.training.trained import Trained
 
 #: Most numbers of a training set's features: two gigabytes. Beyond it there are fewer views.
 MOST_NUMBERS = 500_000_000
+#: Most scores, of all classes for each view of all images: scikit-learn holds three or four copies of them.
+MOST_SCORES = 150_000_000
 
 PLAN = TrainingPlan()
 
@@ -78,7 +80,7 @@ def train(
     head = fit_head(given, choice)
     right = head.probabilities(judged[:, 0]).argmax(axis=1) == truth
     curve = learning_curve(given, choice, (judged[:, 0], truth), right, seed=plan.seed, progress=progress)
-    tuned = _tuned(base, dataset, given, choice, plan, kept, progress)
+    tuned = _tuned(base, dataset, Probe(given, choice, head), plan, kept, progress)
     record = _record(dataset, plan, choice, tuned)
     made = tuned.model if tuned and tuned.model else with_head(base, head.weights, head.bias, dataset.class_names)
     floating = _float_file(made, plan, record)
@@ -102,18 +104,11 @@ def _check(base: Model, plan: TrainingPlan) -> None:
 
 
 def _tuned(
-    base: Model,
-    dataset: Dataset,
-    given: Training,
-    choice: Choice,
-    plan: TrainingPlan,
-    cache: FeatureCache,
-    progress: Progress,
+    base: Model, dataset: Dataset, probe: Probe, plan: TrainingPlan, cache: FeatureCache, progress: Progress
 ) -> Tuned | None:
     if not plan.finetune:
         return None
-    work = _work_folder(cache)
-    return finetune(base, dataset, given, choice, work=work, seed=plan.seed, progress=progress)
+    return finetune(base, dataset, probe, work=_work_folder(cache), seed=plan.seed, progress=progress)
 
 
 def _work_folder(cache: FeatureCache) -> Path | None:
@@ -141,8 +136,9 @@ def _base(images: str | Path, plan: TrainingPlan, progress: Progress) -> Model:
 def _training(
     network: Backbone, examples: tuple[Example, ...], plan: TrainingPlan, cache: FeatureCache, progress: Progress
 ) -> Training:
-    room = max(1, MOST_NUMBERS // (len(examples) * network.width))
-    views: tuple[View, ...] = VIEWS[: min(AUGMENTATIONS[plan.augment], room)]
+    classes = len({each.label for each in examples})
+    room = min(MOST_NUMBERS // (len(examples) * network.width), MOST_SCORES // (len(examples) * classes))
+    views: tuple[View, ...] = VIEWS[: min(AUGMENTATIONS[plan.augment], max(1, room))]
     features = extract_features(network, examples, views, cache, progress=progress)
     numbers = {pixels: number for number, pixels in enumerate(sorted({each.pixels for each in examples}))}
     labels, groups = zip(*((each.label, numbers[each.pixels]) for each in examples), strict=True)

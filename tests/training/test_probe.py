@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from edgekit.training import curve as curves
+from edgekit.training import probe
 from edgekit.training.curve import learning_curve
-from edgekit.training.probe import PENALTIES, Choice, Training, choose, fit_head
+from edgekit.training.probe import PENALTIES, Choice, Training, choose, fit_head, step_count
 
 CHOICE = Choice(1, 30.0, 0.0, 0.0)
 
@@ -103,6 +105,21 @@ def test_the_learning_curve_rises_and_says_what_twice_as_many_bring():
     assert curve.doubled is not None and curve.doubled.images == 240
     assert curve.points[-1].top1 < curve.doubled.top1 <= 1
     assert curve.doubled.interval[0] <= curve.doubled.top1 <= curve.doubled.interval[1]
+
+
+def test_of_many_classes_the_learning_curve_costs_no_more_than_the_head(monkeypatch):
+    given, work = blobs(120, 8), []
+
+    def fit(part, choice, most_steps):
+        work.append(len(part.labels) * min(most_steps, step_count(part, choice)))
+        return fit_head(part, choice, 1)
+
+    monkeypatch.setattr(probe, "_BUDGET", 4 * 100 * given.features.size * 120)
+    monkeypatch.setattr(curves, "fit_head", fit)
+    points = learning_curve(given, CHOICE, (given.features[:, 0], given.labels), np.ones(960, bool)).points
+    assert [point.images for point in points] == [240, 480, 960]
+    assert step_count(given, CHOICE) == 100
+    assert 0 < sum(work) <= 960 * 100
 
 
 def test_too_few_images_have_no_curve_to_follow():

@@ -25,7 +25,7 @@ from edgekit.training.finetuning.gradient import import_keras
 from edgekit.training.finetuning.passes import Passes, pass_count
 from edgekit.training.finetuning.tail import Tail, Weights, tail_of, with_weights
 from edgekit.training.head import with_head
-from edgekit.training.probe import Choice, Dense, Training, fit_head, folds
+from edgekit.training.probe import Dense, Probe, fit_head, folds
 from edgekit.training.reading import digest
 
 #: Images that are kept aside in all, where there are so many; one part of five is kept aside at a time.
@@ -91,8 +91,7 @@ class _Turn:
 def finetune(
     base: Model,
     dataset: Dataset,
-    given: Training,
-    choice: Choice,
+    probe: Probe,
     *,
     work: Path | None,
     seed: int = 0,
@@ -103,8 +102,7 @@ def finetune(
     Args:
       base: the network.
       dataset: its `train` images are trained on; the others are not looked at.
-      given: their features, for the probe that is to be beaten.
-      choice: the probe's.
+      probe: what is to be beaten, and where the head starts from.
       work: a folder for what is not to be lost; None to keep nothing.
       seed: of crops, of turns, of the order of images.
 
@@ -114,8 +112,8 @@ def finetune(
       OutputError: there is no room for the passes.
     """
     import_keras()
-    turns = list(_turns(given, choice, seed))
-    tail = _tail(base, fit_head(given, choice), dataset)
+    turns, labels = list(_turns(probe, seed)), probe.given.labels
+    tail = _tail(base, probe.head, dataset)
     schedule = Schedule(epochs=int(np.clip(_SHOWN // len(dataset.train), _FEWEST, _MOST)), seed=seed)
     count = pass_count(len(dataset.train), tail.width, schedule.epochs)
     if not turns:
@@ -124,12 +122,10 @@ def finetune(
         passes = Passes(folder, tail, dataset.train, count, seed)
         passes.make(progress)
         lessons = [
-            Lesson(
-                f"turn{number}", passes, given.labels, turn.train, turn.aside, _tail(base, turn.head, dataset).weights
-            )
+            Lesson(f"turn{number}", passes, labels, turn.train, turn.aside, _tail(base, turn.head, dataset).weights)
             for number, turn in enumerate(turns)
         ]
-        everything = Lesson("all", passes, given.labels, np.arange(len(given.labels)), np.arange(0), tail.weights)
+        everything = Lesson("all", passes, labels, np.arange(len(labels)), np.arange(0), tail.weights)
         found = _tuned(tail, schedule, turns, [*lessons, everything], progress)
         return replace(found, folder=folder if work else None)
 
@@ -172,13 +168,13 @@ def _mean(histories: Sequence[tuple[Epoch, ...]], turns: Sequence[_Turn]) -> tup
     return tuple(Epoch(*row) for row in np.average(rows, axis=0, weights=sizes).tolist())
 
 
-def _turns(given: Training, choice: Choice, seed: int) -> Iterator[_Turn]:
+def _turns(probe: Probe, seed: int) -> Iterator[_Turn]:
     """As many parts, kept aside in turns, as it takes to judge on enough images."""
-    judged = 0
+    given, judged = probe.given, 0
     for train, aside in folds(given, seed):
         if judged >= ENOUGH:
             return
-        head = fit_head(given.part(train), choice)
+        head = fit_head(given.part(train), probe.choice)
         right = head.probabilities(given.features[aside, 0]).argmax(axis=1) == given.labels[aside]
         judged += len(aside)
         yield _Turn(train, aside, head, int(right.sum()))
