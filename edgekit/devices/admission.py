@@ -154,7 +154,7 @@ def _key(content: bytes, shape: Tuple[int, ...] = ()) -> str:
 def _runtime() -> str:
     """What a model's passing depends on beside the model: another interpreter may fail where this one does not."""
     file = getattr(interpreter_package(), "__file__", None)
-    stamp = os.stat(file).st_mtime_ns if file else 0
+    stamp = os.stat(file).st_mtime_ns if file else "unknown"
     return f"{__version__} {interpreter_package().__name__} {stamp}"
 
 

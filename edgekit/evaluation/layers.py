@@ -189,7 +189,7 @@ class Watcher:
         shown = sorted({*self._reads, *(found for _, found in self._made)})
         made = [made for made, _ in self._made]
         self._quant = {index: _params(ints.tensors[index]) for index in shown}
-        self._limits = {index: LIMITS[ints.tensors[index].dtype] for index in shown}
+        self._ranges = {index: _range(ints.tensors[index]) for index in shown}
         self._float = open_interpreter(exposed(floats, made).content, threads=1)
         self._int8 = open_interpreter(exposed(ints, shown).content, threads=1)
         cut = severed(floats, {slot: numbers[tensor] for slot, tensor in slots.items()}, made)
@@ -220,9 +220,8 @@ class Watcher:
 
     def _errors(self, made: int, found: int) -> Errors:
         expected, alone, real = self._float.get_tensor(made), self._severed.get_tensor(made), self._real(found)
-        scale, zero = self._quant[found]
-        low, high = ((limit - zero) * scale for limit in self._limits[found])
-        within = np.clip(alone, low, high)
+        scale, _ = self._quant[found]
+        within = np.clip(alone, *self._ranges[found])
         rounded = np.rint(within / np.float32(scale)) * np.float32(scale)
         rows = alone.reshape(-1, alone.shape[-1])
         channels = np.stack([rows.min(axis=0), rows.max(axis=0)]).astype(np.float64)
@@ -249,10 +248,16 @@ def _params(tensor: Tensor) -> tuple[float, int]:
     return tensor.quant.scale[0], tensor.quant.zero_point[0]
 
 
+def _range(tensor: Tensor) -> tuple[float, float]:
+    """The lowest and the highest number that the tensor's 8 bits can hold."""
+    scale, zero = _params(tensor)
+    first, last = LIMITS[tensor.dtype]
+    return (first - zero) * scale, (last - zero) * scale
+
+
 def _layer(pair: Pair, errors: Errors, reference: Graph, candidate: Graph) -> Layer:
     made, found = reference.tensors[pair.made], candidate.tensors[pair.found]
-    scale, zero = _params(found)
-    low, high = ((limit - zero) * scale for limit in LIMITS[found.dtype])
+    low, high = _range(found)
     cause, share = diagnose(errors, high - low, pair.reference.opcode)
     return Layer(
         index=pair.reference.index,

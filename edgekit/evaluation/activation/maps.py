@@ -93,7 +93,8 @@ class Explainer:
           index: of the class.
         """
         if len(seen.scores) == 1:  # a single score speaks for the second of two classes
-            return self._map(seen, 0) * (1 if index else -1)
+            speaks = self._map(seen, 0)
+            return speaks if index else -speaks
         return self._map(seen, index)
 
     def _map(self, seen: Seen, output: int) -> np.ndarray:
