@@ -101,9 +101,9 @@ def _verdict(output: bytes, ending: str) -> Trial:
 
 
 def _ending(code: int) -> str:
-    if code == 0:
-        return ""
-    return f"signal {-code}" if code < 0 else f"exit code {code}"
+    if code < 0:
+        return f"signal {-code}"
+    return f"exit code {code}" if code else ""
 
 
 def main() -> None:

@@ -151,6 +151,6 @@ def _is_mean(graph: Graph, op: Op) -> bool:
         return False
     if op.opcode == "AVERAGE_POOL_2D":
         whole = (op.option("filter_height"), op.option("filter_width")) == given[1:3]
-        return whole and graph.tensors[op.outputs[0]].shape[1:3] == (1, 1) and op.option("padding") == "VALID"
+        return whole and graph.tensors[op.outputs[0]].shape[1:3] == (1, 1)
     axes = graph.tensors[op.inputs[1]] if op.opcode == "MEAN" else None
     return axes is not None and axes.is_constant and {int(a) % 4 for a in constant(graph, axes).ravel()} == {1, 2}

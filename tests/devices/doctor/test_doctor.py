@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -289,3 +290,22 @@ def test_who_asks_is_who_the_system_says(fake_edgetpu, monkeypatch):
     assert examine("auto").identity == Identity(int(user), frozenset(map(int, groups.split())))
     monkeypatch.delattr(os, "getuid")
     assert examine("auto").identity is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "user", "allowed"),
+    [
+        (0o000, 0, True),  # root may open what nobody may
+        (0o600, 0, True),
+        (0o006, 54321, True),
+        (0o004, 54321, False),  # to read is not enough
+        (0o002, 54321, False),
+        (0o660, 54321, False),
+    ],
+)
+def test_a_device_is_open_to_root_and_to_whom_its_mode_lets_read_and_write(tmp_path, mode, user, allowed):
+    found = machine(tmp_path / "root", "usb")
+    node = found.node(found.tpus[0])
+    node.chmod(mode)
+    assert replace(found, identity=Identity(user, frozenset())).may_open(node) is allowed
+    node.chmod(0o600)

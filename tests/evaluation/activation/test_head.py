@@ -165,3 +165,18 @@ def test_a_mean_over_other_axes_is_none_over_positions(axes, sums):
     count = int(np.prod(shape))
     row = net.op("RESHAPE", [mean], (1, count), options={"newShape": [1, count]})
     assert net.head(net.dense(row, np.ones((5, count), np.float32))).sums is sums
+
+
+def test_one_position_out_of_all_is_no_mean():
+    net = Net()
+    options = {"filterHeight": 1, "filterWidth": 1, "strideH": 2, "strideW": 3, "padding": 1}
+    picked = net.op("AVERAGE_POOL_2D", [net.features], (1, 1, 1, 2), options=options)
+    head = net.head(net.dense(net.op("RESHAPE", [picked], (1, 2), options={"newShape": [1, 2]})))
+    assert [part.features for part in head.parts] == [net.features] and not head.sums
+
+
+def test_a_sum_of_layers_on_the_input_itself_has_no_maps():
+    net = GraphBuilder()
+    x, weights = net.input((1, 4)), net.constant(np.ones((3, 4), np.float32))
+    first, second = (net.op("FULLY_CONNECTED", [x, weights, -1], (1, 3), options={}) for _ in range(2))
+    assert find_head(read_graph(net.finish([net.op("ADD", [first, second], (1, 3), options={})]))).parts == ()
