@@ -228,3 +228,23 @@ def test_a_new_model_has_not_answered_yet(tmp_path):
     steady.run(images(1)[0])
     assert steady._successes == 1
     steady.close()
+
+
+@pytest.mark.parametrize(("longest", "patience"), [(None, 30.0), (0.01, 0.8), (0.8 / 3, 0.8), (2.0, 6.0)])
+def test_a_call_is_given_three_times_the_longest_so_far_and_never_less_than_usual(monkeypatch, longest, patience):
+    waited = []
+
+    class Answered:
+        def result(self, timeout):
+            waited.append(timeout)
+            return ()
+
+        def set_result(self, _value):
+            """What the thread answers is not looked at."""
+
+    monkeypatch.setattr(failover, "Future", Answered)
+    worker = failover._Worker()
+    worker._longest = longest
+    worker.call(lambda: (), ())
+    worker.stop()
+    assert waited == pytest.approx([patience])

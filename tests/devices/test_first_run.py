@@ -95,7 +95,7 @@ def test_memory_is_bounded_beyond_what_the_process_has(monkeypatch):
     resource = pytest.importorskip("resource")
     set_to = {}
     monkeypatch.setattr(resource, "setrlimit", lambda kind, limits: set_to.__setitem__(kind, limits))
-    monkeypatch.setattr(resource, "getrlimit", lambda _kind: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    monkeypatch.setattr(resource, "getrlimit", lambda _kind: (4096, resource.RLIM_INFINITY))
     monkeypatch.setattr("builtins.open", lambda name, *_: io.StringIO("7 5 3" if "statm" in name else ""))
     first_run._bound_memory(1000)
     assert set_to[resource.RLIMIT_AS] == (1000 + 7 * resource.getpagesize(), resource.RLIM_INFINITY)

@@ -11,6 +11,7 @@ from edgekit.devices.tensors import (
     input_tensor,
     output_meaning,
     output_tensor,
+    plain_input,
     probabilities,
     ranker,
 )
@@ -347,3 +348,11 @@ def test_every_quantized_value_means_what_its_scale_says(dtype):
     raw = np.arange(np.iinfo(dtype).min, np.iinfo(dtype).max + 1).astype(dtype)
     found = probabilities(raw[np.newaxis], _tensor(dtype, 1 / 300, 3), "probabilities")
     np.testing.assert_allclose(found, (raw.astype(np.float64) - 3) / 300, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_plain_input_takes_pixels_as_they_are(channels):
+    shape = (1, 2, 3, channels)
+    spec = plain_input(Tensor(0, "x", shape, shape, "float32", None, 0, 0))
+    pixels = np.arange(6 * channels, dtype=np.uint8).reshape(shape[1:])
+    np.testing.assert_array_equal(normalize(pixels, spec), pixels)

@@ -55,7 +55,7 @@ def does_not_open(machine: Machine) -> Optional[str]:
     Unplug it and plug it in again, or restart the board. Then look into the kernel's log (`dmesg`) for its bus.
     """
     trial = machine.trial
-    if trial is None or trial.stage != "library" or trial.crashed or not machine.tpus:
+    if trial is None or trial.stage != "library" or not machine.tpus:
         return None
     stops = (known for known in _before() if known.facts is Effect.STOPS)
     return None if any(known.run(machine) for known in stops) else trial.error or "it says nothing"
