@@ -191,7 +191,13 @@ def _upright(image: Image.Image) -> Image.Image:
         turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION))
     except Exception:  # broken EXIF data spoil the orientation, not the image
         return image
-    return image if turn is None else image.transpose(turn)
+    return image if turn is None else _without_orientation(image.transpose(turn))
+
+
+def _without_orientation(image: Image.Image) -> Image.Image:
+    """The image without what says how to turn it, in EXIF data or XMP: decoded again, as views are, it would turn again."""
+    image.info = {key: value for key, value in image.info.items() if key == "transparency"}
+    return image
 
 
 def _scale_to_8_bits(image: Image.Image, sixteen: bool) -> float:

@@ -14,6 +14,9 @@ from edgekit.training.dataset import Example
 from edgekit.training.head import Backbone
 from edgekit.training.reading import View, digest, read, show
 
+#: Counts the changes in how images are shown: what was computed from others is not read again.
+_SHOWN = "2"
+
 
 def extract_features(
     backbone: Backbone,
@@ -47,7 +50,7 @@ class _Worker:
         self._run = None if cache.folder is not None else open_interpreter(backbone.graph.content, threads=1)
 
     def __call__(self, example: Example) -> np.ndarray:
-        key = digest("\n".join([self._backbone.digest, example.content, *map(repr, self._views)]).encode())
+        key = digest("\n".join([_SHOWN, self._backbone.digest, example.content, *map(repr, self._views)]).encode())
         known = self._cache.get(key, (len(self._views), self._backbone.width))
         if known is None:
             known = self._computed(example)
