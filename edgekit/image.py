@@ -195,7 +195,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _without_orientation(image: Image.Image) -> Image.Image:
-    """The image without what says how to turn it, in EXIF data or XMP: decoded again, as views are, it would turn again."""
+    """The image without its EXIF data and XMP: decoded again, as crops of it are, it would turn once more."""
     image.info = {key: value for key, value in image.info.items() if key == "transparency"}
     return image
 

@@ -82,6 +82,29 @@ def test_exif_orientation_agrees_with_pillow(orientation, kind):
         assert corners(result) == [WHITE, RED, GREEN, BLUE]
 
 
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_what_was_turned_upright_is_not_turned_again(kind, mode):
+    if kind == "JPEG" and mode == "RGBA":
+        mode = "CMYK"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = encoded(four_colours().resize((40, 24)).convert(mode), kind, exif=exif)
+    once = decode(content)
+    assert once.size == (24, 40)
+    for again in (decode(once), decode(once.crop((0, 0, 24, 40)))):
+        assert np.array_equal(np.asarray(again), np.asarray(once))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+def test_an_orientation_in_xmp_is_not_followed_twice(kind):
+    once = decode(encoded(four_colours().resize((40, 24)), kind, xmp=XMP))
+    assert decode(once.crop((0, 0, *once.size))).size == once.size
+
+
 def test_broken_exif_spoils_no_image():
     content = encoded(four_colours(), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\xff" * 40)
     assert corners(decode(content)) == [RED, GREEN, BLUE, WHITE]
