@@ -43,7 +43,7 @@ class _FloatCopy:
         last = None
         for op in ops:
             if op.opcode in ("QUANTIZE", "DEQUANTIZE") and _is_real(self._graph, op):
-                self._places[op.outputs[0]] = self.of(op.inputs[0])
+                self._places.update(zip(op.outputs, map(self.of, op.inputs)))
                 continue
             read, made = ([self.of(index) for index in side] for side in (op.inputs, op.outputs))
             last = self._editor.insert_after(last, op.opcode, read, made, dict(op.options))

@@ -24,7 +24,9 @@ NONE = {"fusedActivationFunction": 0}
 class Net:
     """A stem of 4 channels of very different size with swish, squeeze-and-excitation, and a dense head."""
 
-    def __init__(self, *, wide=False, gate="LOGISTIC", extra_reader=None, activation=0, parts=False, seed=1):
+    def __init__(
+        self, *, wide=False, gate="LOGISTIC", extra_reader=None, activation=0, parts=False, seed=1, behind=False
+    ):
         random = np.random.default_rng(seed)
         self.graph = g = GraphBuilder()
         image = g.input((1, 8, 8, 3), name="image")
@@ -43,6 +45,9 @@ class Net:
         squeezed = g.op("CONV_2D", [mean, squeeze, bias], (1, 1, 1, 4), options=CONV, name="squeezed")
         gated = g.op(gate, [squeezed], (1, 1, 1, 4), name="gate")
         product = g.op("MUL", [y, gated], (1, 8, 8, 4), options=NONE, name="product")
+        if behind:  # a convolution that reads the gated product
+            kernel = g.constant(random.normal(size=(4, 1, 1, 4)).astype(np.float32))
+            product = g.op("CONV_2D", [product, kernel, bias], (1, 8, 8, 4), options={**CONV, **NONE}, name="behind")
         pooled = g.op("MEAN", [product, axes], (1, 4), options={"keepDims": False}, name="pooled")
         dense = g.constant(random.normal(size=(5, 4)).astype(np.float32))
         outputs = [g.op("FULLY_CONNECTED", [pooled, dense, -1], (1, 5), options={"keepNumDims": False}, name="end")]

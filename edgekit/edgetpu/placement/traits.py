@@ -2,7 +2,7 @@
 
 from typing import Callable, Mapping, NamedTuple
 
-from edgekit.edgetpu.placement.case import Case, activations, axes, data, numbers, operand, output
+from edgekit.edgetpu.placement.case import Case, activations, axes, data, numbers, output
 from edgekit.tflite.ops import facts
 
 
@@ -102,9 +102,9 @@ def _joining(case: Case) -> str:
 
 
 def _splitting(case: Case) -> str:
-    source, axis = operand(case, 1), numbers(case, 0)
-    rank = len(source.shape) if source is not None else 0
-    return f"axis {axis[0] % max(1, rank) - rank}" if axis else ""
+    _, source, *_ = case.graph.op_inputs(case.op)
+    rank = len(source.shape)
+    return " ".join(f"axis {axis % max(1, rank) - rank}" for axis in numbers(case, 0))
 
 
 def _resizing(case: Case) -> str:

@@ -33,6 +33,8 @@ def test_the_margin_lies_between_what_was_seen_and_what_features_so_far_from_the
     low, high = min_max(seen.tensors["logits"])
     assert margins["logits"][1] == pytest.approx(np.sqrt(high * reachable.max()), rel=1e-3)
     assert low >= margins["logits"][0] and high < margins["logits"][1] < reachable.max()
+    lowest = (matrix @ middle - usual * np.linalg.norm(matrix, axis=1)).min()
+    assert lowest < low < 0 and margins["logits"][0] == pytest.approx(-np.sqrt(low * lowest), rel=1e-3)
 
 
 def logits(model, images):

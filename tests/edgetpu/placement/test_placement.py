@@ -254,7 +254,13 @@ def test_models_that_were_compiled_with_other_flags_are_predicted_exactly(shared
     assert len(truth) == 7
 
 
-@pytest.mark.parametrize(("opcode", "place"), [("FILL", 0), ("RESHAPE", 1), ("TILE", 1), ("TANH", 0)])
+@pytest.mark.parametrize(
+    ("opcode", "place"),
+    [
+        *(("FILL", 0), ("RESHAPE", 1), ("TILE", 1), ("BROADCAST_TO", 1), ("TANH", 0)),
+        *(("RESIZE_BILINEAR", 1), ("RESIZE_NEAREST_NEIGHBOR", 1)),
+    ],
+)
 def test_a_size_that_another_op_computes_is_unknown_to_the_compiler(opcode, place):
     for computed in range(2):
         graph = GraphBuilder()

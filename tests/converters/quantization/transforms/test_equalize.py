@@ -35,6 +35,19 @@ def test_it_compares_no_other_channels_than_it_says(parts):
     assert (few.graph.content, few.limits) == (whole.graph.content, whole.limits)
 
 
+def test_a_convolution_behind_the_gate_takes_the_factors_back():
+    content = Net(behind=True).content
+    result = split(content)
+    assert result.changes == 1 and "product" in result.changed
+    np.testing.assert_allclose(answers(result.graph.content), answers(content), rtol=1e-4, atol=1e-4)
+    before, after = (
+        observe(model_of(one, SPEC), SAMPLES).tensors["product"].channels.magnitudes
+        for one in (content, result.graph.content)
+    )
+    factors = after / before
+    assert factors.min() == pytest.approx(1, rel=1e-3) and factors.max() > 3
+
+
 def test_limits_hold_what_matters():
     result = split(Net().content)
     assert result.limits["x"] == (-SATURATION, SATURATION)
