@@ -60,3 +60,9 @@ def test_each_of_two_medians_runs_is_held_with_97_and_a_half_percent():
     found = unpaired_ratio(np.arange(1.0, 10.0), np.ones(9))
     assert (found.value, found.interval) == (5, (1, 9))
     assert median_interval(np.arange(1.0, 10.0)) == (2, 8)
+
+
+def test_a_confidence_that_is_reached_exactly_is_enough():
+    """Of 4 values two lie below the median in 6 of 16 cases: then it is between the second and the third."""
+    assert median_interval(np.arange(4), 6 / 16) == (1, 2)
+    assert median_interval(np.arange(4), 6 / 16 + 1e-9) == (0, 3)
