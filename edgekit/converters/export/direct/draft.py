@@ -84,7 +84,11 @@ class Draft:
         if min(output.shape, default=1) < 1:
             raise ModelFormatError(f"Layer {name!r} computes an empty tensor {list(output.shape)}.")
         if len(self.steps) >= MAX_OPS or prod(output.shape) > MAX_ELEMENTS or self._constants > MAX_CONSTANTS:
-            raise ModelFormatError(f"The model is larger than any image classifier, from layer {name!r} on.")
+            raise ModelFormatError(
+                f"The model is larger than any image classifier, from layer {name!r} on.",
+                f"Read are up to {MAX_OPS:,} ops, {MAX_ELEMENTS:,} values in a tensor, {MAX_CONSTANTS:,} parameters. "
+                "Is a size in its configuration wrong?",
+            )
         self.steps.append(Step(opcode, tuple(inputs), output, options))
         return output
 

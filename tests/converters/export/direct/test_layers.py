@@ -5,6 +5,7 @@ import pytest
 from edgekit.converters.export.direct.layer import UnknownLayerError
 from edgekit.converters.export.direct.open import open_directly
 from edgekit.converters.sources.sniff import sniff
+from edgekit.errors import ModelFormatError
 from tests.support.keras_exports import check, randomized
 from tests.support.tiny_keras import save
 
@@ -190,6 +191,23 @@ def test_an_option_that_no_row_knows_is_named(option, keras3, tmp_path):
     path = save(ended(keras3, [OPTIONS[option](keras3.layers)]), tmp_path / "m.keras")
     with pytest.raises(UnknownLayerError, match=option):
         open_directly(path, sniff(path), trust=False, size=None)
+
+
+HUGE = {
+    "zero_padding2d": lambda k: k.ZeroPadding2D(40_000),
+    "up_sampling2d": lambda k: k.UpSampling2D(3_000),
+    "resizing": lambda k: k.Resizing(50_000, 50_000),
+}
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_a_layer_that_computes_more_than_any_memory_holds_is_named_with_the_bound(name, keras3, tmp_path):
+    path = save(
+        ended(keras3, [HUGE[name](keras3.layers), keras3.layers.GlobalAveragePooling2D()]), tmp_path / "m.keras"
+    )
+    with pytest.raises(ModelFormatError, match=f"from layer '{name}") as caught:
+        open_directly(path, sniff(path), trust=False, size=None)
+    assert "268,435,456 values in a tensor" in caught.value.hint
 
 
 @pytest.mark.parametrize("kind", ["BatchNormalization", "Dropout"])

@@ -94,7 +94,7 @@ def _sides(layer: Layer, name: str) -> Sides:
         raise layer.unknown(f"{name}={given}")
     pairs = [[axis, axis] if isinstance(axis, int) else axis for axis in axes]
     sizes = [side for pair in pairs if isinstance(pair, list | tuple) and len(pair) == 2 for side in pair]
-    if len(sizes) != 4 or not all(type(side) is int and 0 <= side < 4096 for side in sizes):
+    if len(sizes) != 4 or not all(type(side) is int and 0 <= side < 1 << 31 for side in sizes):
         raise layer.unknown(f"{name}={given}")
     return (sizes[0], sizes[1]), (sizes[2], sizes[3])
 
