@@ -96,7 +96,7 @@ def open_dataset(
     listed = list_images(images, labels_csv, test)
     names = class_names(listed)
     if len(listed) > MOST_IMAGES:
-        order = drawing_order([each.name for each in listed], [names.index(each.label) for each in listed], seed)
+        order = drawing_order([each.name for each in listed], _labels(listed, names), seed)
         listed = tuple(listed[index] for index in sorted(order[:MOST_IMAGES]))
     examples, skipped = _read(listed, names, spec, progress)
     examples, contradicting = _without_contradictions(examples, names)
@@ -107,12 +107,16 @@ def open_dataset(
     return Dataset(names, division.train, division.test, division.how, skipped, division.notes)
 
 
+def _labels(listed: Sequence[Listed], names: Sequence[str]) -> list[int]:
+    numbers = {plain(name): number for number, name in enumerate(names)}
+    return [numbers[plain(each.label)] for each in listed]
+
+
 def _read(
     listed: Sequence[Listed], names: Sequence[str], spec: InputSpec, progress: Progress
 ) -> tuple[list[Example], dict[str, str]]:
     """(the images that can be decoded, name → why others cannot)."""
     examples, skipped = list[Example](), dict[str, str]()
-    label = {plain(name): number for number, name in enumerate(names)}
 
     def worker(item: Listed) -> Fingerprint | ImageError:
         try:
@@ -120,12 +124,11 @@ def _read(
         except ImageError as error:
             return error
 
-    for item, found in map_samples(lambda: worker, listed):
+    for (item, found), label in zip(map_samples(lambda: worker, listed), _labels(listed, names), strict=True):
         if isinstance(found, ImageError):
             skipped[item.name] = found.message.replace(str(item.path), item.name)
         else:
-            number = label[plain(item.label)]
-            examples.append(Example(item.path, item.name, number, item.side, found.content, found.pixels))
+            examples.append(Example(item.path, item.name, label, item.side, found.content, found.pixels))
         progress("Reading images", len(examples) + len(skipped), len(listed))
     return examples, skipped
 

@@ -50,9 +50,12 @@ def class_names(listed: Sequence[Listed]) -> tuple[str, ...]:
     """Names of the classes, sorted, as Keras numbers them.
 
     Raises:
-      DataError: there are fewer than two, two are the same but for case and spaces, or some are only judged on.
+      DataError: there are fewer than two, two are the same but for case and spaces, some are only judged on, or one is
+        nothing that a model's file can hold.
     """
     names = sorted({each.label for each in listed if each.side != "test"})
+    for name in names:
+        _check_name(name)
     known = {plain(name): name for name in names}
     if len(names) < 2:
         raise _one_class(names[0])
@@ -66,6 +69,19 @@ def class_names(listed: Sequence[Listed]) -> tuple[str, ...]:
             f"The classes to train are: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}.",
         )
     return tuple(names)
+
+
+def _check_name(name: str) -> None:
+    """Raises DataError, before the work, for what cannot be a line of UTF-8: so class names are stored."""
+    try:
+        kept = name.encode().strip() and "\n" not in name and "\r" not in name
+    except UnicodeEncodeError:  # a file name in another encoding
+        kept = False
+    if not kept:
+        raise DataError(
+            f"The class name {name!a} cannot be stored: it is empty, has a line break or is not UTF-8.",
+            "Rename it.",
+        )
 
 
 def _in_folders(folder: Path) -> list[Listed]:

@@ -8,6 +8,7 @@ from PIL import Image
 
 from edgekit.errors import DataError
 from edgekit.preprocess import InputSpec
+from edgekit.training import dataset
 from edgekit.training.dataset import KEPT_ASIDE, open_dataset
 
 SPEC = InputSpec(16, 16)
@@ -83,6 +84,31 @@ def test_one_class_in_a_table_is_refused(folder, tmp_path):
     table.write_text("file,label\n" + "".join(f"blue/{number:03}.png,blue\n" for number in range(10)))
     with pytest.raises(DataError, match="All images are of one class, 'blue'"):
         open_dataset(folder, SPEC, labels_csv=table)
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "return\r", " ", "caf\udce9"])
+def test_a_class_name_that_no_file_can_hold_is_refused_before_the_work(folder, name):
+    save(folder / name, 10)
+    with pytest.raises(DataError, match="cannot be stored") as error:
+        open_dataset(folder, SPEC)
+    assert error.value.message.isascii()
+
+
+def test_odd_class_names_are_kept_as_they_are(folder):
+    odd = ["-rf", "=1+2", "a b, c", 'ü→"quoted"']
+    for colour, name in enumerate(odd):
+        save(folder / name, 10, (60 * colour, 200, 90))
+    assert open_dataset(folder, SPEC).class_names == tuple(sorted([*odd, *COLOURS]))
+
+
+def test_of_too_many_images_some_are_drawn_though_a_folder_to_judge_on_spells_a_class_otherwise(
+    folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(dataset, "MOST_IMAGES", 24)
+    for name, colour in (("Blue", COLOURS["blue"]), ("green", COLOURS["green"])):
+        save(tmp_path / "aside" / name, 10, colour, first=50)
+    found = open_dataset(folder, SPEC, test=tmp_path / "aside")
+    assert len(found.train) + len(found.test) == 24 and {each.label for each in found.test} == {0, 1}
 
 
 def test_three_images_of_a_class_are_refused(folder):
