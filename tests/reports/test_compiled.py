@@ -44,7 +44,7 @@ def test_json_holds_every_figure(tmp_path):
     assert (op["index"], op["chips"]) == (0, [18])
     programs = op["packages"][0]["executables"]
     assert [program["type"] for program in programs] == ["EXECUTION_ONLY", "PARAMETER_CACHING"]
-    assert op["packages"][0]["inputs"] == [{"name": "in", "bytes": 128, "shape": [4, 4, 8]}]
+    assert op["packages"][0]["inputs"] == [{"name": "in", "bytes": 128, "shape": [2, 8, 8]}]
 
 
 def test_without_a_twin_nothing_is_said_of_it():
