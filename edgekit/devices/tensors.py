@@ -119,7 +119,7 @@ def encoder(tensor: Tensor, spec: InputSpec) -> Encoder:
     """
     if tensor.dtype == "float32":
         return lambda pixels: normalize(pixels, spec)[np.newaxis]
-    table, channels = _quantized_levels(tensor, spec), np.arange(spec.channels)
+    table, channels = quantized_levels(tensor, spec), np.arange(spec.channels)
     flip = slice(None, None, -1 if spec.order == "bgr" else 1)
     if tensor.dtype == "uint8" and np.all(table == np.arange(256)[:, np.newaxis]):
         return lambda pixels: pixels[np.newaxis, ..., flip]
@@ -129,7 +129,7 @@ def encoder(tensor: Tensor, spec: InputSpec) -> Encoder:
     return lambda pixels: table[pixels[..., flip], channels][np.newaxis]
 
 
-def _quantized_levels(tensor: Tensor, spec: InputSpec) -> np.ndarray:
+def quantized_levels(tensor: Tensor, spec: InputSpec) -> np.ndarray:
     """Quantized value of each pixel level, (256, channels), in the model's channel order."""
     levels = np.repeat(np.arange(256.0)[:, np.newaxis], spec.channels, axis=1)
     scale, zero = (tensor.quant.scale[0], tensor.quant.zero_point[0]) if tensor.quant else (1.0, 0)

@@ -4,15 +4,15 @@ import os
 from dataclasses import dataclass
 from typing import Tuple, Union
 
+import numpy as np
+
 from edgekit.devices.inspection import inspect
-from edgekit.devices.tensors import check_classes, input_spec, input_tensor, output_tensor
+from edgekit.devices.tensors import check_classes, input_spec, input_tensor, output_tensor, quantized_levels
 from edgekit.errors import UsageError
 from edgekit.preprocess import InputSpec
+from edgekit.tflite.graph import Tensor
 from edgekit.tflite.metadata import Metadata
 from edgekit.tflite.quant import LIMITS
-
-#: Half a step, and what the quantization's scale leaves of it: `devices.tensors` goes by the same.
-_HALF_A_STEP = 0.501
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Figures:
       spec: how an image becomes its input.
       in_type, out_type: dtypes of its input and output: float32, uint8 or int8.
       factor, offset: of each channel: the input is `pixel * factor + offset`, that is `(pixel - mean) / std` quantized.
+      plain: whether the input is `pixel + shift`, as the runtime feeds it.
       out_scale, out_zero: a score is `(output - out_zero) * out_scale`; 1 and 0 where it is float.
       classes: how many scores it has.
     """
@@ -36,6 +37,7 @@ class Figures:
     out_type: str
     factor: Tuple[float, ...]
     offset: Tuple[float, ...]
+    plain: bool
     out_scale: float
     out_zero: int
     classes: int
@@ -44,13 +46,6 @@ class Figures:
     def shift(self) -> int:
         """What integer inputs add to a pixel where that is all."""
         return LIMITS[self.in_type][0] if self.in_type != "float32" else 0
-
-    @property
-    def plain(self) -> bool:
-        """Whether the input is `pixel + shift`, to the nearest step."""
-        room = _HALF_A_STEP if self.in_type != "float32" else 1e-6
-        ends = [pixel * f + o - pixel - self.shift for f, o in zip(self.factor, self.offset) for pixel in (0, 255)]
-        return max(map(abs, ends)) <= room
 
     @property
     def bgr(self) -> bool:
@@ -83,7 +78,15 @@ def read_figures(model: Union[str, "os.PathLike[str]"]) -> Figures:
         out_type=sink.dtype,
         factor=tuple(1 / (std * scale) for std in spec.std),
         offset=tuple(zero - mean / (std * scale) for mean, std in zip(spec.mean, spec.std)),
+        plain=_is_plain(source, spec),
         out_scale=float(given.scale[0]) if given else 1.0,
         out_zero=int(given.zero_point[0]) if given else 0,
         classes=sink.elements,
     )
+
+
+def _is_plain(source: Tensor, spec: InputSpec) -> bool:
+    if source.dtype == "float32":
+        return not any(spec.mean) and set(spec.std) == {1.0}
+    levels = np.arange(256)[:, np.newaxis] + LIMITS[source.dtype][0]
+    return bool(np.all(quantized_levels(source, spec) == levels))
