@@ -132,7 +132,7 @@ def _by_name(names: Sequence[str], labels: Sequence[str]) -> tuple[int, ...] | N
                 f"The class {name!r} is the name of several outputs: {', '.join(map(str, indices))}.",
                 "Give --labels-csv with the outputs' numbers instead of names.",
             )
-    return tuple(index for indices in found for index in indices)
+    return tuple(indices[0] for indices in found)
 
 
 def plain(name: str) -> str:

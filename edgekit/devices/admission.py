@@ -119,10 +119,9 @@ def _judge(stages: List[str], code: int, name: str) -> bool:
     if not stages:
         _LOG.info("%s could not be tried in another process, which ended with the code %d.", name, code)
         return False
-    if code < 0:
-        raise ModelFormatError(f"{name} ends the process that runs it (signal {-code}).", _HINT)
     if code:
-        raise ModelFormatError(f"{name} ends the process that runs it (code {code:#x}).", _HINT)
+        ending = f"signal {-code}" if code < 0 else f"code {code:#x}"
+        raise ModelFormatError(f"{name} ends the process that runs it ({ending}).", _HINT)
     if not stages[-1].startswith("refused "):
         return True
     reason = " ".join(str(json.loads(stages[-1][len("refused ") :])).split())[:200]

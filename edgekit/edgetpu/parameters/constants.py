@@ -96,8 +96,8 @@ def _with_constant(graph: Graph, op: Op) -> "Iterator[tuple[Tensor, Tensor]]":
     """(computed input, constant one) of an op that has one of each."""
     computed = [tensor for tensor in graph.op_inputs(op) if not tensor.is_constant]
     fixed = [tensor for tensor in graph.op_inputs(op) if tensor.is_constant]
-    if len(computed) == len(fixed) == 1:
-        yield from (pair for pair in zip(computed, fixed) if all(map(_plain, pair)))
+    if len(computed) == len(fixed) == 1 and _plain(computed[0]) and _plain(fixed[0]):
+        yield computed[0], fixed[0]
 
 
 def _values(graph: Graph, fixed: Tensor) -> np.ndarray:

@@ -81,7 +81,7 @@ def has_biases(graph: Graph, op: Op) -> bool:
 
 def _row(graph: Graph, target: Tensor, outputs: int) -> int:
     shapes = [graph.op_outputs(op)[0].shape for op in graph.consumers(target.index) if op.opcode == "RESHAPE"]
-    rows = [row for *_, row in filter(None, shapes) if row and outputs % row == 0]
+    rows = [shape[-1] for shape in shapes if shape and shape[-1] and outputs % shape[-1] == 0]
     return min(rows, default=outputs)
 
 

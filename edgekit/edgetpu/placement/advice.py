@@ -145,12 +145,10 @@ def _channels_first(graph: Graph, placement: Placement) -> Optional[str]:
 
 
 def _permutation(graph: Graph, op: Op) -> Tuple[int, ...]:
-    return tuple(
-        int(axis)
-        for stored in graph.op_inputs(op)[1:2]
-        if stored.is_constant and stored.dtype == "int32"
-        for axis in constant(graph, stored).ravel()
-    )
+    stored = graph.op_inputs(op)[1:2]
+    if not stored or not stored[0].is_constant or stored[0].dtype != "int32":
+        return ()
+    return tuple(int(axis) for axis in constant(graph, stored[0]).ravel())
 
 
 def _several_outputs(graph: Graph, placement: Placement) -> Optional[str]:
