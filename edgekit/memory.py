@@ -7,6 +7,11 @@ from typing import Iterator, Optional
 
 from edgekit.errors import EdgekitError, OutOfMemoryError
 
+try:  # at once: where memory is short already, it could not be loaded any more
+    from resource import RLIM_INFINITY, RLIMIT_AS, getrlimit
+except ImportError:  # Windows
+    getrlimit = None  # type: ignore[assignment]
+
 #: Bytes of OpenBLAS' buffers, one for each core, and how many of them scipy's libraries take themselves.
 _BLAS_BUFFER, _SCIPY_PARTS = 32 << 20, 4
 
@@ -33,12 +38,10 @@ def _chain(error: Optional[BaseException]) -> Iterator[BaseException]:
 
 def limit() -> Optional[int]:
     """Bytes of address space that this process may have (`ulimit -v`); None where there is no such bound."""
-    try:
-        import resource
-    except ImportError:  # Windows
+    if getrlimit is None:
         return None
-    soft = resource.getrlimit(resource.RLIMIT_AS)[0]
-    return None if soft == resource.RLIM_INFINITY else soft
+    soft = getrlimit(RLIMIT_AS)[0]
+    return None if soft == RLIM_INFINITY else soft
 
 
 def check_room_for_scipy() -> None:
